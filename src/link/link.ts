@@ -1,0 +1,42 @@
+// A link: what the RPC layer needs of a connection, and all that it knows of one.
+import type { NodeId } from "../identity/node-id.ts";
+import type { DswarmError } from "../util/errors.ts";
+
+/** Which end of the connection this is: the one that dialed, or the one that listened. */
+export type LinkRole = "dialer" | "listener";
+
+/** Receives what arrives on a link. Its methods must not throw. */
+export interface LinkSink {
+  /** Bytes, in order; message boundaries mean nothing. The memory is the sink's from now on. */
+  data(bytes: Uint8Array): void;
+  /** There is room again after a `write` that returned false. */
+  drain(): void;
+  /** The link has ended; called once, last. `reason` is undefined after a goodbye from both ends. */
+  closed(reason: DswarmError | undefined): void;
+}
+
+/**
+ * A reliable, ordered duplex of bytes between two proven keys.
+ *
+ *     open(sink) ──► data … data ──► closed(reason)     nothing is delivered before open or after closed
+ */
+export interface Link {
+  readonly role: LinkRole;
+  readonly localId: NodeId;
+  readonly remoteId: NodeId;
+  /** "host:port" of the remote end. */
+  readonly remoteAddress: string;
+  /** Bytes written and not yet handed to the operating system. */
+  readonly bufferedBytes: number;
+  /** Starts delivery. To be called once. What arrived before is delivered first, not before this returns. */
+  open(sink: LinkSink): void;
+  /**
+   * Sends bytes, whose memory is the link's from now on. After the end of the link they are dropped.
+   * @returns false when much is queued: `drain` will tell when to go on
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Says goodbye after what was written, and waits a moment for the other's. Resolves when the link has ended. */
+  close(): Promise<void>;
+  /** Ends the link at once with a reason. What is queued may be lost. */
+  abort(reason: DswarmError): void;
+}

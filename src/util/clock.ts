@@ -1,0 +1,33 @@
+// Time and randomness, the only source of either in dswarm, so that a simulation can replace both.
+import { randomBytes } from "node:crypto";
+
+/** Time and randomness. */
+export interface Clock {
+  /** Milliseconds since some start; never goes back. */
+  now(): number;
+  /** Milliseconds since the Unix epoch; may be set. */
+  wallMs(): number;
+  /** Calls back once after `delayMs`. The returned function prevents it; calling that again does nothing. */
+  setTimeout(callback: () => void, delayMs: number): () => void;
+  /** A number from 0 (included) to 1 (excluded). Not for secrets. */
+  random(): number;
+  /** Random bytes, `length` of them; fit for secrets on the system clock. */
+  randomBytes(length: number): Uint8Array;
+}
+
+/** The clock and random generator of the machine. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallMs: () => Date.now(),
+  setTimeout(callback, delayMs) {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+  random: () => Math.random(),
+  randomBytes: (length) => new Uint8Array(randomBytes(length)),
+};
+
+/** Spreads a delay by a share of itself on either side, so that nodes started together do not act together. */
+export function jittered(clock: Clock, delayMs: number, share: number): number {
+  return delayMs * (1 + share * (2 * clock.random() - 1));
+}
