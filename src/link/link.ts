@@ -31,7 +31,8 @@ export interface Link {
   /** Starts delivery. To be called once. What arrived before is delivered first, not before this returns. */
   open(sink: LinkSink): void;
   /**
-   * Sends bytes, whose memory is the link's from now on. After the end of the link they are dropped.
+   * Sends bytes. The link has read them when this returns: the caller may use the memory again. After the end of the
+   * link, and after `close`, they are dropped.
    * @returns false when much is queued: `drain` will tell when to go on
    */
   write(bytes: Uint8Array): boolean;

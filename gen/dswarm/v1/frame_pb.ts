@@ -153,7 +153,7 @@ export type Open = Message<"dswarm.v1.Open"> & {
   metadata: Metadata[];
 
   /**
-   * The first message, whole. Absent when it travels in Data frames.
+   * The first message, whole, at most 32768 bytes. It costs no credit. Absent when it travels in Data frames.
    *
    * @generated from field: optional bytes message = 4;
    */
@@ -230,7 +230,8 @@ export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
  */
 export type Data = Message<"dswarm.v1.Data"> & {
   /**
-   * The bytes of the piece, at most 32768. Each counts against the credit of the stream and of the connection.
+   * The bytes of the piece, at most 32768. A Data frame costs this many bytes and 64 more of the credit of its stream
+   * and of the connection; a stream starts with a credit of 65536 each way, a connection with 1048576.
    *
    * @generated from field: bytes payload = 1;
    */
@@ -308,7 +309,7 @@ export type End = Message<"dswarm.v1.End"> & {
   trailer: Metadata[];
 
   /**
-   * The only or last message of the answer, whole.
+   * The only message of a unary answer, whole, at most 32768 bytes. It costs no credit.
    *
    * @generated from field: optional bytes response = 6;
    */
@@ -344,7 +345,7 @@ export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
  */
 export type Credit = Message<"dswarm.v1.Credit"> & {
   /**
-   * Message bytes that may be sent in addition. At least 1.
+   * Bytes that may be sent in Data frames in addition. At least 1.
    *
    * @generated from field: uint32 bytes = 1;
    */

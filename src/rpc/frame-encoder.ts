@@ -1,0 +1,173 @@
+// Writes frames, each behind its length as a varint, into one growing buffer that leaves in one piece.
+//
+//     varint length │ Frame { stream_id = 1, body = 2…11 }      proto/dswarm/v1/frame.proto
+//
+// Frames of every call are written by hand straight into the buffer, byte for byte what the generated codec would make
+// (a property test holds them to it); the rare ones go through the generated codec.
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { FrameSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+
+/** The body of a frame, as the generated code has it. */
+export type FrameBody = NonNullable<MessageInitShape<typeof FrameSchema>["body"]>;
+
+// Tags: field number << 3 | wire type.
+const tag = {
+  frameStreamId: 0x08,
+  frameOpen: 0x12,
+  frameData: 0x1a,
+  frameHalfClose: 0x22,
+  frameEnd: 0x2a,
+  frameCredit: 0x3a,
+  openMethod: 0x0a,
+  openTimeoutMs: 0x10,
+  openMessage: 0x22,
+  openHalfClose: 0x28,
+  dataPayload: 0x0a,
+  dataMore: 0x10,
+  endResponse: 0x32,
+  creditBytes: 0x08,
+} as const;
+
+const bufferBytes = 65_536;
+const maxSpares = 16;
+/** Buffers between uses, so that idle connections hold none. Bounded by `maxSpares`. */
+const spares: Buffer[] = [];
+
+/** Collects frames until they are taken. */
+export class FrameEncoder {
+  #buffer: Buffer | undefined;
+  #length = 0;
+
+  /** Bytes collected. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * Hands all that was collected to `use`, which must have read it when it returns, and starts anew.
+   * @returns what `use` returned
+   */
+  take<T>(use: (bytes: Uint8Array) => T): T {
+    const buffer = this.#buffer ?? Buffer.alloc(0);
+    const length = this.#length;
+    this.#buffer = undefined;
+    this.#length = 0;
+    const result = use(buffer.subarray(0, length));
+    if (buffer.length === bufferBytes && spares.length < maxSpares) spares.push(buffer);
+    return result;
+  }
+
+  /** A call whose metadata is empty. `method` is its name in ASCII; `message` is the first message where it is inline. */
+  open(
+    streamId: number,
+    method: Uint8Array,
+    timeoutMs: number,
+    message: Uint8Array | undefined,
+    halfClose: boolean,
+  ): void {
+    const bodyLength =
+      lengthDelimitedSize(method.length) +
+      (timeoutMs === 0 ? 0 : 1 + varintSize(timeoutMs)) +
+      (message === undefined ? 0 : lengthDelimitedSize(message.length)) +
+      (halfClose ? 2 : 0);
+    const buffer = this.#begin(streamId, tag.frameOpen, bodyLength);
+    this.#bytes(buffer, tag.openMethod, method);
+    if (timeoutMs !== 0) this.#field(buffer, tag.openTimeoutMs, timeoutMs);
+    if (message !== undefined) this.#bytes(buffer, tag.openMessage, message);
+    if (halfClose) this.#field(buffer, tag.openHalfClose, 1);
+  }
+
+  /** A message or a piece of one. */
+  data(streamId: number, payload: Uint8Array, more: boolean): void {
+    const bodyLength = (payload.length === 0 ? 0 : lengthDelimitedSize(payload.length)) + (more ? 2 : 0);
+    const buffer = this.#begin(streamId, tag.frameData, bodyLength);
+    if (payload.length > 0) this.#bytes(buffer, tag.dataPayload, payload);
+    if (more) this.#field(buffer, tag.dataMore, 1);
+  }
+
+  halfClose(streamId: number): void {
+    this.#begin(streamId, tag.frameHalfClose, 0);
+  }
+
+  /** The end of a successful call without header and trailer. */
+  endOk(streamId: number, response: Uint8Array | undefined): void {
+    const buffer = this.#begin(
+      streamId,
+      tag.frameEnd,
+      response === undefined ? 0 : lengthDelimitedSize(response.length),
+    );
+    if (response !== undefined) this.#bytes(buffer, tag.endResponse, response);
+  }
+
+  /** @param bytes at least 1 */
+  credit(streamId: number, bytes: number): void {
+    this.#field(this.#begin(streamId, tag.frameCredit, 1 + varintSize(bytes)), tag.creditBytes, bytes);
+  }
+
+  /** Any frame, through the generated codec. Returns its length. */
+  frame(streamId: number, body: FrameBody): number {
+    const bytes = toBinary(FrameSchema, create(FrameSchema, { streamId, body }));
+    const buffer = this.#room(varintSize(bytes.length) + bytes.length);
+    this.#varint(buffer, bytes.length);
+    this.#copy(buffer, bytes);
+    return bytes.length;
+  }
+
+  #begin(streamId: number, bodyTag: number, bodyLength: number): Buffer {
+    const frameLength = (streamId === 0 ? 0 : 1 + varintSize(streamId)) + lengthDelimitedSize(bodyLength);
+    const buffer = this.#room(varintSize(frameLength) + frameLength);
+    this.#varint(buffer, frameLength);
+    if (streamId !== 0) this.#field(buffer, tag.frameStreamId, streamId);
+    this.#field(buffer, bodyTag, bodyLength);
+    return buffer;
+  }
+
+  #room(bytes: number): Buffer {
+    this.#buffer ??= spares.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
+    if (this.#length + bytes > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
+      this.#buffer.copy(larger, 0, 0, this.#length);
+      this.#buffer = larger;
+    }
+    return this.#buffer;
+  }
+
+  #field(buffer: Buffer, fieldTag: number, value: number): void {
+    buffer[this.#length++] = fieldTag;
+    this.#varint(buffer, value);
+  }
+
+  #bytes(buffer: Buffer, fieldTag: number, bytes: Uint8Array): void {
+    this.#field(buffer, fieldTag, bytes.length);
+    this.#copy(buffer, bytes);
+  }
+
+  #copy(buffer: Buffer, bytes: Uint8Array): void {
+    buffer.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #varint(buffer: Buffer, value: number): void {
+    let rest = value;
+    let at = this.#length;
+    while (rest > 0x7f) {
+      buffer[at++] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+    }
+    buffer[at++] = rest;
+    this.#length = at;
+  }
+}
+
+/** Bytes of a 32-bit number as a varint. */
+function varintSize(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x20_0000) return 3;
+  return value < 0x1000_0000 ? 4 : 5;
+}
+
+/** Bytes of a length-delimited field whose tag is one byte. */
+function lengthDelimitedSize(length: number): number {
+  return 1 + varintSize(length) + length;
+}

@@ -1,0 +1,97 @@
+// Numbers of the RPC layer: those fixed by the protocol, and those that each end chooses for itself.
+
+/** Fixed by the protocol (docs/protocol.md): both ends rely on them. */
+export const protocol = {
+  /** Bytes of an encoded frame at most, without its length prefix. */
+  maxFrameBytes: 65_536,
+  /** Message bytes at most in one Data, Open or End frame. */
+  maxPieceBytes: 32_768,
+  /** Bytes of metadata keys and values at most, in one Open, Header or End frame, each list by itself. */
+  maxMetadataBytes: 16_384,
+  /** Metadata entries at most, likewise. */
+  maxMetadataEntries: 128,
+  /** Bytes of an error message at most. */
+  maxErrorMessageBytes: 4096,
+  /** Bytes of a method name at most. */
+  maxMethodBytes: 256,
+  /** Credit that a Data frame costs beyond its payload, so that empty messages are bounded too. */
+  dataFrameCost: 64,
+  /** Credit of a new stream, each way. */
+  initialStreamCredit: 65_536,
+  /** Credit of a new connection, each way. */
+  initialConnectionCredit: 1_048_576,
+} as const;
+
+/** What a node may set of its RPC layer. */
+export interface RpcOptions {
+  /** Bytes of one message at most, sent or received. 1 to 2^30. @default 16777216 */
+  readonly maxMessageBytes?: number;
+  /** Calls that a peer may have running here at once on one connection. At least 1. @default 1024 */
+  readonly maxConcurrentStreams?: number;
+  /** Bytes that a peer may send ahead of a consumer on one stream. At least 65536. @default 262144 */
+  readonly streamWindowBytes?: number;
+  /** Bytes received and not yet consumed, on all streams of a connection, above which the peer gets no more credit. @default 8388608 */
+  readonly maxUnconsumedBytes?: number;
+  /** Bytes queued for a peer that does not read, above which the connection is ended. @default 67108864 */
+  readonly maxQueuedBytes?: number;
+  /** Longest time in milliseconds for a call that names one; longer ones are cut to it. @default 86400000 */
+  readonly maxTimeoutMs?: number;
+  /** Silence in milliseconds after which the peer is probed. @default 15000 */
+  readonly keepaliveIntervalMs?: number;
+  /** Time in milliseconds for the answer to a probe, after which the connection is ended. @default 10000 */
+  readonly keepaliveTimeoutMs?: number;
+  /** Time in milliseconds without a call after which the connection is closed. 0 is never. @default 300000 */
+  readonly idleTimeoutMs?: number;
+  /** Time in milliseconds that calls in flight have to finish when the connection is closed. @default 5000 */
+  readonly drainTimeoutMs?: number;
+}
+
+/** Checked settings of the RPC layer. */
+export type RpcConfig = Readonly<Required<RpcOptions>>;
+
+/** The defaults of RpcOptions. */
+export const rpcDefaults: RpcConfig = Object.freeze({
+  maxMessageBytes: 16_777_216,
+  maxConcurrentStreams: 1024,
+  streamWindowBytes: 262_144,
+  maxUnconsumedBytes: 8_388_608,
+  maxQueuedBytes: 67_108_864,
+  maxTimeoutMs: 86_400_000,
+  keepaliveIntervalMs: 15_000,
+  keepaliveTimeoutMs: 10_000,
+  idleTimeoutMs: 300_000,
+  drainTimeoutMs: 5000,
+});
+
+const ranges: { readonly [Name in keyof RpcConfig]: readonly [number, number] } = {
+  maxMessageBytes: [1, 2 ** 30],
+  maxConcurrentStreams: [1, 2 ** 20],
+  streamWindowBytes: [protocol.initialStreamCredit, 2 ** 30],
+  maxUnconsumedBytes: [protocol.initialStreamCredit, 2 ** 31],
+  maxQueuedBytes: [protocol.initialConnectionCredit, 2 ** 32],
+  maxTimeoutMs: [1, 2 ** 31 - 1],
+  keepaliveIntervalMs: [1, 2 ** 31 - 1],
+  keepaliveTimeoutMs: [1, 2 ** 31 - 1],
+  idleTimeoutMs: [0, 2 ** 31 - 1],
+  drainTimeoutMs: [0, 2 ** 31 - 1],
+};
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError for a value out of its range
+ */
+export function resolveRpcOptions(options: RpcOptions = {}): RpcConfig {
+  const config = { ...rpcDefaults, ...withoutUndefined(options) };
+  for (const name of Object.keys(ranges) as (keyof RpcConfig)[]) {
+    const [low, high] = ranges[name];
+    const value = config[name];
+    if (!Number.isInteger(value) || value < low || value > high) {
+      throw new RangeError(`${name} is a whole number from ${low} to ${high}, not ${value}`);
+    }
+  }
+  return Object.freeze(config);
+}
+
+function withoutUndefined<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

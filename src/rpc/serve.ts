@@ -1,0 +1,100 @@
+// Serving: which methods there are, and what happens from Open to the start of a handler.
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, createServiceImplSpec, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Counters } from "../util/counters.ts";
+import { DswarmError } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+import type { ServedMethod } from "./handler-call.ts";
+import { CallContext } from "./handler-context.ts";
+import { checkMetadata } from "./metadata.ts";
+import { methodName } from "./method-name.ts";
+import type { CallAcceptor, RpcConnection } from "./mux.ts";
+import type { Stream } from "./stream.ts";
+import { StreamingHandlerCall } from "./streaming-handler-call.ts";
+import { UnaryHandlerCall } from "./unary-handler-call.ts";
+
+/** Settings of a served service. */
+export interface ServeOptions {
+  /** Run around every call; the last of the list is the outermost. */
+  readonly interceptors?: readonly Interceptor[];
+}
+
+/** The services of a node, for all its connections. Bounded by what the node serves. */
+export class ServiceRegistry implements CallAcceptor {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #counters: Counters;
+  readonly #services = new Map<string, DescService>();
+  readonly #methods = new Map<string, ServedMethod>();
+
+  constructor(options: { readonly clock: Clock; readonly logger: Logger; readonly counters: Counters }) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#counters = options.counters;
+  }
+
+  /** The services, in the order in which they were added. */
+  get services(): readonly DescService[] {
+    return [...this.#services.values()];
+  }
+
+  /**
+   * Serves a service. Methods that the implementation leaves out answer `unimplemented`.
+   * @returns a function that withdraws it; calls that run go on
+   * @throws RangeError when the service is served already
+   */
+  serve<S extends DescService>(
+    service: S,
+    implementation: Partial<ServiceImpl<S>>,
+    options: ServeOptions = {},
+  ): () => void {
+    if (this.#services.has(service.typeName)) throw new RangeError(`${service.typeName} is served already`);
+    const { methods } = createServiceImplSpec<S>(service, implementation);
+    const interceptors = options.interceptors?.length ? [...options.interceptors] : undefined;
+    this.#services.set(service.typeName, service);
+    for (const spec of Object.values(methods)) this.#methods.set(methodName(spec.method), { spec, interceptors });
+    return () => {
+      this.#services.delete(service.typeName);
+      for (const spec of Object.values(methods)) this.#methods.delete(methodName(spec.method));
+    };
+  }
+
+  accept(connection: RpcConnection, stream: Stream, open: Open): void {
+    const served = this.#methods.get(open.method);
+    if (served === undefined) {
+      stream.fail(new ConnectError(`${shownMethod(open.method)} is not served here`, Code.Unimplemented));
+      return;
+    }
+    if (open.metadata.length > 0) {
+      try {
+        checkMetadata(open.metadata);
+      } catch (error) {
+        stream.fail(error instanceof DswarmError ? error : new DswarmError("metadata_invalid"));
+        return;
+      }
+    }
+    const context = new CallContext({
+      method: served.spec.method,
+      caller: connection.link.remoteId,
+      clock: this.#clock,
+      timeoutMs: Math.min(open.timeoutMs, connection.config.maxTimeoutMs),
+      requestMetadata: open.metadata,
+    });
+    this.#counters.add("rpc.served");
+    const init = { connection, stream, served, context, open, clock: this.#clock, onFault: this.#onFault };
+    if (served.spec.kind === "unary") new UnaryHandlerCall(init, served.spec).start();
+    else new StreamingHandlerCall(init).start();
+  }
+
+  readonly #onFault = (thrown: unknown): void => {
+    this.#counters.add("rpc.handler_faults");
+    this.#logger.error({ event: "handler_fault", err: thrown }, "a handler failed");
+  };
+}
+
+/** A method name from outside, fit for an error message. */
+function shownMethod(name: string): string {
+  return JSON.stringify(name.length > 128 ? `${name.slice(0, 128)}…` : name);
+}

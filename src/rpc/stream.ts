@@ -1,0 +1,293 @@
+// One call on a connection, seen from one end: which frames may come and go, and how many bytes.
+//
+//     caller                                             callee
+//     Open ─────────────────────────────────────────►    open
+//     Data* ────────────────────────────────────────►    Data*        within the credit that the other end gave
+//     HalfClose ────────────────────────────────────►    half-closed  (may be part of Open)
+//           ◄──────────────────────── Header? Data* ─    answering
+//           ◄───────────────────────────────── End ──    closed       at any time, also before the half-close
+//     Cancel ───────────────────────────────────────►    closed       at any time, instead of waiting for End
+//
+// A frame that this picture does not allow ends the stream with `internal`; what follows on a closed stream is ignored, as it
+// may have been under way.
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
+import { DswarmError } from "../util/errors.ts";
+import type { FrameEncoder } from "./frame-encoder.ts";
+import { checkMetadata } from "./metadata.ts";
+import { protocol, type RpcConfig } from "./params.ts";
+import { endOfError } from "./status.ts";
+
+/** What a stream asks of its connection. */
+export interface StreamHost {
+  readonly config: RpcConfig;
+  readonly encoder: FrameEncoder;
+  /** Sends what the encoder holds, soon. */
+  flushSoon(): void;
+  /** Sends a message in turn with those of other streams. Returns undefined when it is sent already. */
+  transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined;
+  /** Received bytes that count no more as held in memory. */
+  consumed(cost: number): void;
+  /** The stream is closed. */
+  remove(stream: Stream): void;
+}
+
+/** The call behind a stream. Its methods must not throw. */
+export interface StreamHandler {
+  /** A whole message. `cost` is to be given to `release` when the message is consumed. */
+  onMessage(message: Uint8Array, cost: number): void;
+  /** Callee: the caller has sent its last message. */
+  onHalfClose(): void;
+  /** Caller: response metadata. */
+  onHeader(metadata: readonly Metadata[]): void;
+  /** Caller: the answer is complete. The stream is closed. */
+  onEnd(end: End): void;
+  /** The stream is closed by a fault, by the loss of the connection or, for the callee, by the caller's Cancel. */
+  onFailed(error: ConnectError): void;
+}
+
+/** A message that waits for credit or for its turn. */
+export interface Outgoing {
+  readonly message: Uint8Array;
+  /** Bytes of it that are sent. */
+  sent: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** One end of a call. */
+export class Stream {
+  readonly id: number;
+  /** Bytes that may still be sent in Data frames. */
+  sendCredit: number = protocol.initialStreamCredit;
+  /** The message under way, one at a time. */
+  outgoing: Outgoing | undefined;
+  handler: StreamHandler | undefined;
+  readonly #host: StreamHost;
+  readonly #isCaller: boolean;
+  #receiveCredit: number = protocol.initialStreamCredit;
+  /** Consumed bytes for which no credit was sent yet. */
+  #owed = 0;
+  #windowRaised = false;
+  /** Costs of received messages, not released. */
+  #held = 0;
+  /** Pieces of an incomplete message. Bounded by the receive credit and `maxMessageBytes`. */
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
+  #pieceCost = 0;
+  /** The consumer waits for the next message: pieces are then paid for as they come. */
+  #hungry = false;
+  #localDone = false;
+  #remoteDone = false;
+  #answering = false;
+  #closed = false;
+
+  constructor(host: StreamHost, id: number, isCaller: boolean) {
+    this.#host = host;
+    this.id = id;
+    this.#isCaller = isCaller;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  // ---- sending
+
+  /**
+   * Sends one message. The next may be sent when the promise resolves, or at once when there is none.
+   * The promise rejects when the stream closes before.
+   * @throws DswarmError `message_too_large`, `link_closed` on a closed stream
+   */
+  send(message: Uint8Array): Promise<void> | undefined {
+    if (this.#closed || this.#localDone) throw new DswarmError("link_closed", "the call has ended");
+    if (message.length > this.#host.config.maxMessageBytes) throw new DswarmError("message_too_large");
+    return this.#host.transmit(this, message);
+  }
+
+  /** Caller: no message follows. */
+  halfClose(inOpen = false): void {
+    if (this.#closed || this.#localDone) return;
+    this.#localDone = true;
+    if (inOpen) return;
+    this.#host.encoder.halfClose(this.id);
+    this.#host.flushSoon();
+  }
+
+  /** Callee: response metadata, before the first message. */
+  sendHeader(metadata: Metadata[]): void {
+    if (this.#closed) return;
+    this.#host.encoder.frame(this.id, { case: "header", value: { metadata } });
+    this.#host.flushSoon();
+  }
+
+  /** Callee: the call succeeded, without header and trailer. Closes the stream. */
+  endOk(response: Uint8Array | undefined): void {
+    if (this.#closed) return;
+    this.#host.encoder.endOk(this.id, response);
+    this.#host.flushSoon();
+    this.#close();
+  }
+
+  /** Callee: the call ended in any other way. Closes the stream. */
+  end(end: End): void {
+    if (this.#closed) return;
+    this.#host.encoder.frame(this.id, { case: "end", value: end });
+    this.#host.flushSoon();
+    this.#close();
+  }
+
+  /** Caller: the answer is not wanted any more. Closes the stream; the handler is not told. */
+  cancel(): void {
+    if (this.#closed) return;
+    this.#host.encoder.frame(this.id, { case: "cancel", value: {} });
+    this.#host.flushSoon();
+    this.#close();
+  }
+
+  // ---- what the consumer says
+
+  /** Received bytes are consumed: the peer may send as many more. */
+  release(cost: number): void {
+    if (this.#closed) return;
+    this.#held -= cost;
+    this.#host.consumed(cost);
+    this.#pay(cost);
+  }
+
+  /** The consumer has nothing left and waits. */
+  wantMessage(): void {
+    this.#hungry = true;
+    if (this.#pieceCost > 0) this.#payPieces();
+  }
+
+  // ---- receiving; each throws DswarmError for what ends the connection
+
+  onData({ payload, more }: Data): void {
+    const cost = payload.length + protocol.dataFrameCost;
+    this.#receiveCredit -= cost;
+    this.#held += cost;
+    if (this.#receiveCredit < 0) throw new DswarmError("credit_exceeded", `stream ${this.id}`);
+    if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
+    if (this.#remoteDone) return this.fail(new DswarmError("frame_invalid", "a message after the half-close"));
+    this.#answering = true;
+    this.#pieceCost += cost;
+    this.#pieceBytes += payload.length;
+    if (this.#pieceBytes > this.#host.config.maxMessageBytes) return this.fail(new DswarmError("message_too_large"));
+    if (more) {
+      // An empty piece carries nothing on: taken, a peer could pile up pieces without end.
+      if (payload.length === 0) return this.fail(new DswarmError("frame_invalid", "an empty piece"));
+      this.#pieces.push(payload);
+      if (this.#hungry) this.#payPieces();
+      return;
+    }
+    const message = this.#pieces.length === 0 ? payload : Buffer.concat([...this.#pieces, payload], this.#pieceBytes);
+    const owed = this.#pieceCost;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    this.#pieceCost = 0;
+    this.#hungry = false;
+    this.handler?.onMessage(message, owed);
+  }
+
+  onHalfClose(): void {
+    if (this.#remoteDone || this.#pieces.length > 0) return this.fail(new DswarmError("frame_invalid", "a half-close"));
+    this.remoteHalfClosed();
+    this.handler?.onHalfClose();
+  }
+
+  /** Callee: the half-close came within Open. */
+  remoteHalfClosed(): void {
+    this.#remoteDone = true;
+  }
+
+  onHeader({ metadata }: Header): void {
+    if (this.#answering) return this.fail(new DswarmError("frame_invalid", "a late header"));
+    this.#answering = true;
+    const fault = metadataFault(metadata);
+    if (fault !== undefined) return this.fail(fault);
+    this.handler?.onHeader(metadata);
+  }
+
+  onEnd(end: End): void {
+    const fault =
+      metadataFault(end.header) ??
+      metadataFault(end.trailer) ??
+      (this.#pieces.length > 0 ? new DswarmError("frame_invalid", "an end within a message") : undefined) ??
+      (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
+    this.#close();
+    if (fault === undefined) this.handler?.onEnd(end);
+    else this.handler?.onFailed(fault.toConnectError());
+  }
+
+  onCancel(): void {
+    this.#close();
+    this.handler?.onFailed(new ConnectError("the caller cancelled the call", Code.Canceled));
+  }
+
+  onCredit(bytes: number): void {
+    this.sendCredit += bytes;
+    // Nobody needs this much: a peer that gives it is broken or plays.
+    if (bytes === 0 || this.sendCredit > 2 ** 40) throw new DswarmError("frame_invalid", "a credit out of its range");
+  }
+
+  /** Ends the stream for a fault of the peer or of this end, telling the peer and the handler. */
+  fail(error: DswarmError | ConnectError): void {
+    if (this.#closed) return;
+    const connectError = error instanceof DswarmError ? error.toConnectError() : error;
+    if (this.#isCaller) this.cancel();
+    else this.end(endOfError(connectError));
+    this.handler?.onFailed(connectError);
+  }
+
+  /** The connection is gone. */
+  lost(error: ConnectError): void {
+    if (this.#closed) return;
+    this.#close();
+    this.handler?.onFailed(error);
+  }
+
+  #payPieces(): void {
+    const cost = this.#pieceCost;
+    this.#pieceCost = 0;
+    this.#held -= cost;
+    this.#host.consumed(cost);
+    this.#pay(cost);
+  }
+
+  #pay(cost: number): void {
+    if (this.#remoteDone || this.#closed) return;
+    this.#owed += cost;
+    const window = this.#host.config.streamWindowBytes;
+    if (!this.#windowRaised) {
+      // The first message was consumed and more may come: a stream in use gets the full window.
+      this.#windowRaised = true;
+      this.#owed += window - protocol.initialStreamCredit;
+    }
+    if (this.#owed < window / 4) return;
+    this.#host.encoder.credit(this.id, this.#owed);
+    this.#host.flushSoon();
+    this.#receiveCredit += this.#owed;
+    this.#owed = 0;
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
+    this.#host.consumed(this.#held);
+    this.#held = 0;
+    this.outgoing?.done.reject(new DswarmError("link_closed", "the call has ended").toConnectError());
+    this.outgoing = undefined;
+    this.#host.remove(this);
+  }
+}
+
+function metadataFault(metadata: readonly Metadata[]): DswarmError | undefined {
+  if (metadata.length === 0) return undefined;
+  try {
+    checkMetadata(metadata);
+    return undefined;
+  } catch (error) {
+    return error instanceof DswarmError ? error : new DswarmError("metadata_invalid", undefined, { cause: error });
+  }
+}

@@ -1,0 +1,148 @@
+// A served streaming call: messages in as an async iterable, messages out paced by the peer's credit.
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
+import { EndSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import { DswarmError } from "../util/errors.ts";
+import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
+import { MessageQueue } from "./message-queue.ts";
+import type { StreamHandler } from "./stream.ts";
+
+type Output = MessageInitShape<DescMessage>;
+
+/** One served call of the kinds server, client and bidirectional streaming. */
+export class StreamingHandlerCall implements StreamHandler {
+  readonly #init: HandlerCallInit;
+  readonly #requests: MessageQueue<MessageShape<DescMessage>>;
+  #stopDeadline: (() => void) | undefined;
+  #outputs: AsyncIterator<Output> | undefined;
+  #headerSent = false;
+
+  constructor(init: HandlerCallInit) {
+    this.#init = init;
+    const { input } = init.served.spec.method;
+    // A handler that reads no further requests may still answer: the caller's messages wait, unpaid.
+    this.#requests = new MessageQueue(
+      (bytes) => fromBinary(input, bytes),
+      () => undefined,
+    );
+  }
+
+  start(): void {
+    const { stream, open, connection } = this.#init;
+    stream.handler = this;
+    this.#requests.attach(stream);
+    this.#stopDeadline = startDeadline(this.#init);
+    if (open.message !== undefined) this.#requests.push(open.message, 0);
+    if (open.halfClose) this.#requests.finish();
+    connection.callStarted();
+    this.#run().then(
+      () => this.#finish(),
+      (thrown) => this.#onThrown(thrown),
+    );
+  }
+
+  onMessage(message: Uint8Array, cost: number): void {
+    this.#requests.push(message, cost);
+  }
+
+  onHalfClose(): void {
+    this.#requests.finish();
+  }
+
+  onHeader(): void {}
+
+  onEnd(): void {}
+
+  onFailed(error: ConnectError): void {
+    this.#init.context.abort(error);
+    this.#requests.fail(error);
+    // Lets a generator that waits at a yield run its finally blocks; one that waits elsewhere has the signal.
+    this.#outputs?.return?.()?.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    const { stream, served } = this.#init;
+    const { output } = served.spec.method;
+    const outputs = (await this.#invoke())[Symbol.asyncIterator]();
+    this.#outputs = outputs;
+    for (;;) {
+      const result = await outputs.next();
+      if (result.done === true) return;
+      if (stream.closed) {
+        await outputs.return?.();
+        return;
+      }
+      if (!this.#headerSent) this.#sendHeader();
+      const sent = stream.send(toBinary(output, create(output, result.value)));
+      if (sent !== undefined) await sent;
+    }
+  }
+
+  async #invoke(): Promise<AsyncIterable<Output>> {
+    const { served, context } = this.#init;
+    const { spec, interceptors } = served;
+    if (interceptors !== undefined) {
+      return transformInvokeImplementation(spec, context.toPlain(), interceptors)(this.#requests);
+    }
+    switch (spec.kind) {
+      case "server_streaming":
+        return spec.impl(await this.#single(), context);
+      case "client_streaming":
+        return only(spec.impl(this.#requests, context));
+      case "bidi_streaming":
+        return spec.impl(this.#requests, context);
+      case "unary":
+        break;
+    }
+    throw new Error("a unary call is not served here");
+  }
+
+  async #single(): Promise<MessageShape<DescMessage>> {
+    const first = await this.#requests.next();
+    const second = first.done === true ? first : await this.#requests.next();
+    if (first.done === true || second.done !== true) {
+      throw new DswarmError("frame_invalid", "a server-streaming call carries one request");
+    }
+    return first.value;
+  }
+
+  #sendHeader(): void {
+    this.#headerSent = true;
+    const header = this.#init.context.responseHeaderMetadata();
+    if (header.length > 0) this.#init.stream.sendHeader(header);
+  }
+
+  #finish(): void {
+    const { stream, context } = this.#init;
+    try {
+      const header = this.#headerSent ? [] : context.responseHeaderMetadata();
+      stream.end(create(EndSchema, { header, trailer: context.responseTrailerMetadata() }));
+      this.#settled();
+    } catch (error) {
+      this.#onThrown(error);
+    }
+  }
+
+  #onThrown(thrown: unknown): void {
+    endWithThrown(this.#init, thrown, this.#headerSent);
+    this.#settled();
+  }
+
+  #settled(): void {
+    this.#stopDeadline?.();
+    this.#init.context.abort(undefined);
+    this.#init.connection.callSettled();
+  }
+}
+
+async function* only(message: Output | Promise<Output>): AsyncIterable<Output> {
+  yield await message;
+}

@@ -1,0 +1,166 @@
+// A unary call of this end.
+import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
+import type { Clock } from "../util/clock.ts";
+import { DswarmError } from "../util/errors.ts";
+import { CallerPatience } from "./caller-patience.ts";
+import { headersFromMetadata } from "./metadata.ts";
+import { methodNameBytes } from "./method-name.ts";
+import type { RpcConnection } from "./mux.ts";
+import { protocol } from "./params.ts";
+import { errorOfEnd } from "./status.ts";
+import type { Stream, StreamHandler } from "./stream.ts";
+
+/** What a unary call is made of. */
+export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
+  readonly connection: RpcConnection;
+  readonly clock: Clock;
+  readonly method: DescMethodUnary<I, O>;
+  readonly request: Uint8Array;
+  readonly metadata: Metadata[] | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Milliseconds, more than 0; undefined is none. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Runs a unary call. Rejects with a ConnectError. */
+export function callUnary<I extends DescMessage, O extends DescMessage>(
+  init: UnaryCallInit<I, O>,
+): Promise<UnaryResponse<I, O>> {
+  return new Promise((resolve, reject) => {
+    new UnaryCall(init, resolve, reject).start();
+  });
+}
+
+class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamHandler {
+  readonly #init: UnaryCallInit<I, O>;
+  readonly #resolve: (response: UnaryResponse<I, O>) => void;
+  readonly #reject: (error: ConnectError) => void;
+  #patience: CallerPatience | undefined;
+  #stream: Stream | undefined;
+  #header: readonly Metadata[] | undefined;
+  #response: Uint8Array | undefined;
+
+  constructor(
+    init: UnaryCallInit<I, O>,
+    resolve: (response: UnaryResponse<I, O>) => void,
+    reject: (error: ConnectError) => void,
+  ) {
+    this.#init = init;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(): void {
+    const { connection, clock, method, request, metadata, signal, timeoutMs } = this.#init;
+    const inline = request.length <= protocol.maxPieceBytes;
+    const name = methodNameBytes(method);
+    const wireTimeoutMs = timeoutMs === undefined ? 0 : Math.ceil(Math.min(timeoutMs, 2 ** 31 - 1));
+    try {
+      if (request.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
+      const stream = connection.call(name, wireTimeoutMs, metadata, inline ? request : undefined, inline, this);
+      this.#stream = stream;
+      stream.wantMessage();
+      if (!inline) this.#sendLarge(stream, request);
+    } catch (error) {
+      this.#reject(error instanceof DswarmError ? error.toConnectError() : ConnectError.from(error, Code.Internal));
+      return;
+    }
+    if (signal !== undefined || timeoutMs !== undefined) {
+      this.#patience = new CallerPatience(clock, signal, timeoutMs, this.#giveUp);
+    }
+  }
+
+  onMessage(message: Uint8Array, cost: number): void {
+    this.#stream?.release(cost);
+    if (this.#response === undefined) this.#response = message;
+    else this.#stream?.fail(new DswarmError("frame_invalid", "a unary answer carries one message"));
+  }
+
+  onHalfClose(): void {}
+
+  onHeader(metadata: readonly Metadata[]): void {
+    this.#header = metadata;
+  }
+
+  onEnd(end: End): void {
+    this.#patience?.stop();
+    const header = this.#header ?? end.header;
+    if (end.code !== 0) {
+      this.#reject(errorOfEnd(end, headersFromMetadata([...header, ...end.trailer])));
+      return;
+    }
+    const response = end.response ?? this.#response;
+    if (response === undefined || (end.response !== undefined && this.#response !== undefined)) {
+      const fault = new DswarmError("frame_invalid", "a unary answer carries one message");
+      this.#reject(fault.toConnectError());
+      return;
+    }
+    try {
+      const message = fromBinary(this.#init.method.output, response);
+      this.#resolve(new LazyUnaryResponse(this.#init.method, message, header, end.trailer));
+    } catch (error) {
+      this.#reject(new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error));
+    }
+  }
+
+  onFailed(error: ConnectError): void {
+    this.#patience?.stop();
+    this.#reject(error);
+  }
+
+  #sendLarge(stream: Stream, request: Uint8Array): void {
+    const sent = stream.send(request);
+    if (sent === undefined) stream.halfClose();
+    else {
+      sent.then(
+        () => stream.halfClose(),
+        () => undefined, // The stream has closed: the call was told.
+      );
+    }
+  }
+
+  readonly #giveUp = (error: ConnectError): void => {
+    this.#patience?.stop();
+    this.#stream?.cancel();
+    this.#reject(error);
+  };
+}
+
+/** A response whose headers are made when they are asked for. */
+class LazyUnaryResponse<I extends DescMessage, O extends DescMessage> implements UnaryResponse<I, O> {
+  readonly stream = false;
+  readonly method: DescMethodUnary<I, O>;
+  readonly message: MessageShape<O>;
+  readonly #headerMetadata: readonly Metadata[];
+  readonly #trailerMetadata: readonly Metadata[];
+  #header: Headers | undefined;
+  #trailer: Headers | undefined;
+
+  constructor(
+    method: DescMethodUnary<I, O>,
+    message: MessageShape<O>,
+    header: readonly Metadata[],
+    trailer: readonly Metadata[],
+  ) {
+    this.method = method;
+    this.message = message;
+    this.#headerMetadata = header;
+    this.#trailerMetadata = trailer;
+  }
+
+  get service(): UnaryResponse<I, O>["service"] {
+    return this.method.parent;
+  }
+
+  get header(): Headers {
+    this.#header ??= headersFromMetadata(this.#headerMetadata);
+    return this.#header;
+  }
+
+  get trailer(): Headers {
+    this.#trailer ??= headersFromMetadata(this.#trailerMetadata);
+    return this.#trailer;
+  }
+}
