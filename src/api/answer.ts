@@ -1,0 +1,21 @@
+// Writes answers of one line of JSON.
+import type { ServerResponse } from "node:http";
+import type { Fault } from "./fault.ts";
+
+/** Answers with a line of JSON. Headers set before stay. */
+export function sendText(response: ServerResponse, status: number, json: string): void {
+  response.statusCode = status;
+  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Content-Length", Buffer.byteLength(json) + 1);
+  response.end(`${json}\n`);
+}
+
+/** Answers with a fault. An answer that has begun is cut off instead. */
+export function sendFault(response: ServerResponse, fault: Fault): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
+  sendText(response, fault.status, JSON.stringify(fault));
+}

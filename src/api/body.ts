@@ -1,0 +1,67 @@
+// Reading request bodies, bounded.
+import type { IncomingMessage } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Fault } from "./fault.ts";
+
+const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?$/i;
+
+/**
+ * The chunks of a body. Unlike with the request itself, leaving them early does not close the connection before the answer.
+ * @throws ConnectError `canceled` when the client goes away
+ */
+export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  try {
+    yield* request.iterator({ destroyOnReturn: false });
+  } catch (error) {
+    throw new ConnectError("the client went away", Code.Canceled, undefined, undefined, error);
+  }
+}
+
+/**
+ * Reads a whole body.
+ * @throws Fault 413 for more than `maxBytes`, 415 for a Content-Encoding
+ */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const encoding = request.headers["content-encoding"] ?? "identity";
+  if (encoding !== "identity") {
+    throw new Fault(Code.InvalidArgument, "compressed bodies are not accepted", {
+      status: 415,
+      headers: { "Accept-Encoding": "identity" },
+    });
+  }
+  const chunks: Uint8Array[] = [];
+  let bytes = Number(request.headers["content-length"] ?? 0);
+  if (bytes <= maxBytes) {
+    bytes = 0;
+    for await (const chunk of chunksOf(request)) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) break;
+      chunks.push(chunk);
+    }
+  }
+  if (bytes <= maxBytes) return Buffer.concat(chunks);
+  // What the client still sends is thrown away, so that it gets to read the answer.
+  request.resume();
+  throw new Fault(Code.ResourceExhausted, `the body is larger than ${maxBytes} bytes`, { status: 413 });
+}
+
+/**
+ * Reads a whole body as JSON text. No body at all is "{}".
+ * @throws Fault as `readBody`; 415 for another content type; 400 for what is not UTF-8
+ */
+export async function readJsonText(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const type = request.headers["content-type"];
+  const bytes = await readBody(request, maxBytes);
+  if (bytes.length === 0) return "{}";
+  if (type === undefined || !jsonType.test(type)) {
+    throw new Fault(Code.InvalidArgument, "the body must be application/json in UTF-8 (with curl: --json)", {
+      status: 415,
+      headers: { "Accept-Post": "application/json" },
+    });
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw new Fault(Code.InvalidArgument, "the body is not UTF-8", { cause: error });
+  }
+}

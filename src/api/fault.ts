@@ -1,0 +1,91 @@
+// What /api answers when a call does not succeed: Connect's JSON for errors (https://connectrpc.com/docs/protocol),
+// with the name of dswarm's own error as "reason" where there is one.
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { codeToHttpStatus, codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
+import type { Counters } from "../util/counters.ts";
+import { dswarmErrorOf, type ErrorCode } from "../util/errors.ts";
+import type { Logger } from "../util/log.ts";
+
+const maxMessageLength = 500;
+
+interface FaultInit {
+  /** HTTP status where it is not the one that Connect has for the code. */
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly reason?: ErrorCode | undefined;
+  readonly details?: ConnectError["details"];
+  readonly cause?: unknown;
+}
+
+/** An answer other than success. Its message is safe to show. */
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: Code;
+  /** HTTP status. */
+  readonly status: number;
+  /** HTTP headers that belong to the answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Which of dswarm's own errors it was, if any. */
+  readonly reason: ErrorCode | undefined;
+  readonly #details: ConnectError["details"];
+
+  constructor(code: Code, message: string, init: FaultInit = {}) {
+    super(message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message, {
+      cause: init.cause,
+    });
+    this.code = code;
+    this.status = init.status ?? codeToHttpStatus(code);
+    this.headers = init.headers ?? {};
+    this.reason = init.reason;
+    this.#details = init.details ?? [];
+  }
+
+  /** What an implementation threw, as a fault. Undefined for what is not meant for clients: a bug. */
+  static from(thrown: unknown): Fault | undefined {
+    if (thrown instanceof Fault) return thrown;
+    const own = dswarmErrorOf(thrown);
+    const error = thrown instanceof ConnectError ? thrown : own?.toConnectError();
+    if (error !== undefined) {
+      return new Fault(error.code, error.rawMessage, { reason: own?.code, details: error.details, cause: thrown });
+    }
+    if (thrown instanceof Error && thrown.name === "AbortError")
+      return new Fault(Code.Canceled, "the call was canceled");
+    return undefined;
+  }
+
+  /** The same for Connect's handlers. Carries no metadata: what a remote peer put there is no header of this answer. */
+  toConnectError(): ConnectError {
+    const error = new ConnectError(this.message, this.code, undefined, undefined, this);
+    error.details = this.#details;
+    return error;
+  }
+
+  /** `{"code":"not_found","message":"…"}`, with "details" and "reason" where there are any. */
+  toJSON(): object {
+    const json = errorToJson(this.toConnectError(), undefined);
+    return this.reason === undefined ? json : { ...json, reason: this.reason };
+  }
+}
+
+/** Counts faults, and logs those that are bugs. */
+export class FaultReporter {
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+
+  constructor(counters: Counters, logger: Logger) {
+    this.#counters = counters;
+    this.#logger = logger;
+  }
+
+  /** What the client is told of something thrown: of a bug nothing but that it is one. */
+  report(thrown: unknown, method: DescMethod | undefined): Fault {
+    let fault = Fault.from(thrown);
+    if (fault === undefined) {
+      this.#logger.error({ event: "api_fault", rpc: method?.toString(), err: thrown }, "a fault in answering /api");
+      fault = new Fault(Code.Internal, "internal error", { cause: thrown });
+    }
+    this.#counters.add(`api.errors.${codeToString(fault.code)}`);
+    return fault;
+  }
+}

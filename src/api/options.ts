@@ -1,0 +1,104 @@
+// What may be set of /api.
+import type { ServiceImplSpec } from "@connectrpc/connect";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { Counters } from "../util/counters.ts";
+import { type Logger, silentLogger } from "../util/log.ts";
+import { canonicalHost } from "./access.ts";
+
+/** Settings of /api. Only `services` is needed. */
+export interface ApiOptions {
+  /** What is served, made by Connect's `createServiceImplSpec<typeof Service>(Service, implementation)`. */
+  readonly services: readonly ServiceImplSpec[];
+  /**
+   * Bearer token (RFC 6750) that every request must carry, at least 16 characters. With it any address may call, without
+   * it only this machine. It is asked of this machine too: behind a proxy or a forwarded port every client looks local.
+   * @default none
+   */
+  readonly token?: string | undefined;
+  /**
+   * Host names and IP addresses, without port, under which the owner reaches the node. Always known are localhost,
+   * 127.0.0.1, ::1 and the address that a connection came in on.
+   * @default none
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
+  readonly maxBodyBytes?: number | undefined;
+  /** Requests each second, in the long run, from one client address. More than 0, at most 1000000. @default 200 */
+  readonly requestsPerSecond?: number | undefined;
+  /** Requests at once from one client address. 1 to 1000000. @default 400 */
+  readonly requestBurst?: number | undefined;
+  /** Counts `api.requests`, `api.refused.<why>` and `api.errors.<Connect code>`. @default its own */
+  readonly counters?: Counters | undefined;
+  /** Hears of faults that no client is told the text of. @default none */
+  readonly logger?: Logger | undefined;
+  /** Time for the rate limit. @default the machine's clock */
+  readonly clock?: Clock | undefined;
+}
+
+/** Checked settings of /api. */
+export interface ApiConfig {
+  readonly services: readonly ServiceImplSpec[];
+  readonly token: string | undefined;
+  readonly hosts: readonly string[];
+  readonly maxBodyBytes: number;
+  readonly requestsPerSecond: number;
+  readonly requestBurst: number;
+  readonly counters: Counters;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The defaults of the numbers in ApiOptions. */
+export const apiDefaults = Object.freeze({
+  maxBodyBytes: 1_048_576,
+  requestsPerSecond: 200,
+  requestBurst: 400,
+});
+
+const tokenPattern = /^[A-Za-z0-9._~+/-]{16,}=*$/;
+const mostBodyBytes = 2 ** 30;
+const mostRequests = 1_000_000;
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError for a number out of its range, TypeError for a token or host of another form
+ */
+export function resolveApiOptions(options: ApiOptions): ApiConfig {
+  const {
+    services,
+    token,
+    hosts = [],
+    maxBodyBytes = apiDefaults.maxBodyBytes,
+    requestsPerSecond = apiDefaults.requestsPerSecond,
+    requestBurst = apiDefaults.requestBurst,
+    counters = new Counters(),
+    logger = silentLogger,
+    clock = systemClock,
+  } = options;
+  if (token !== undefined && !tokenPattern.test(token)) {
+    throw new TypeError("a token has at least 16 characters of A-Z a-z 0-9 . _ ~ + / - and then = only");
+  }
+  for (const host of hosts) {
+    if (canonicalHost(host) === undefined) throw new TypeError(`not a host name or IP address: ${host}`);
+  }
+  if (!Number.isInteger(maxBodyBytes) || maxBodyBytes < 1 || maxBodyBytes > mostBodyBytes) {
+    throw new RangeError(`maxBodyBytes is a whole number from 1 to ${mostBodyBytes}, not ${maxBodyBytes}`);
+  }
+  if (!(requestsPerSecond > 0 && requestsPerSecond <= mostRequests)) {
+    throw new RangeError(`requestsPerSecond is more than 0 and at most ${mostRequests}, not ${requestsPerSecond}`);
+  }
+  if (!(requestBurst >= 1 && requestBurst <= mostRequests)) {
+    throw new RangeError(`requestBurst is from 1 to ${mostRequests}, not ${requestBurst}`);
+  }
+  return Object.freeze({
+    services,
+    token,
+    hosts: [...hosts],
+    maxBodyBytes,
+    requestsPerSecond,
+    requestBurst,
+    counters,
+    logger,
+    clock,
+  });
+}

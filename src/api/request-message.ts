@@ -1,0 +1,94 @@
+// Makes the request message of a short route out of path, query and body, by the rules of google/api/http.proto: the
+// path's fields, then the body's, and from the query what neither of them holds. Everything goes through protobuf JSON.
+import {
+  create,
+  type DescMessage,
+  type JsonObject,
+  type Message,
+  mergeFromJson,
+  mergeFromJsonString,
+} from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { messageOf } from "../util/errors.ts";
+import { Fault } from "./fault.ts";
+import { emptyObject, findField, putText } from "./field-path.ts";
+import type { Binding } from "./http-rule.ts";
+
+/** The parts of a request that hold fields. */
+export interface RequestParts {
+  /** Values of the path's captures, decoded. */
+  readonly captured: readonly string[];
+  /** What follows "?", as it came. */
+  readonly query: string;
+  /** JSON text. Not looked at where the binding has no body. */
+  readonly body: string;
+}
+
+/**
+ * The request message.
+ * @throws Fault 400 that names the field at fault
+ */
+export function requestMessage(binding: Binding, parts: RequestParts): Message {
+  const { input } = binding.rpc.method;
+  const message = create(input);
+  const fields = textFields(binding, parts);
+  try {
+    if (binding.body !== undefined) mergeFromJsonString(input, message, bodyJson(binding.body, parts.body));
+    return mergeFromJson(input, message, fields);
+  } catch (error) {
+    throw invalid(messageOf(error));
+  }
+}
+
+function bodyJson(body: NonNullable<Binding["body"]>, text: string): string {
+  if (body === "*") return text;
+  // Once it is known to be one JSON value, it can be nothing but the field's.
+  JSON.parse(text);
+  return `{${JSON.stringify(body.jsonName)}:${text}}`;
+}
+
+function textFields({ rpc, captures, body }: Binding, { captured, query }: RequestParts): JsonObject {
+  const json = emptyObject();
+  for (const [i, field] of captures.entries()) putText(json, field, captured[i] ?? "");
+  for (const [name, value] of parseQuery(query)) {
+    if (body === "*") throw invalid(`the query parameter ${quote(name)} belongs into the body`);
+    const field = findField(rpc.method.input, name);
+    if (field === undefined)
+      throw invalid(`unknown query parameter ${quote(name)}; there are: ${known(rpc.method.input)}`);
+    const inBody = body !== undefined && (field.parents[0] ?? field.leaf) === body;
+    if (inBody || !putText(json, field, value)) throw invalid(`${quote(name)} is given twice`);
+  }
+  return json;
+}
+
+function known(input: DescMessage): string {
+  const names = input.fields.filter((field) => field.fieldKind === "message" || findField(input, field.name));
+  return names.map(({ jsonName }) => jsonName).join(", ") || "none";
+}
+
+/** Reads application/x-www-form-urlencoded, refusing what URLSearchParams would replace. */
+function parseQuery(query: string): [string, string][] {
+  return query
+    .split("&")
+    .filter((pair) => pair !== "")
+    .map((pair) => {
+      const equals = pair.indexOf("=");
+      return equals < 0 ? [decode(pair), ""] : [decode(pair.slice(0, equals)), decode(pair.slice(equals + 1))];
+    });
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll("+", " "));
+  } catch {
+    throw invalid(`${quote(text)} is not percent-encoded UTF-8`);
+  }
+}
+
+function invalid(message: string): Fault {
+  return new Fault(Code.InvalidArgument, message);
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
+}

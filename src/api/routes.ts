@@ -1,0 +1,122 @@
+// All routes of /api, made of the services' descriptors alone: a method that is added to a schema is served.
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import type { Express, NextFunction, Request, Response } from "express";
+import { sendFault, sendText } from "./answer.ts";
+import { readJsonText } from "./body.ts";
+import { answerCall } from "./call.ts";
+import { Fault, type FaultReporter } from "./fault.ts";
+import { type Binding, bindingsOf } from "./http-rule.ts";
+import type { ApiConfig } from "./options.ts";
+import { requestMessage } from "./request-message.ts";
+
+interface AnsweringRoute {
+  /** "GET", "POST", … */
+  readonly httpMethod: string;
+  /** What it calls. The index calls nothing. */
+  readonly rpc?: DescMethod;
+  readonly answer: (request: Request, response: Response) => Promise<void> | void;
+}
+
+/** One HTTP method of one path. */
+export interface Route extends AnsweringRoute {
+  /** As people write it: "/api/records/{key}". */
+  readonly template: string;
+  /** As Express writes it: "/api/records/:p0". */
+  readonly path: string;
+  readonly rpc: DescMethod;
+}
+
+/** The routes of google.api.http annotations. */
+export function shortRoutes({ services, maxBodyBytes }: ApiConfig, reporter: FaultReporter): Route[] {
+  return services
+    .flatMap(({ methods }) => Object.values(methods))
+    .flatMap(bindingsOf)
+    .map((binding) => ({
+      httpMethod: binding.httpMethod,
+      template: binding.template,
+      path: binding.path,
+      rpc: binding.rpc.method,
+      answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter),
+    }));
+}
+
+async function answerBinding(
+  binding: Binding,
+  request: Request,
+  response: Response,
+  maxBytes: number,
+  reporter: FaultReporter,
+): Promise<void> {
+  if (request.method === "HEAD" && binding.rpc.kind !== "unary") {
+    response.end();
+    return;
+  }
+  const question = request.url.indexOf("?");
+  const message = requestMessage(binding, {
+    captured: binding.captures.map((_, i) => String(request.params[`p${i}`])),
+    query: question < 0 ? "" : request.url.slice(question + 1),
+    body: binding.body === undefined ? "" : await readJsonText(request, maxBytes),
+  });
+  await answerCall(binding.rpc, message, request, response, reporter);
+}
+
+/**
+ * Adds routes to the application, and `GET /api`, which lists them.
+ * @throws TypeError when two of them are the same
+ */
+export function addRoutes(app: Express, routes: readonly Route[], reporter: FaultReporter): void {
+  const index = JSON.stringify({
+    routes: routes.map(({ httpMethod, template, rpc }) => ({
+      method: httpMethod,
+      path: template,
+      rpc: `${rpc.parent.typeName}/${rpc.name}`,
+      ...(rpc.methodKind === "unary" ? {} : { kind: rpc.methodKind }),
+    })),
+  });
+  const list: AnsweringRoute = { httpMethod: "GET", answer: (_, response) => sendText(response, 200, index) };
+  app.all("/api", answerOne([list], reporter));
+  const byPath = Map.groupBy(routes, ({ path }) => path);
+  for (const [path, group] of [...byPath].sort(([a], [b]) => (order(a) < order(b) ? -1 : 1))) {
+    for (const { httpMethod } of group) {
+      if (group.filter((other) => other.httpMethod === httpMethod).length > 1) {
+        throw new TypeError(`two methods want ${httpMethod} ${path}`);
+      }
+    }
+    app.all(path, answerOne(group, reporter));
+  }
+}
+
+/** Literal segments before captures, which would hide them. */
+function order(path: string): string {
+  return path.replaceAll(/:p\d+/g, "\u{10ffff}");
+}
+
+function answerOne(routes: readonly AnsweringRoute[], reporter: FaultReporter) {
+  return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
+    const httpMethod = request.method === "HEAD" ? "GET" : request.method;
+    const route = routes.find((each) => each.httpMethod === httpMethod);
+    if (route !== undefined) {
+      try {
+        await route.answer(request, response);
+      } catch (thrown) {
+        sendFault(response, reporter.report(thrown, route.rpc));
+      }
+      return;
+    }
+    const allowed: string[] = (response.locals["allowed"] ??= []);
+    for (const each of routes) allowed.push(each.httpMethod, ...(each.httpMethod === "GET" ? ["HEAD"] : []));
+    next();
+  };
+}
+
+/** Answers what no route did: 405, or what OPTIONS asks, where the path is known, else 404. */
+export function answerUnrouted(request: Request, response: Response): void {
+  const allowed: string[] | undefined = response.locals["allowed"];
+  if (allowed === undefined) throw new Fault(Code.NotFound, "there is no such path; GET /api lists those there are");
+  const headers = { Allow: [...new Set([...allowed, "OPTIONS"])].join(", ") };
+  if (request.method !== "OPTIONS") {
+    throw new Fault(Code.Unimplemented, `${request.method} is not possible here`, { status: 405, headers });
+  }
+  response.writeHead(204, headers).end();
+}

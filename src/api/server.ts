@@ -1,0 +1,86 @@
+// /api: JSON over HTTP(S) for the owner of a node.
+//
+//     request ─► access ─► rate limit ─► short routes ─────────► implementation
+//                                    └─► Connect's protocol ──►
+import type { RequestListener } from "node:http";
+import { Code } from "@connectrpc/connect";
+import express, { type NextFunction, type Request, type Response } from "express";
+import { RateLimiter } from "../util/rate-limiter.ts";
+import { Access, type Refusal } from "./access.ts";
+import { sendFault } from "./answer.ts";
+import { connectRoutes } from "./connect-routes.ts";
+import { Fault, FaultReporter } from "./fault.ts";
+import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
+import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
+
+const maxRememberedClients = 1000;
+
+const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
+  target: new Fault(Code.InvalidArgument, "the request target must be a path"),
+  client: new Fault(Code.PermissionDenied, "without a token only this machine may call"),
+  token: new Fault(Code.Unauthenticated, "a bearer token is needed, and the right one", {
+    headers: { "WWW-Authenticate": "Bearer" },
+  }),
+  host: new Fault(Code.PermissionDenied, "the Host header does not name this node; its owner may add host names"),
+  origin: new Fault(Code.PermissionDenied, "pages of other origins may not call"),
+  site: new Fault(Code.PermissionDenied, "pages of other sites may not call"),
+  rate: new Fault(Code.ResourceExhausted, "too many requests", { headers: { "Retry-After": "1" } }),
+};
+
+/**
+ * Makes the listener of HTTP requests. It answers every path: 404 beyond /api. It sees no upgrades; whoever makes the
+ * server checks those, and bounds slow clients (Node's `headersTimeout` and `requestTimeout` do by default).
+ * @throws RangeError, TypeError for bad options, and TypeError for google.api.http annotations that cannot be served
+ */
+export function createApi(options: ApiOptions): RequestListener {
+  const config = resolveApiOptions(options);
+  const reporter = new FaultReporter(config.counters, config.logger);
+  const app = express();
+  app.disable("x-powered-by");
+  app.enable("case sensitive routing");
+  app.use(guard(config));
+  addRoutes(app, [...shortRoutes(config, reporter), ...connectRoutes(config, reporter)], reporter);
+  app.use(answerUnrouted);
+  // Express knows error handlers by their four parameters.
+  app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {
+    sendFault(response, reporter.report(faultOfExpress(thrown) ?? thrown, undefined));
+  });
+  return app;
+}
+
+function guard({ token, hosts, requestsPerSecond, requestBurst, counters, logger, clock }: ApiConfig) {
+  const access = new Access(token, hosts);
+  const limiter = new RateLimiter(clock, {
+    perSecond: requestsPerSecond,
+    burst: requestBurst,
+    maxKeys: maxRememberedClients,
+  });
+  return (request: Request, response: Response, next: NextFunction): void => {
+    counters.add("api.requests");
+    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("X-Content-Type-Options", "nosniff");
+    const { remoteAddress, localAddress } = request.socket;
+    const refusal =
+      access.refusalOf({
+        remoteAddress,
+        localAddress,
+        encrypted: "encrypted" in request.socket,
+        target: request.url,
+        headers: request.headersDistinct,
+      }) ?? (limiter.take(remoteAddress ?? "") ? undefined : "rate");
+    if (refusal === undefined) {
+      next();
+      return;
+    }
+    counters.add(`api.refused.${refusal}`);
+    logger.debug({ event: "api_refused", why: refusal, remoteAddress });
+    sendFault(response, refusals[refusal]);
+  };
+}
+
+/** Express throws URIError for a capture that is not percent-encoded UTF-8. */
+function faultOfExpress(thrown: unknown): Fault | undefined {
+  return thrown instanceof URIError
+    ? new Fault(Code.InvalidArgument, "the path is not percent-encoded UTF-8", { cause: thrown })
+    : undefined;
+}

@@ -1,0 +1,113 @@
+// /api on a real HTTP server on 127.0.0.1, and requests to it with every header in the test's hand.
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, connect } from "node:net";
+import type { TestContext } from "node:test";
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
+import type { ApiOptions } from "../../../src/api/options.ts";
+import { createApi } from "../../../src/api/server.ts";
+import { Counters } from "../../../src/util/counters.ts";
+import { type LogFields, silentLogger } from "../../../src/util/log.ts";
+
+/** A running server. */
+export interface ApiServer {
+  readonly port: number;
+  readonly url: string;
+  readonly counters: Counters;
+  /** What was logged as an error. */
+  readonly errors: readonly LogFields[];
+}
+
+/** Serves until the test ends. With `tls` over TLS. */
+export async function startApi(
+  t: TestContext,
+  options: ApiOptions,
+  tls?: { readonly key: string; readonly cert: string },
+): Promise<ApiServer> {
+  const counters = new Counters();
+  const errors: LogFields[] = [];
+  const logger = { ...silentLogger, error: (fields: LogFields) => void errors.push(fields) };
+  const api = createApi({ counters, logger, ...options });
+  const server = tls === undefined ? createServer(api) : createTlsServer(tls, api);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  // Of a server that listens on TCP; Node's type allows for pipes.
+  const { port } = server.address() as AddressInfo;
+  return { port, url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`, counters, errors };
+}
+
+/** One answer. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: NodeJS.ReadOnlyDict<string | string[]>;
+  readonly text: string;
+}
+
+interface RequestInit {
+  readonly method?: string;
+  /** Names and values in turn, sent as they are. Without Host, the right one is added. */
+  readonly headers?: readonly string[];
+  readonly body?: string | Uint8Array;
+}
+
+/** Sends a request of a connection of its own. */
+export async function send(port: number, path: string, init: RequestInit = {}): Promise<Answer> {
+  const { method = "GET", headers = [], body } = init;
+  const names = new Set(headers.filter((_, i) => i % 2 === 0).map((name) => name.toLowerCase()));
+  const all = [...headers];
+  if (!names.has("host")) all.push("Host", `127.0.0.1:${port}`);
+  if (body !== undefined && !names.has("transfer-encoding")) all.push("Content-Length", `${Buffer.byteLength(body)}`);
+  // An agent's keep-alive would outlive the test.
+  const outgoing = request({ host: "127.0.0.1", port, path, method, headers: all, agent: false });
+  outgoing.end(body);
+  const [incoming] = await once(outgoing, "response");
+  incoming.setEncoding("utf8");
+  let text = "";
+  for await (const chunk of incoming) text += chunk;
+  return { status: incoming.statusCode, headers: incoming.headers, text };
+}
+
+/** Sends a JSON body. */
+export function post(
+  port: number,
+  path: string,
+  body: string | Uint8Array,
+  type = "application/json",
+): Promise<Answer> {
+  return send(port, path, { method: "POST", headers: ["Content-Type", type], body });
+}
+
+/** Writes bytes to a socket and reads until the connection ends, by a reset too. */
+export async function sendRaw(port: number, text: string): Promise<string> {
+  const socket = connect(port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk) => chunks.push(chunk));
+  socket.on("error", () => {});
+  socket.write(text, "latin1");
+  await new Promise((resolve) => socket.once("close", resolve));
+  return Buffer.concat(chunks).toString("latin1");
+}
+
+/**
+ * NodeService with answers that are always the same: what a node answers is tested with the node; here only what becomes
+ * of it on its way.
+ */
+export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = {}): ServiceImplSpec {
+  return createServiceImplSpec<typeof NodeService>(NodeService, {
+    pingPeers: ({ ids, count }) => ({
+      results: [
+        { id: ids[0] ?? "@none", address: "127.0.0.1:1", ok: true, rttMs: 0.5 },
+        { id: `${count} asked`, ok: false, error: { code: "unavailable", reason: "unreachable", message: "gone" } },
+      ],
+    }),
+    listPeers: ({ limit }) => ({ peers: limit === 0 ? [] : [{ id: "@peer", addresses: ["127.0.0.1:1"], source: 2 }] }),
+    getStatus: () => ({ id: "@self", network: "dev", port: 1, uptimeMs: 1.5, counters: { "api.requests": 3 } }),
+    ...changes,
+  });
+}

@@ -1,0 +1,118 @@
+// Who gets in, on real sockets. Addresses that are not of this machine are in test/unit/api/access.test.ts: all of
+// 127.0.0.0/8 is loopback.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VirtualClock } from "../../../src/util/virtual-clock.ts";
+import { nodeService, send, sendRaw, startApi } from "./api-server.ts";
+
+const token = "0123456789abcdef";
+
+test("refuses hosts, origins and sites of others, before anything is called", async (t) => {
+  const services = [nodeService({ pingPeers: () => assert.fail("called") })];
+  const { port, counters } = await startApi(t, { services });
+  const refused: [string, string[]][] = [
+    ["host", ["Host", "localhost.evil"]],
+    ["host", ["Host", `127.0.0.1.nip.io:${port}`]],
+    ["host", ["Host", "localhost:1@evil"]],
+    ["host", ["Host", ""]],
+    ["host", ["Host", "[::2]"]],
+    ["host", ["Host", "localhost", "Host", "evil"]],
+    ["host", ["Host", "localhost", "Host", "localhost"]],
+    ["host", ["Host", "evil", "X-Forwarded-Host", "localhost"]],
+    ["origin", ["Origin", "null"]],
+    ["origin", ["Origin", "https://evil"]],
+    ["origin", ["Origin", `https://127.0.0.1:${port}`]],
+    ["origin", ["Origin", `http://localhost:${port}`]],
+    ["origin", ["Origin", `http://127.0.0.1:${port}`, "Origin", "http://evil"]],
+    ["site", ["Sec-Fetch-Site", "cross-site"]],
+    ["site", ["Sec-Fetch-Site", "same-site"]],
+    ["site", ["Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"]],
+  ];
+  for (const [why, headers] of refused) {
+    for (const method of ["GET", "POST", "OPTIONS", "HEAD"]) {
+      const before = counters.get(`api.refused.${why}`);
+      const answer = await send(port, "/api/ping", { method, headers });
+      assert.equal(answer.status, 403, String(headers));
+      if (method !== "HEAD") assert.equal(JSON.parse(answer.text).code, "permission_denied");
+      assert.equal(counters.get(`api.refused.${why}`), before + 1);
+      assert.equal(answer.headers["access-control-allow-origin"], undefined);
+      assert.equal(answer.headers["cache-control"], "no-store");
+    }
+  }
+});
+
+test("lets in the node's own hosts and origin", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], hosts: ["box.example"] });
+  for (const host of ["localhost", `localhost:${port}`, "LOCALHOST:1", "127.0.0.1", "[::1]:80", "box.example:4000"]) {
+    assert.equal((await send(port, "/api/ping", { headers: ["Host", host] })).status, 200, host);
+    const headers = [
+      "Host",
+      host,
+      "Origin",
+      `http://${host.toLowerCase().replace(/:80$/, "")}`,
+      "Sec-Fetch-Site",
+      "same-origin",
+    ];
+    assert.equal((await send(port, "/api/ping", { headers })).status, 200, host);
+  }
+});
+
+test("refuses a request without Host, and one whose target names a host", async (t) => {
+  const { port, counters } = await startApi(t, { services: [nodeService()] });
+  assert.match(await sendRaw(port, "GET /api/ping HTTP/1.0\r\n\r\n"), /^HTTP\/1\.1 403 .*"permission_denied"/s);
+  assert.match(await sendRaw(port, "GET /api/ping HTTP/1.1\r\n\r\n"), /^HTTP\/1\.1 400 /);
+  const target = await sendRaw(
+    port,
+    "GET http://evil/api/ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+  );
+  assert.match(target, /^HTTP\/1\.1 400 .*"invalid_argument"/s);
+  assert.match(
+    await sendRaw(port, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    /^HTTP\/1\.1 400 /,
+  );
+  assert.equal(counters.get("api.refused.host"), 1);
+  assert.equal(counters.get("api.refused.target"), 2);
+});
+
+test("with a token, lets in who has it and nobody else", async (t) => {
+  const { port, counters } = await startApi(t, { services: [nodeService()], token });
+  assert.equal((await send(port, "/api/ping", { headers: ["Authorization", `Bearer ${token}`] })).status, 200);
+  const wrong = [[], ["Authorization", "Bearer 0123456789abcdeX"], ["Authorization", `Basic ${token}`]];
+  for (const headers of [...wrong, ["Authorization", `Bearer ${token}`, "Authorization", `Bearer ${token}`]]) {
+    const answer = await send(port, "/api/ping", { headers });
+    assert.equal(answer.status, 401);
+    assert.equal(JSON.parse(answer.text).code, "unauthenticated");
+    assert.equal(answer.headers["www-authenticate"], "Bearer");
+  }
+  assert.equal(counters.get("api.refused.token"), 4);
+  const headers = ["Authorization", `Bearer ${token}`, "Host", "evil"];
+  assert.equal((await send(port, "/api/ping", { headers })).status, 403);
+});
+
+test("refuses more requests than the rate limit allows, until time has passed", async (t) => {
+  const clock = new VirtualClock();
+  const { port, counters } = await startApi(t, {
+    services: [nodeService()],
+    clock,
+    requestBurst: 3,
+    requestsPerSecond: 2,
+  });
+  const statuses = async (count: number): Promise<number[]> => {
+    const all: number[] = [];
+    for (let i = 0; i < count; i++) all.push((await send(port, "/api/ping")).status);
+    return all;
+  };
+  assert.deepEqual(await statuses(5), [200, 200, 200, 429, 429]);
+  const refused = await send(port, "/api/ping");
+  assert.equal(refused.headers["retry-after"], "1");
+  assert.equal(JSON.parse(refused.text).code, "resource_exhausted");
+  assert.equal(counters.get("api.refused.rate"), 3);
+  await clock.advance(1000);
+  assert.deepEqual(await statuses(3), [200, 200, 429]);
+});
+
+test("requests that are refused for another reason do not use up the owner's rate", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], clock: new VirtualClock(), requestBurst: 1 });
+  for (let i = 0; i < 5; i++) await send(port, "/api/ping", { headers: ["Sec-Fetch-Site", "cross-site"] });
+  assert.equal((await send(port, "/api/ping")).status, 200);
+});

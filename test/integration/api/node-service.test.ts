@@ -1,0 +1,242 @@
+// Each method of NodeService by each way to call it, the ways taken from the descriptors.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, get } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { test } from "node:test";
+import {
+  create,
+  type DescMethod,
+  type DescMethodUnary,
+  fromJsonString,
+  getOption,
+  type JsonValue,
+  toJson,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError, createHandlerContext, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { generate } from "selfsigned";
+import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
+import { http } from "../../../gen/google/api/annotations_pb.ts";
+import { DswarmError } from "../../../src/util/errors.ts";
+import { nodeService, post, send, startApi } from "./api-server.ts";
+
+/** A request of each method that is not the default, as JSON and as a query. */
+const requests: Readonly<Record<string, { json: string; query: string }>> = {
+  PingPeers: { json: `{"ids":["@a","@b"],"count":2,"timeout_ms":5}`, query: "ids=%40a&ids=%40b&count=2&timeoutMs=5" },
+  ListPeers: { json: `{"limit":7}`, query: "limit=7" },
+  GetStatus: { json: "{}", query: "" },
+};
+
+async function expected(method: DescMethodUnary, json: string): Promise<JsonValue> {
+  const spec = nodeService().methods[method.localName];
+  assert(spec?.kind === "unary");
+  const context = createHandlerContext({
+    service: NodeService,
+    method,
+    protocolName: "connect",
+    requestMethod: "POST",
+    url: "http://localhost/",
+  });
+  const message = create(method.output, await spec.impl(fromJsonString(method.input, json), context));
+  return toJson(method.output, message, { alwaysEmitImplicit: true });
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary & DescMethod {
+  return method.methodKind === "unary";
+}
+
+for (const method of NodeService.methods.filter(isUnary)) {
+  const { json, query } = requests[method.name] ?? assert.fail(`no request for ${method.name} here yet`);
+  const rule = getOption(method, http);
+
+  for (const { pattern, body } of [rule, ...rule.additionalBindings]) {
+    assert(typeof pattern.value === "string");
+    const path = pattern.value;
+    test(`${method.name} by ${pattern.case} ${path}`, async (t) => {
+      const { port } = await startApi(t, { services: [nodeService()] });
+      const answer = body === "*" ? await post(port, path, json) : await send(port, `${path}?${query}`);
+      assert.equal(answer.status, 200);
+      assert.deepEqual(JSON.parse(answer.text), await expected(method, json));
+      assert.match(answer.text, /^[^\n]+\n$/);
+      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
+      assert.equal(answer.headers["cache-control"], "no-store");
+      assert.equal(answer.headers["x-content-type-options"], "nosniff");
+      assert.equal(answer.headers["x-powered-by"], undefined);
+    });
+  }
+
+  test(`${method.name} by POST of JSON to its full name`, async (t) => {
+    const { port } = await startApi(t, { services: [nodeService()] });
+    const answer = await post(port, `/api/${NodeService.typeName}/${method.name}`, json);
+    assert.equal(answer.status, 200);
+    assert.deepEqual(JSON.parse(answer.text), await expected(method, json));
+    assert.match(answer.text, /^[^\n]+\n$/);
+  });
+
+  for (const useBinaryFormat of [true, false]) {
+    test(`${method.name} by a Connect client, ${useBinaryFormat ? "binary" : "JSON"}`, async (t) => {
+      const { url } = await startApi(t, { services: [nodeService()] });
+      const transport: Transport = createConnectTransport({
+        baseUrl: `${url}/api`,
+        httpVersion: "1.1",
+        useBinaryFormat,
+        nodeOptions: { agent: false },
+      });
+      const message = fromJsonString(method.input, json);
+      const response = await transport.unary(method, undefined, undefined, undefined, message);
+      const answer = toJson(method.output, response.message, { alwaysEmitImplicit: true });
+      assert.deepEqual(answer, await expected(method, json));
+    });
+  }
+
+  test(`${method.name}, where it is not implemented, says so`, async (t) => {
+    const { port } = await startApi(t, { services: [nodeService({ [method.localName]: undefined })] });
+    const answer = await post(port, `/api/${NodeService.typeName}/${method.name}`, json);
+    assert.equal(answer.status, 501);
+    assert.equal(JSON.parse(answer.text).code, "unimplemented");
+  });
+}
+
+test("GET /api lists every route, and each of them exists", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const { routes } = JSON.parse((await send(port, "/api")).text);
+  assert.deepEqual(
+    new Set(routes.map(({ rpc }: { rpc: string }) => rpc)),
+    new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
+  );
+  assert.equal(routes.length, 9);
+  for (const { method, path } of routes) {
+    const headers = ["Content-Type", "application/json"];
+    const answer = await send(port, path, method === "GET" ? { method } : { method, headers, body: "{}" });
+    assert.equal(answer.status, 200, `${method} ${path}`);
+  }
+});
+
+const thrown: [unknown, number, object][] = [
+  [
+    new DswarmError("peer_unknown", "@a"),
+    404,
+    { code: "not_found", message: "no address is known for the peer: @a", reason: "peer_unknown" },
+  ],
+  [
+    new DswarmError("peer_not_allowed").toConnectError(),
+    403,
+    { code: "permission_denied", message: "the peer is not allowed", reason: "peer_not_allowed" },
+  ],
+  [
+    new ConnectError("count is 1 to 20", Code.InvalidArgument, { "set-cookie": "a=b" }),
+    400,
+    { code: "invalid_argument", message: "count is 1 to 20" },
+  ],
+  [new ConnectError("", Code.Unavailable), 503, { code: "unavailable" }],
+  [new TypeError("secret"), 500, { code: "internal", message: "internal error" }],
+  ["route", 500, { code: "internal", message: "internal error" }],
+  [undefined, 500, { code: "internal", message: "internal error" }],
+];
+
+for (const [error, status, json] of thrown) {
+  test(`an implementation that throws ${String(error)} gives ${status} by every way`, async (t) => {
+    const { port, counters, errors } = await startApi(t, {
+      services: [nodeService({ pingPeers: () => Promise.reject(error) })],
+    });
+    const answers = [
+      await send(port, "/api/ping"),
+      await post(port, "/api/ping", "{}"),
+      await post(port, "/api/dswarm.v1.NodeService/PingPeers", "{}"),
+      await post(port, "/api/dswarm.v1.NodeService/PingPeers", "", "application/proto"),
+    ];
+    for (const answer of answers) {
+      assert.equal(answer.status, status);
+      assert.deepEqual(JSON.parse(answer.text), json);
+      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
+      assert.equal(answer.headers["set-cookie"], undefined);
+    }
+    const bugs = status === 500 ? answers.length : 0;
+    assert.deepEqual(
+      errors.map(({ event, rpc, err }) => ({ event, rpc, err })),
+      Array.from({ length: bugs }, () => ({
+        event: "api_fault",
+        rpc: "rpc dswarm.v1.NodeService.PingPeers",
+        err: error,
+      })),
+    );
+    const { code }: { code?: string } = JSON.parse(answers[0]?.text ?? "{}");
+    assert.equal(counters.get(`api.errors.${code}`), answers.length);
+    assert.equal(counters.get("api.requests"), answers.length);
+  });
+}
+
+test("an answer that does not encode is a bug, and tells nothing", async (t) => {
+  const broken = JSON.parse(`{"peers":[{"id":"secret","sharedBits":"x"}]}`);
+  const { port, errors } = await startApi(t, { services: [nodeService({ listPeers: () => broken })] });
+  for (const answer of [
+    await send(port, "/api/peers"),
+    await post(port, "/api/dswarm.v1.NodeService/ListPeers", "{}"),
+    await post(port, "/api/dswarm.v1.NodeService/ListPeers", "", "application/proto"),
+  ]) {
+    assert.equal(answer.status, 500);
+    assert.equal(answer.text, `{"code":"internal","message":"internal error"}\n`);
+  }
+  assert.equal(errors.length, 3);
+});
+
+test("an implementation sees the headers of the request and sets those of the answer", async (t) => {
+  const services = [
+    nodeService({
+      getStatus: (_, { requestHeader, responseHeader }) => {
+        responseHeader.set("X-Seen", requestHeader.get("X-Sent") ?? "nothing");
+        return {};
+      },
+    }),
+  ];
+  const { port } = await startApi(t, { services });
+  const headers = ["X-Sent", "a", "X-Sent", "b", "Content-Type", "application/json"];
+  for (const path of ["/api/status", "/api/dswarm.v1.NodeService/GetStatus"]) {
+    const answer = await send(port, path, { method: "POST", headers, body: "{}" });
+    assert.equal(answer.headers["x-seen"], "a, b");
+  }
+});
+
+test("requests follow one another on one connection", async (t) => {
+  const { port, url } = await startApi(t, { services: [nodeService()] });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const ports = new Set<number | undefined>();
+  for (const path of ["/api/ping", "/api/nope", "/api/status?x=1", "/api/peers"]) {
+    const outgoing = get(`${url}${path}`, { agent });
+    const [incoming] = await once(outgoing, "response");
+    ports.add(incoming.socket.localPort);
+    incoming.resume();
+    await once(incoming, "close");
+  }
+  assert.equal(ports.size, 1);
+  assert.equal((await send(port, "/api/ping")).status, 200);
+});
+
+test("a hundred pings at once pass", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const answers = await Promise.all(Array.from({ length: 100 }, () => send(port, "/api/ping")));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+});
+
+test("serves over TLS, where Origin is of https", async (t) => {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "test" }], { keyType: "ec" });
+  const { port, url } = await startApi(t, { services: [nodeService()] }, { key, cert });
+  for (const [origin, status] of [
+    [url, 200],
+    [url.replace("https", "http"), 403],
+    [`https://localhost:${port}`, 403],
+  ] as const) {
+    const outgoing = httpsRequest(`${url}/api/status`, {
+      ca: cert,
+      checkServerIdentity: () => undefined,
+      headers: { origin },
+      agent: false,
+    });
+    outgoing.end();
+    const [incoming] = await once(outgoing, "response");
+    incoming.resume();
+    assert.equal(incoming.statusCode, status);
+  }
+});
