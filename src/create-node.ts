@@ -1,0 +1,32 @@
+// A whole node: what startNode makes, with the API on its port.
+import { createServiceImplSpec } from "@connectrpc/connect";
+import { NodeService } from "../gen/dswarm/v1/node_pb.ts";
+import type { ApiOptions } from "./api/options.ts";
+import { createApi } from "./api/server.ts";
+import { type DswarmNode, startNode } from "./node/node.ts";
+import { createNodeService } from "./node/node-service.ts";
+import type { NodeOptions } from "./node/options.ts";
+
+/** Settings of a node with its API, all optional. */
+export interface CreateNodeOptions extends NodeOptions {
+  /** The API on the node's port; false is none. @default on, for this machine only */
+  readonly api?: Pick<ApiOptions, "token" | "hosts" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst"> | false;
+}
+
+/**
+ * Starts a node: makes or reads its key, takes a port, announces itself, and serves /dht to peers and /api to its owner.
+ * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `key_file_invalid`, `address_invalid`,
+ *   `node_id_invalid`; RangeError and TypeError for other bad options
+ */
+export function createNode({ api = {}, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
+  if (api === false) return startNode(options);
+  return startNode(options, (node) =>
+    createApi({
+      ...api,
+      services: [createServiceImplSpec<typeof NodeService>(NodeService, createNodeService(node))],
+      counters: node.counters,
+      logger: node.config.logger,
+      clock: node.config.clock,
+    }),
+  );
+}

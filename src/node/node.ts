@@ -1,0 +1,367 @@
+// A node: one key, one port, and what runs on it.
+//
+//     https server ─┬─ /dht  ─► channel listener ─► connections ─► rpc ─► services
+//                   └─ other ─► http (the API)            ▲
+//     discovery, bootstrap ─► peer book ──────────────────┘
+import { EventEmitter, once } from "node:events";
+import type { RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
+import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { createListener } from "../channel/listen.ts";
+import { type Certificate, createCertificate, createTlsServer } from "../channel/tls.ts";
+import { createDhtService } from "../dht/service.ts";
+import { createDiscovery } from "../discovery/discovery.ts";
+import { generateKeyPair, type KeyPair, loadOrCreateKeyFile } from "../identity/keys.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { formatPeerAddress, type HostPort, parsePeerAddress } from "../identity/peer-address.ts";
+import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
+import { createRpcTransport } from "../rpc/transport.ts";
+import { Counters } from "../util/counters.ts";
+import { DswarmError, messageOf } from "../util/errors.ts";
+import { Lifetime } from "../util/lifetime.ts";
+import { keepBootstrapped } from "./bootstrap.ts";
+import { Connections } from "./connections.ts";
+import { createHealthBook, type HealthBook } from "./health-service.ts";
+import { bindAddress } from "./interfaces.ts";
+import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
+import { PeerBook, type PeerInfo } from "./peers.ts";
+import { createReflectionService } from "./reflection-service.ts";
+
+/** What a node tells, by event name. */
+export interface NodeEvents {
+  /** A peer was heard of for the first time. */
+  peer: [peer: PeerInfo];
+  /** A peer took leave, or was silent for too long. */
+  peerLost: [id: NodeId, reason: "left" | "expired"];
+  /** A connection to a peer is there, whoever dialed. */
+  connected: [id: NodeId];
+  /** The last connection to a peer has ended; undefined after a planned end. */
+  disconnected: [id: NodeId, reason: DswarmError | undefined];
+}
+
+/** How a ping went. */
+export interface Pong {
+  /** Milliseconds from call to answer, on an open connection. */
+  readonly rttMs: number;
+  /** "host:port" of the peer's end of the connection. */
+  readonly address: string;
+}
+
+/** How to reach a peer: its id, any text form of it, or a `dswarm://` address. */
+export type PeerName = NodeId | string;
+
+const pongNonceBytes = 8;
+
+/** Makes what answers HTTP requests on a node's port. */
+export type HttpFactory = (node: DswarmNode) => RequestListener;
+
+/**
+ * Starts a node. Resolves when it listens and has announced itself.
+ * @param http without it every request is answered 404
+ * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `key_file_invalid`, `address_invalid`,
+ *   `node_id_invalid`; RangeError and TypeError for other bad options
+ */
+export async function startNode(options: NodeOptions = {}, http?: HttpFactory): Promise<DswarmNode> {
+  const config = resolveNodeOptions(options);
+  const bindHost = bindAddress(config.host);
+  const keys = config.keys ?? (await keysOf(config));
+  const certificate = await createCertificate(bindHost === "0.0.0.0" ? [] : [bindHost], config.clock);
+  const node = new DswarmNode(config, keys, certificate, bindHost);
+  try {
+    await node.start(http);
+  } catch (error) {
+    await node.close();
+    throw error;
+  }
+  return node;
+}
+
+function keysOf({ dataDir }: NodeConfig): Promise<KeyPair> | KeyPair {
+  return dataDir === undefined ? generateKeyPair() : loadOrCreateKeyFile(join(dataDir, "key"));
+}
+
+/** A running node. Made by `startNode`. */
+export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposable {
+  readonly id: NodeId;
+  readonly config: NodeConfig;
+  readonly peers: PeerBook;
+  /** What was counted since the start. */
+  readonly counters = new Counters();
+  /** When the node was made, on the clock's `now`. */
+  readonly startedAt: number;
+  readonly #keys: KeyPair;
+  readonly #certificate: Certificate;
+  readonly #bindHost: string;
+  readonly #lifetime = new Lifetime();
+  readonly #registry: ServiceRegistry;
+  readonly #health: HealthBook;
+  readonly #connections: Connections;
+  #port = 0;
+
+  /** Not for use outside: call `startNode`. */
+  constructor(config: NodeConfig, keys: KeyPair, certificate: Certificate, bindHost: string) {
+    super();
+    this.config = config;
+    this.id = keys.id;
+    this.startedAt = config.clock.now();
+    this.#keys = keys;
+    this.#certificate = certificate;
+    this.#bindHost = bindHost;
+    this.peers = new PeerBook(keys.id, config.clock, config.maxPeers);
+    this.#registry = new ServiceRegistry({ ...config, counters: this.counters });
+    this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
+    this.#registry.serve(DhtService, createDhtService());
+    this.#registry.serve(Health, this.#health.implementation);
+    this.#registry.serve(
+      ReflectionService,
+      createReflectionService(() => this.services),
+    );
+    this.#connections = new Connections({
+      config,
+      keys,
+      peers: this.peers,
+      registry: this.#registry,
+      onConnected: (id, isNewPeer) => {
+        if (isNewPeer) this.#emitPeer(id);
+        this.emit("connected", id);
+      },
+      onDisconnected: (id, reason) => this.#onDisconnected(id, reason),
+    });
+  }
+
+  /** TCP port of /dht and /api. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Where the node listens; "0.0.0.0" is every address of the machine. */
+  get host(): string {
+    return this.#bindHost;
+  }
+
+  /** "https://localhost:PORT": the API for its owner on this machine. */
+  get url(): string {
+    const host = this.#bindHost === "127.0.0.1" || this.#bindHost === "0.0.0.0" ? "localhost" : this.#bindHost;
+    return `https://${host}:${this.#port}`;
+  }
+
+  /** "dswarm://KEY@HOST:PORT", with which others may bootstrap. */
+  get address(): string {
+    const host = this.#bindHost === "0.0.0.0" ? "127.0.0.1" : this.#bindHost;
+    return formatPeerAddress({ id: this.id, host, port: this.#port });
+  }
+
+  /** sha256 of the TLS certificate's DER form, 32 bytes. */
+  get certificateSha256(): Uint8Array {
+    return this.#certificate.sha256;
+  }
+
+  /** Peers with an open connection. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Services that peers may call. */
+  get services(): readonly DescService[] {
+    return this.#registry.services;
+  }
+
+  isConnected(id: NodeId): boolean {
+    return this.#connections.isConnected(id);
+  }
+
+  /** Binds the port and starts discovery. Not for use outside: call `startNode`. */
+  async start(http?: HttpFactory): Promise<void> {
+    await this.#listen(http);
+    this.#lifetime.onClose(() => this.#connections.close());
+    await this.#discover();
+    this.#lifetime.onClose(keepBootstrapped(this.config, this.peers, (id) => this.#connections.connect(id), this));
+  }
+
+  /**
+   * Serves a service to peers.
+   * @returns a function that withdraws it; calls that run go on
+   * @throws RangeError when the service is served already
+   */
+  serve<S extends DescService>(
+    service: S,
+    implementation: Partial<ServiceImpl<S>>,
+    options?: ServeOptions,
+  ): () => void {
+    const withdraw = this.#registry.serve(service, implementation, options);
+    this.#health.servicesChanged();
+    return () => {
+      withdraw();
+      this.#health.servicesChanged();
+    };
+  }
+
+  /** Says whether a service that is served can be called at present, for those who ask `grpc.health.v1.Health`. */
+  setHealth(service: DescService, serving: boolean): void {
+    this.#health.set(service.typeName, serving);
+  }
+
+  /**
+   * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost.
+   * @param peer an address (`dswarm://…`) is noted as one that the peer may have
+   * @throws DswarmError `node_id_invalid`, `address_invalid`
+   */
+  client<S extends DescService>(
+    service: S,
+    peer: PeerName,
+    options: { readonly interceptors?: readonly Interceptor[]; readonly defaultTimeoutMs?: number } = {},
+  ): Client<S> {
+    const id = this.#peerId(peer);
+    const { clock } = this.config;
+    const connect = () => this.#connections.connect(id);
+    return createClient(service, createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() }));
+  }
+
+  /**
+   * Pings a peer, connecting first where there is no connection.
+   * @throws ConnectError
+   */
+  async ping(
+    peer: PeerName,
+    { signal, timeoutMs }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+  ): Promise<Pong> {
+    const id = this.#peerId(peer);
+    const { clock } = this.config;
+    let address = "";
+    let startedAt = 0;
+    const transport = createRpcTransport({
+      clock,
+      authority: id.toBase64url(),
+      connect: async () => {
+        const connection = await this.#connections.connect(id);
+        address = connection.link.remoteAddress;
+        startedAt = clock.now();
+        return connection;
+      },
+    });
+    const nonce = clock.randomBytes(pongNonceBytes);
+    const call = createClient(DhtService, transport).ping(
+      { nonce },
+      { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) },
+    );
+    const answer = await call;
+    if (Buffer.compare(answer.nonce, nonce) !== 0) {
+      throw new DswarmError("message_invalid", "the pong is not that of the ping").toConnectError();
+    }
+    const rttMs = clock.now() - startedAt;
+    this.peers.markHeard(id, rttMs);
+    return { rttMs, address };
+  }
+
+  /** Takes leave, finishes calls in flight, closes connections and the port. Idempotent. */
+  close(): Promise<void> {
+    return this.#lifetime.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #listen(http?: HttpFactory): Promise<void> {
+    const { config, counters } = this;
+    const server = createTlsServer(this.#certificate);
+    const listener = createListener({
+      keys: this.#keys,
+      networkKey: config.networkKey,
+      config: config.channel,
+      clock: config.clock,
+      logger: config.logger,
+      counters,
+      authorize: config.authorize,
+      onLink: (link) => this.#connections.accept(link),
+    });
+    listener.attach(server);
+    server.on("request", http?.(this) ?? ((_request, response) => response.writeHead(404).end()));
+    server.listen(config.port, this.#bindHost);
+    try {
+      await once(server, "listening");
+    } catch (error) {
+      const hint = isCode(error, "EADDRINUSE")
+        ? "another program uses it; choose another port, or 0 for a free one"
+        : messageOf(error);
+      throw new DswarmError("bind_failed", `${this.#bindHost}:${config.port}: ${hint}`, { cause: error });
+    }
+    server.on("error", (error) => config.logger.error({ event: "server_error", err: error }));
+    this.#port = (server.address() as AddressInfo).port;
+    this.#lifetime.onClose(async () => {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await listener.close();
+      server.closeAllConnections();
+      await closed;
+    });
+  }
+
+  async #discover(): Promise<void> {
+    const { discovery: options, networkKey, clock, logger } = this.config;
+    if (options === undefined) return;
+    const discovery = await createDiscovery({
+      keys: this.#keys,
+      networkKey,
+      port: this.#port,
+      certificateSha256: this.#certificate.sha256,
+      options,
+      clock,
+      logger,
+      counters: this.counters,
+      onPeer: ({ id, addresses }) => this.#onCandidate(id, addresses),
+      onLeave: (id, reason) => this.#onLeave(id, reason),
+    });
+    this.#lastHeardMs = (id) => discovery.lastHeardMs(id);
+    this.#lifetime.onClose(() => discovery.close());
+  }
+
+  #lastHeardMs: (id: NodeId) => number | undefined = () => undefined;
+
+  /** Milliseconds since a peer was last heard of, by an announce or on a connection. */
+  silenceMs(peer: PeerInfo): number {
+    const heardAt = Math.max(peer.lastHeardAt, this.#lastHeardMs(peer.id) ?? 0);
+    return Math.max(0, this.config.clock.now() - heardAt);
+  }
+
+  #onCandidate(id: NodeId, addresses: readonly HostPort[]): void {
+    this.#connections.retryNow(id);
+    if (this.peers.addCandidate(id, addresses, "announce")) this.#emitPeer(id);
+  }
+
+  #onLeave(id: NodeId, reason: "left" | "expired"): void {
+    // Silence on the multicast group says nothing while the connection is alive; keepalive watches that.
+    if (reason === "expired" && this.isConnected(id)) return;
+    if (this.peers.forget(id)) this.emit("peerLost", id, reason);
+  }
+
+  #onDisconnected(id: NodeId, reason: DswarmError | undefined): void {
+    this.emit("disconnected", id, reason);
+    // The connection was the last that was heard of a peer that neither announces itself nor is a bootstrap peer.
+    const peer = this.peers.get(id);
+    if (peer === undefined || peer.origin === "bootstrap" || this.#lastHeardMs(id) !== undefined) return;
+    if (this.peers.forget(id)) this.emit("peerLost", id, reason === undefined ? "left" : "expired");
+  }
+
+  #emitPeer(id: NodeId): void {
+    const peer = this.peers.get(id);
+    if (peer !== undefined) this.emit("peer", peer);
+  }
+
+  #peerId(peer: PeerName): NodeId {
+    if (peer instanceof NodeId) return peer;
+    if (!peer.startsWith("dswarm://")) return NodeId.parse(peer);
+    const { id, host, port } = parsePeerAddress(peer);
+    this.#connections.retryNow(id);
+    if (this.peers.addCandidate(id, [{ host, port }], "bootstrap")) this.#emitPeer(id);
+    return id;
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}

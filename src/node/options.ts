@@ -1,0 +1,107 @@
+// Settings of a node.
+import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
+import { type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
+import type { KeyPair } from "../identity/keys.ts";
+import type { NodeId } from "../identity/node-id.ts";
+import { type PeerAddress, parsePeerAddress } from "../identity/peer-address.ts";
+import { type RpcConfig, type RpcOptions, resolveRpcOptions } from "../rpc/params.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { type Logger, silentLogger } from "../util/log.ts";
+
+/** Settings of a node, all optional. */
+export interface NodeOptions {
+  /** Name of the network. Nodes of different networks do not see one another. Any text of 1 to 255 bytes. @default "dev" */
+  readonly network?: string;
+  /**
+   * 32 secret bytes instead of the key that follows from the network's name. A name can be guessed, a random key cannot:
+   * who lacks it cannot connect.
+   * @default sha256 of the network's name
+   */
+  readonly networkKey?: Uint8Array;
+  /** The node's keys. @default read from `dataDir`, or new ones */
+  readonly keys?: KeyPair;
+  /** Directory for what outlives the process: the key (`key`, mode 0600). @default none, a new key at each start */
+  readonly dataDir?: string;
+  /**
+   * Where to listen and announce: an IPv4 address, the name of a network interface, or "0.0.0.0" for all.
+   * @default "127.0.0.1"
+   */
+  readonly host?: string;
+  /** TCP port of /dht and /api, 1 to 65535, or 0 for a free one. @default 0 */
+  readonly port?: number;
+  /** Multicast discovery; false is none. @default on, with the defaults of DiscoveryOptions */
+  readonly discovery?: Omit<DiscoveryOptions, "host"> | false;
+  /** Addresses (`dswarm://KEY@HOST:PORT`) that the node connects to at its start, and again when it loses them. @default none */
+  readonly bootstrap?: readonly string[];
+  /** Whether a peer with a proven key may connect, or be connected to. @default every peer */
+  readonly authorize?: (id: NodeId) => boolean;
+  /** Peers remembered at most. 1 to 1000000. @default 4096 */
+  readonly maxPeers?: number;
+  /** Bounds of connections. @default those of ChannelOptions */
+  readonly channel?: ChannelOptions;
+  /** Bounds of RPC. @default those of RpcOptions */
+  readonly rpc?: RpcOptions;
+  /** @default keeps nothing */
+  readonly logger?: Logger;
+  /** @default the clock of the machine */
+  readonly clock?: Clock;
+}
+
+/** Checked settings of a node. */
+export interface NodeConfig {
+  readonly network: string;
+  /** 32 bytes. */
+  readonly networkKey: Uint8Array;
+  readonly keys: KeyPair | undefined;
+  readonly dataDir: string | undefined;
+  readonly host: string;
+  readonly port: number;
+  readonly discovery: DiscoveryOptions | undefined;
+  readonly bootstrap: readonly PeerAddress[];
+  readonly authorize: ((id: NodeId) => boolean) | undefined;
+  readonly maxPeers: number;
+  readonly channel: ChannelConfig;
+  readonly rpc: RpcConfig;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The defaults of NodeOptions that are plain values. */
+export const nodeDefaults = Object.freeze({ network: "dev", host: "127.0.0.1", port: 0, maxPeers: 4096 });
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError or TypeError for a value out of its range; DswarmError `address_invalid` or `node_id_invalid` for a
+ *   bootstrap address
+ */
+export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
+  const network = options.network ?? nodeDefaults.network;
+  const networkBytes = Buffer.byteLength(network);
+  if (networkBytes < 1 || networkBytes > 255) throw new RangeError("network: a name has 1 to 255 bytes");
+  const networkKey = options.networkKey ?? networkKeyOf(network);
+  if (networkKey.length !== 32) throw new RangeError("networkKey: 32 bytes are needed");
+  const host = options.host ?? nodeDefaults.host;
+  const discovery = options.discovery === false ? undefined : { ...options.discovery, host };
+  if (discovery !== undefined) resolveDiscoveryOptions(discovery);
+  return Object.freeze({
+    network,
+    networkKey,
+    keys: options.keys,
+    dataDir: options.dataDir,
+    host,
+    port: whole("port", options.port ?? nodeDefaults.port, 0, 65_535),
+    discovery,
+    bootstrap: Object.freeze((options.bootstrap ?? []).map(parsePeerAddress)),
+    authorize: options.authorize,
+    maxPeers: whole("maxPeers", options.maxPeers ?? nodeDefaults.maxPeers, 1, 1_000_000),
+    channel: resolveChannelOptions(options.channel),
+    rpc: resolveRpcOptions(options.rpc),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+  });
+}
+
+function whole(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new RangeError(`${name}: ${value} is not a whole number from ${min} to ${max}`);
+}
