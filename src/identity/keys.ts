@@ -7,6 +7,9 @@ import sodium from "sodium-native";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { NodeId } from "./node-id.ts";
 
+// 64 hex digits and a newline need 65; what is far beyond that is not read at all.
+const maxKeyFileBytes = 1024;
+
 hashes.sha512 = (message) => new Uint8Array(createHash("sha512").update(message).digest());
 
 /** A node's key pair. */
@@ -67,10 +70,14 @@ export async function loadOrCreateKeyFile(path: string): Promise<KeyPair> {
 async function readKeyFile(path: string): Promise<KeyPair | undefined> {
   let text: string;
   try {
-    const { mode, size } = await stat(path);
-    if (size > 1024) throw new DswarmError("key_file_invalid", `${path} is too long to be a key file`);
-    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+    const stats = await stat(path);
+    // Reading a pipe or a device might never end.
+    if (!stats.isFile()) throw new DswarmError("key_file_invalid", `${path} is not a file; give another path`);
+    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) {
       throw new DswarmError("key_file_invalid", `others may read ${path}; run: chmod 600 ${path}`);
+    }
+    if (stats.size > maxKeyFileBytes) {
+      throw new DswarmError("key_file_invalid", `${path} is too long; move it away to get a new key`);
     }
     text = await readFile(path, "utf8");
   } catch (error) {
@@ -78,7 +85,10 @@ async function readKeyFile(path: string): Promise<KeyPair | undefined> {
     throw error;
   }
   if (!/^[0-9a-f]{64}\n?$/.test(text)) {
-    throw new DswarmError("key_file_invalid", `${path} does not hold 64 hex digits; move it away to get a new key`);
+    throw new DswarmError(
+      "key_file_invalid",
+      `${path} does not hold 64 lower-case hex digits; move it away to get a new key`,
+    );
   }
   return keyPairFromSeed(Buffer.from(text.trim(), "hex"));
 }

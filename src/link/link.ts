@@ -36,8 +36,14 @@ export interface Link {
    * @returns false when much is queued: `drain` will tell when to go on
    */
   write(bytes: Uint8Array): boolean;
-  /** Says goodbye after what was written, and waits a moment for the other's. Resolves when the link has ended. */
+  /**
+   * Says goodbye after what was written, and waits a moment for the other's. What comes until then is delivered, or
+   * dropped where the link was not opened. Resolves when the link has ended, after `closed`. May be called again.
+   */
   close(): Promise<void>;
-  /** Ends the link at once with a reason. What is queued may be lost. */
+  /**
+   * Ends the link at once with a reason, which `closed` is given, maybe before this returns. What is queued may be lost.
+   * After the end it does nothing.
+   */
   abort(reason: DswarmError): void;
 }

@@ -12,10 +12,12 @@ export interface MemoryLinkOptions {
   readonly delayMs?: () => number;
   /** Cuts the connection after this many bytes written by each end. @default never */
   readonly cutAfterBytes?: number;
-  /** Splits each write into chunks of this many bytes. @default not at all */
+  /** Splits each write into chunks of this many bytes, at least 1. @default not at all */
   readonly chunkBytes?: number;
-  /** Bytes under way at which `write` returns false. @default 65536 */
+  /** Bytes under way above which `write` returns false. @default 65536 */
   readonly highWaterMark?: number;
+  /** Milliseconds that `close` waits for the other end's goodbye before it takes the link for truncated. @default 5000 */
+  readonly goodbyeTimeoutMs?: number;
 }
 
 /** A joined pair of link ends. */
@@ -63,8 +65,11 @@ class MemoryLinkEnd implements Link {
   readonly #options: MemoryLinkOptions;
   readonly #clock: Clock;
   readonly #highWaterMark: number;
+  readonly #goodbyeTimeoutMs: number;
   readonly #ended = Promise.withResolvers<void>();
-  /** Bounded by the writer, which `write` tells to stop. */
+  /** Sent and under way to the peer, oldest first. Bounded by the writer, which `write` tells to stop. */
+  readonly #wire: Arrival[] = [];
+  /** Arrived and not yet delivered. Bounded like `#wire`. */
   readonly #inbox: Arrival[] = [];
   #peer: MemoryLinkEnd | undefined;
   #sink: LinkSink | undefined;
@@ -73,7 +78,10 @@ class MemoryLinkEnd implements Link {
   #underWay = 0;
   #wantsDrain = false;
   #partitioned = false;
-  #saidGoodbye = false;
+  /** Whether a goodbye or a cut has been sent, after which nothing more is. */
+  #isFinished = false;
+  #cancelGoodbyeTimer: (() => void) | undefined;
+  #isStarted = false;
   #isEnded = false;
   #endReason: DswarmError | undefined;
 
@@ -85,6 +93,7 @@ class MemoryLinkEnd implements Link {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#highWaterMark = options.highWaterMark ?? 65_536;
+    this.#goodbyeTimeoutMs = options.goodbyeTimeoutMs ?? 5000;
   }
 
   join(peer: MemoryLinkEnd): void {
@@ -96,36 +105,50 @@ class MemoryLinkEnd implements Link {
   }
 
   open(sink: LinkSink): void {
-    this.#sink = sink;
     queueMicrotask(() => {
-      if (this.#isEnded) sink.closed(this.#endReason);
-      else this.#deliver();
+      this.#sink = sink;
+      if (this.#isEnded) {
+        sink.closed(this.#endReason);
+        return;
+      }
+      this.#drainIfRoom();
+      this.#start();
     });
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#isEnded || this.#saidGoodbye) return true;
+    if (this.#isEnded || this.#isFinished) return true;
     const room = (this.#options.cutAfterBytes ?? Number.POSITIVE_INFINITY) - this.#written;
     const sent = bytes.subarray(0, Math.min(bytes.length, room));
     this.#written += sent.length;
     this.#underWay += sent.length;
-    const step = this.#options.chunkBytes ?? (sent.length || 1);
-    for (let at = 0; at < sent.length; at += step) this.#send(sent.slice(at, at + step));
-    if (sent.length < bytes.length || room === sent.length) {
+    const step = Math.max(1, this.#options.chunkBytes ?? sent.length);
+    for (let at = 0; at < sent.length; at += step) this.#send(Uint8Array.from(sent.subarray(at, at + step)));
+    if (room <= bytes.length) {
+      this.#isFinished = true;
       this.#send("cut");
-      this.end(new DswarmError("link_truncated"));
+      queueMicrotask(() => this.end(new DswarmError("link_truncated")));
     }
     this.#wantsDrain = this.#underWay > this.#highWaterMark;
     return !this.#wantsDrain;
   }
 
   close(): Promise<void> {
-    this.#sayGoodbye();
+    if (!this.#isEnded && !this.#isFinished) {
+      this.#sayGoodbye();
+      // Without a sink what comes is dropped; the goodbye among it is not. After a sink that open was just given.
+      queueMicrotask(() => this.#start());
+      this.#cancelGoodbyeTimer = this.#clock.setTimeout(
+        () => this.end(new DswarmError("link_truncated", "no goodbye came back")),
+        this.#goodbyeTimeoutMs,
+      );
+    }
     return this.#ended.promise;
   }
 
   abort(reason: DswarmError): void {
     if (this.#isEnded) return;
+    this.#isFinished = true;
     this.#send("cut");
     this.end(reason);
   }
@@ -140,30 +163,43 @@ class MemoryLinkEnd implements Link {
     this.#isEnded = true;
     this.#endReason = reason;
     this.#inbox.length = 0;
+    this.#cancelGoodbyeTimer?.();
     this.#sink?.closed(reason);
     this.#ended.resolve();
   }
 
   #sayGoodbye(): void {
-    if (this.#isEnded || this.#saidGoodbye) return;
-    this.#saidGoodbye = true;
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     this.#send("goodbye");
   }
 
   #send(arrival: Arrival): void {
-    const peer = this.#peer;
-    const at = Math.max(this.#lastArrivalAt, this.#clock.now() + (this.#options.delayMs?.() ?? 0));
-    this.#lastArrivalAt = at;
-    this.#clock.setTimeout(() => peer?.arrive(arrival), at - this.#clock.now());
+    const now = this.#clock.now();
+    this.#lastArrivalAt = Math.max(this.#lastArrivalAt, now + (this.#options.delayMs?.() ?? 0));
+    this.#wire.push(arrival);
+    // Each timer brings the oldest, not its own: the machine's timers may swap places within a millisecond.
+    this.#clock.setTimeout(() => this.#bringOldest(), this.#lastArrivalAt - now);
+  }
+
+  #start(): void {
+    this.#isStarted = true;
+    this.#deliver();
+  }
+
+  #bringOldest(): void {
+    const arrival = this.#wire.shift();
+    if (arrival !== undefined) this.#peer?.arrive(arrival);
   }
 
   arrive(arrival: Arrival): void {
+    if (this.#isEnded) return;
     this.#inbox.push(arrival);
     this.#deliver();
   }
 
   #deliver(): void {
-    while (this.#sink !== undefined && !this.#partitioned && !this.#isEnded) {
+    while (this.#isStarted && !this.#partitioned && !this.#isEnded) {
       const arrival = this.#inbox.shift();
       if (arrival === undefined) return;
       if (arrival === "cut") {
@@ -172,17 +208,22 @@ class MemoryLinkEnd implements Link {
         this.#sayGoodbye();
         this.end(undefined);
       } else {
-        this.#peer?.delivered(arrival.length);
-        this.#sink.data(arrival);
+        // Before the sink has the bytes, which are its own from then on.
+        const { length } = arrival;
+        this.#sink?.data(arrival);
+        this.#peer?.delivered(length);
       }
     }
   }
 
   delivered(bytes: number): void {
     this.#underWay -= bytes;
-    if (this.#wantsDrain && this.#underWay <= this.#highWaterMark) {
-      this.#wantsDrain = false;
-      this.#sink?.drain();
-    }
+    this.#drainIfRoom();
+  }
+
+  #drainIfRoom(): void {
+    if (!this.#wantsDrain || this.#underWay > this.#highWaterMark || this.#isEnded || this.#sink === undefined) return;
+    this.#wantsDrain = false;
+    this.#sink.drain();
   }
 }

@@ -7,7 +7,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds since the Unix epoch; may be set. */
   wallMs(): number;
-  /** Calls back once after `delayMs`. The returned function prevents it; calling that again does nothing. */
+  /**
+   * Calls back once after `delayMs`, however long; never after Infinity.
+   * @returns a function that prevents it; calling that again does nothing
+   */
   setTimeout(callback: () => void, delayMs: number): () => void;
   /** A number from 0 (included) to 1 (excluded). Not for secrets. */
   random(): number;
@@ -15,11 +18,27 @@ export interface Clock {
   randomBytes(length: number): Uint8Array;
 }
 
+// Node's timers count to here; a longer delay would fire at once.
+const longestTimerMs = 2 ** 31 - 1;
+
+function setLongTimeout(callback: () => void, delayMs: number): () => void {
+  let leftMs = delayMs;
+  let timer: NodeJS.Timeout;
+  const arm = (): void => {
+    const stepMs = Math.min(leftMs, longestTimerMs);
+    leftMs -= stepMs;
+    timer = setTimeout(leftMs > 0 ? arm : callback, stepMs);
+  };
+  arm();
+  return () => clearTimeout(timer);
+}
+
 /** The clock and random generator of the machine. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallMs: () => Date.now(),
   setTimeout(callback, delayMs) {
+    if (delayMs > longestTimerMs) return setLongTimeout(callback, delayMs);
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
   },

@@ -30,6 +30,12 @@ export const errorTable = {
     connect: Code.ResourceExhausted,
     retryable: true,
   },
+  self_connection: { message: "a node does not connect to itself", connect: Code.InvalidArgument, retryable: false },
+  upgrade_refused: {
+    message: "the websocket request is not one of a node",
+    connect: Code.InvalidArgument,
+    retryable: false,
+  },
   // secret handshake
   handshake_timeout: { message: "the handshake took too long", connect: Code.Unavailable, retryable: true },
   handshake_truncated: {
@@ -79,7 +85,7 @@ export const errorTable = {
     connect: Code.ResourceExhausted,
     retryable: true,
   },
-  connection_idle: { message: "the connection was idle", connect: Code.Unavailable, retryable: true },
+  peer_too_slow: { message: "the peer does not read what it is sent", connect: Code.Unavailable, retryable: true },
   keepalive_timeout: { message: "the peer does not answer any more", connect: Code.Unavailable, retryable: true },
 } as const satisfies Record<string, ErrorKind>;
 
@@ -114,10 +120,14 @@ export class DswarmError extends Error {
 /** The DswarmError behind an error, looking through ConnectErrors; undefined where there is none. */
 export function dswarmErrorOf(error: unknown): DswarmError | undefined {
   if (error instanceof DswarmError) return error;
-  return error instanceof ConnectError && error.cause instanceof DswarmError ? error.cause : undefined;
+  return error instanceof ConnectError ? dswarmErrorOf(error.cause) : undefined;
 }
 
-/** The text of anything thrown. */
+/** The text of anything thrown. Never throws itself. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "something without a text was thrown";
+  }
 }

@@ -40,7 +40,7 @@ export class RateLimiter {
     }
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) / 1000) * perSecond);
     bucket.at = now;
-    if (bucket.tokens < 1) return false;
+    if (!(bucket.tokens >= 1)) return false;
     bucket.tokens -= 1;
     return true;
   }

@@ -35,7 +35,7 @@ export class VirtualClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, delayMs), order: this.#order++, callback };
+    const timer: Timer = { at: this.#now + (delayMs > 0 ? delayMs : 0), order: this.#order++, callback };
     this.#timers.push(timer);
     return () => {
       timer.callback = undefined;
@@ -57,14 +57,7 @@ export class VirtualClock implements Clock {
 
   /** Runs the earliest timer, moving time to it. Returns false when none is left. */
   step(): boolean {
-    for (;;) {
-      const timer = this.#timers.pop();
-      if (timer === undefined) return false;
-      if (timer.callback === undefined) continue;
-      this.#now = timer.at;
-      timer.callback();
-      return true;
-    }
+    return this.#runNext(Number.MAX_VALUE);
   }
 
   /** Moves time forward by `ms`, running what falls due, and letting promises settle after each timer. */
@@ -72,10 +65,19 @@ export class VirtualClock implements Clock {
     const until = this.#now + ms;
     for (;;) {
       await new Promise(setImmediate);
-      const next = this.#timers.peek();
-      if (next === undefined || next.at > until) break;
-      this.step();
+      if (!this.#runNext(until)) break;
     }
-    this.#now = until;
+    this.#now = Math.max(this.#now, until);
+  }
+
+  #runNext(until: number): boolean {
+    for (let timer = this.#timers.peek(); timer !== undefined && timer.at <= until; timer = this.#timers.peek()) {
+      this.#timers.pop();
+      if (timer.callback === undefined) continue;
+      this.#now = Math.max(this.#now, timer.at);
+      timer.callback();
+      return true;
+    }
+    return false;
   }
 }
