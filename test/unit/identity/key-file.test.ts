@@ -1,8 +1,9 @@
 // Key files: made once whoever is first, private, and never half written.
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -138,12 +139,15 @@ test("refuses a file that is too long, without reading it", async () => {
   await rejectsAsInvalid(await fileWith(new Uint8Array(1025)), /is too long; move it away to get a new key/);
 });
 
-test("refuses what is not a file: a directory, a pipe, a device", async () => {
+test("refuses what is not a file: a directory, a socket, a device", async (t) => {
   const folder = newPath();
   await mkdir(folder, { mode: 0o700 });
-  const pipe = newPath();
-  execFileSync("mkfifo", ["-m", "600", pipe]);
-  for (const path of [folder, pipe, "/dev/null"]) await rejectsAsInvalid(path, /is not a file; give another path/);
+  const socket = newPath();
+  const server = createServer().listen(socket);
+  t.after(() => server.close());
+  await once(server, "listening");
+  await chmod(socket, 0o600);
+  for (const path of [folder, socket, "/dev/null"]) await rejectsAsInvalid(path, /is not a file; give another path/);
 });
 
 test("refuses a path through a file, a path too long and a link to nowhere", async () => {
