@@ -149,6 +149,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
       const stream = connection.call(methodNameBytes(method), wireTimeoutMs, metadata, message, halfClose, this);
       this.#stream = stream;
       this.#messages.attach(stream);
+      // Nobody can read before the first message is there: its pieces must not wait for a reader.
+      stream.wantMessage();
       return stream;
     };
     // A single request travels with the opening; otherwise the peer hears of the call before the first message exists.
