@@ -1,0 +1,212 @@
+// The Link of the real network: a box stream on a websocket, after the Secret Handshake.
+import type { NodeId } from "../identity/node-id.ts";
+import type { Link, LinkRole, LinkSink } from "../link/link.ts";
+import type { Clock } from "../util/clock.ts";
+import { DswarmError } from "../util/errors.ts";
+import { Boxer, maxBodyBytes, overheadBytes, Unboxer } from "./box-stream.ts";
+import type { HandshakeOutcome } from "./handshake.ts";
+import type { ChannelConfig } from "./options.ts";
+import type { WebSocketDuplex } from "./websocket.ts";
+
+/** How many times `closeTimeoutMs` a closing link may take while something still moves on it. */
+const maxCloseTimeouts = 10;
+
+/** What a link is made of. */
+export interface ChannelLinkOptions {
+  readonly role: LinkRole;
+  readonly localId: NodeId;
+  /** "host:port" of the remote end. */
+  readonly remoteAddress: string;
+  readonly duplex: WebSocketDuplex;
+  readonly config: ChannelConfig;
+  readonly clock: Clock;
+}
+
+/**
+ * A link over a websocket. Both ends say goodbye, in either order or at once, and only then close the websocket:
+ *
+ *     open ──close()──► goodbye sent ──peer's goodbye──► websocket closing ──► ended(undefined)
+ *      └──peer's goodbye: ours is sent at once ─────────────┘
+ *      any fault, or the end of the websocket before both goodbyes ──► ended(reason)
+ */
+export class ChannelLink implements Link {
+  readonly role: LinkRole;
+  readonly localId: NodeId;
+  readonly remoteId: NodeId;
+  readonly remoteAddress: string;
+  readonly #duplex: WebSocketDuplex;
+  readonly #config: ChannelConfig;
+  readonly #clock: Clock;
+  readonly #boxer: Boxer;
+  readonly #unboxer: Unboxer;
+  /** Plaintext that makes full boxes in one message of at most `maxMessageBytes`. */
+  readonly #maxPlainBytes: number;
+  readonly #ended = Promise.withResolvers<DswarmError | undefined>();
+  #rest: Uint8Array;
+  #sink: LinkSink | undefined;
+  #isStarted = false;
+  #wantsDrain = false;
+  #saidGoodbye = false;
+  #isGoodbyeSent = false;
+  #isEnded = false;
+  #endReason: DswarmError | undefined;
+  #cancelCloseTimer: (() => void) | undefined;
+  /** Counts what goes in or out, to tell a slow close from a stalled one. */
+  #moves = 0;
+
+  /** @param outcome of the handshake; its keys are the link's from now on */
+  constructor(options: ChannelLinkOptions, outcome: HandshakeOutcome) {
+    this.role = options.role;
+    this.localId = options.localId;
+    this.remoteId = outcome.remoteId;
+    this.remoteAddress = options.remoteAddress;
+    this.#duplex = options.duplex;
+    this.#config = options.config;
+    this.#clock = options.clock;
+    this.#boxer = new Boxer(outcome.encryptKey, outcome.encryptNonce);
+    this.#unboxer = new Unboxer(outcome.decryptKey, outcome.decryptNonce);
+    this.#maxPlainBytes = Math.floor(options.config.maxMessageBytes / (maxBodyBytes + overheadBytes)) * maxBodyBytes;
+    this.#rest = outcome.rest;
+  }
+
+  get bufferedBytes(): number {
+    return this.#duplex.bufferedBytes;
+  }
+
+  /** Resolves with the reason when the link has ended, as the sink's `closed` tells it. */
+  get ended(): Promise<DswarmError | undefined> {
+    return this.#ended.promise;
+  }
+
+  open(sink: LinkSink): void {
+    queueMicrotask(() => {
+      this.#sink = sink;
+      if (this.#isEnded) {
+        sink.closed(this.#endReason);
+        return;
+      }
+      this.#drainIfRoom();
+      this.#start();
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    for (let at = 0; at < bytes.length; at += this.#maxPlainBytes) {
+      if (this.#isEnded || this.#saidGoodbye) return true;
+      const part = bytes.length <= this.#maxPlainBytes ? bytes : bytes.subarray(at, at + this.#maxPlainBytes);
+      this.#duplex.send(this.#boxer.box(part), this.#onSent);
+      if (this.bufferedBytes > this.#config.maxBufferedBytes) {
+        // Not from within the writer's own call.
+        queueMicrotask(() => this.abort(new DswarmError("peer_too_slow")));
+        return false;
+      }
+    }
+    this.#wantsDrain ||= this.bufferedBytes > this.#config.highWaterMarkBytes;
+    return !this.#wantsDrain;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isEnded) {
+      this.#sayGoodbye();
+      // Without a sink what comes is dropped; the goodbye among it is not.
+      this.#start();
+    }
+    await this.#ended.promise;
+  }
+
+  abort(reason: DswarmError): void {
+    if (this.#isEnded) return;
+    this.#duplex.terminate();
+    this.#end(reason);
+  }
+
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    const rest = this.#rest;
+    this.#rest = new Uint8Array();
+    this.#receive(rest);
+    if (this.#isEnded) return;
+    this.#duplex.attach({
+      bytes: (bytes) => this.#receive(bytes),
+      ended: (fault) => this.#end(fault ?? this.#truncation()),
+    });
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#isEnded) return;
+    this.#moves += 1;
+    const plain: Uint8Array[] = [];
+    let fault: DswarmError | undefined;
+    try {
+      this.#unboxer.push(bytes, plain);
+    } catch (error) {
+      fault = error instanceof DswarmError ? error : new DswarmError("box_invalid", undefined, { cause: error });
+    }
+    for (const chunk of plain) {
+      if (this.#isEnded) return;
+      this.#sink?.data(chunk);
+    }
+    if (fault !== undefined) {
+      this.abort(fault);
+    } else if (this.#unboxer.saidGoodbye && !this.#isEnded) {
+      this.#sayGoodbye();
+      this.#closeAfterGoodbyes();
+    }
+  }
+
+  readonly #onSent = (): void => {
+    this.#moves += 1;
+    this.#drainIfRoom();
+  };
+
+  #drainIfRoom(): void {
+    if (!this.#wantsDrain || this.#isEnded || this.#sink === undefined) return;
+    if (this.bufferedBytes > this.#config.highWaterMarkBytes / 2) return;
+    this.#wantsDrain = false;
+    this.#sink.drain();
+  }
+
+  #sayGoodbye(): void {
+    if (this.#saidGoodbye) return;
+    this.#saidGoodbye = true;
+    this.#duplex.send(this.#boxer.goodbye(), () => {
+      this.#isGoodbyeSent = true;
+      this.#onSent();
+      this.#closeAfterGoodbyes();
+    });
+    this.#watchClose(maxCloseTimeouts);
+  }
+
+  #closeAfterGoodbyes(): void {
+    if (this.#truncation() === undefined && !this.#isEnded) this.#duplex.close();
+  }
+
+  /** Undefined when both goodbyes are said and ours has gone out. */
+  #truncation(): DswarmError | undefined {
+    return this.#isGoodbyeSent && this.#unboxer.saidGoodbye ? undefined : new DswarmError("link_truncated");
+  }
+
+  #watchClose(timeouts: number): void {
+    const moves = this.#moves;
+    this.#cancelCloseTimer = this.#clock.setTimeout(() => {
+      if (timeouts > 1 && this.#moves !== moves) {
+        this.#watchClose(timeouts - 1);
+      } else {
+        this.#duplex.terminate();
+        this.#end(this.#truncation());
+      }
+    }, this.#config.closeTimeoutMs);
+  }
+
+  #end(reason: DswarmError | undefined): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#endReason = reason;
+    this.#cancelCloseTimer?.();
+    this.#boxer.wipe();
+    this.#unboxer.wipe();
+    this.#sink?.closed(reason);
+    this.#ended.resolve(reason);
+  }
+}

@@ -1,0 +1,73 @@
+// The TLS 1.3 wrapping of the one TCP port. It hides the traffic from onlookers and lets curl and browsers in, but
+// authenticates nobody: anyone can make such a certificate. On /dht the Secret Handshake inside it proves the keys.
+import { createHash, X509Certificate } from "node:crypto";
+import { createServer, type Server } from "node:https";
+import { isIP } from "node:net";
+import { generate } from "selfsigned";
+import { type Clock, systemClock } from "../util/clock.ts";
+
+/** A self-signed certificate and its key. */
+export interface Certificate {
+  /** PEM, secret. */
+  readonly key: string;
+  /** PEM. */
+  readonly cert: string;
+  /** sha256 of the certificate's DER form, 32 bytes: what announces carry and `openssl x509 -fingerprint` prints. */
+  readonly sha256: Uint8Array;
+}
+
+const dayMs = 86_400_000;
+const validDays = 3650;
+
+// How Node's server treats slow clients once they have left the listener's own deadline behind.
+const tlsHandshakeTimeoutMs = 10_000;
+const headersTimeoutMs = 10_000;
+const requestTimeoutMs = 30_000;
+const keepAliveTimeoutMs = 5000;
+const checkIntervalMs = 2000;
+
+/**
+ * Makes a self-signed EC P-256 certificate for localhost, 127.0.0.1, ::1 and the given addresses.
+ * @param addresses IP addresses (a zone after "%" is dropped) and host names
+ * @param clock tells the time that the certificate is valid from @default the system clock
+ */
+export async function createCertificate(
+  addresses: readonly string[] = [],
+  clock: Clock = systemClock,
+): Promise<Certificate> {
+  const names = new Set(["localhost", "127.0.0.1", "::1", ...addresses.map((address) => address.replace(/%.*$/, ""))]);
+  const now = clock.wallMs();
+  const { private: key, cert } = await generate([{ name: "commonName", value: "dswarm" }], {
+    keyType: "ec",
+    curve: "P-256",
+    algorithm: "sha256",
+    notBeforeDate: new Date(now - dayMs),
+    notAfterDate: new Date(now + validDays * dayMs),
+    extensions: [
+      { name: "basicConstraints", cA: false, critical: true },
+      { name: "keyUsage", digitalSignature: true, critical: true },
+      { name: "extKeyUsage", serverAuth: true },
+      {
+        name: "subjectAltName",
+        altNames: [...names].map((name) => (isIP(name) === 0 ? { type: 2, value: name } : { type: 7, ip: name })),
+      },
+    ],
+  });
+  const der = new X509Certificate(cert).raw;
+  return { key, cert, sha256: new Uint8Array(createHash("sha256").update(der).digest()) };
+}
+
+/** An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of. */
+export function createTlsServer(certificate: Certificate): Server {
+  return createServer({
+    key: certificate.key,
+    cert: certificate.cert,
+    minVersion: "TLSv1.3",
+    ALPNProtocols: ["http/1.1"],
+    handshakeTimeout: tlsHandshakeTimeoutMs,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: checkIntervalMs,
+  });
+}

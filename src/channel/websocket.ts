@@ -1,0 +1,154 @@
+// A websocket (RFC 6455) as a plain byte duplex: how `ws` is set up at both ends, and what of it the channel sees.
+import { type ClientOptions, type RawData, type ServerOptions, WebSocket } from "ws";
+import { DswarmError } from "../util/errors.ts";
+import type { ChannelConfig } from "./options.ts";
+
+/** The path that nodes connect to. */
+export const websocketPath = "/dht";
+/** The subprotocol that both ends must name. */
+export const subprotocol = "dswarm.v1";
+
+/** Fragments of a message at most. Only other implementations fragment, at their buffer's size. */
+const maxFragments = 1024;
+/** Bytes that the pieces in which a message arrives must have on average; TCP segments have over 500. */
+const minChunkBytes = 256;
+const normalClosure = 1000;
+
+interface SharedOptions {
+  readonly perMessageDeflate: false;
+  readonly maxPayload: number;
+  readonly maxFragments: number;
+  readonly maxBufferedChunks: number;
+  readonly skipUTF8Validation: true;
+  readonly closeTimeout: number;
+}
+
+function sharedOptions(config: ChannelConfig): SharedOptions {
+  return {
+    // Ciphertext does not compress, and compression before encryption leaks.
+    perMessageDeflate: false,
+    maxPayload: config.maxMessageBytes,
+    maxFragments,
+    maxBufferedChunks: Math.ceil(config.maxMessageBytes / minChunkBytes),
+    // Text is refused whatever it says.
+    skipUTF8Validation: true,
+    closeTimeout: config.closeTimeoutMs,
+  };
+}
+
+/** Options of `ws` for the dialer. */
+export function clientOptions(config: ChannelConfig): ClientOptions {
+  // The mask is against proxies that read cleartext; inside TLS it protects nothing, and `ws` skips the work of a zero mask.
+  return { ...sharedOptions(config), generateMask: (mask) => void mask.fill(0) };
+}
+
+/** Options of `ws` for the listener. */
+export function serverOptions(config: ChannelConfig): ServerOptions {
+  return { ...sharedOptions(config), noServer: true, clientTracking: false, handleProtocols: () => subprotocol };
+}
+
+/** Receives what a duplex brings. Its methods must not throw. */
+export interface DuplexSink {
+  /** Bytes, in order. The memory is the sink's from now on. */
+  bytes(bytes: Uint8Array): void;
+  /** The end, once. `fault` is what the peer did wrong, undefined where the connection just ended. */
+  ended(fault: DswarmError | undefined): void;
+}
+
+/** A websocket as a byte duplex. Nothing is lost while no sink is attached: reading pauses then. */
+export class WebSocketDuplex {
+  readonly #socket: WebSocket;
+  #sink: DuplexSink | undefined;
+  /** Came without a sink. Bounded by one message and one read of the socket, for reading is paused. */
+  #early: Uint8Array[] = [];
+  #end: { readonly fault: DswarmError | undefined } | undefined;
+  #isTerminated = false;
+
+  /** @param socket in any state; from now on the duplex's alone */
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
+    socket.on("error", (error) => this.#fail(faultOf(error)));
+    socket.on("close", () => this.#finish(undefined));
+  }
+
+  /** Bytes sent and not yet handed to the operating system. */
+  get bufferedBytes(): number {
+    return this.#socket.bufferedAmount;
+  }
+
+  /** Delivers to a sink, first what came before. */
+  attach(sink: DuplexSink): void {
+    this.#sink = sink;
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) this.#deliver(bytes);
+    if (this.#sink !== sink) return;
+    if (this.#end !== undefined) sink.ended(this.#end.fault);
+    else this.#socket.resume();
+  }
+
+  /** Keeps what comes from now on for the next sink. */
+  detach(): void {
+    this.#sink = undefined;
+    this.#socket.pause();
+  }
+
+  /**
+   * Sends bytes as one message.
+   * @param sent is called when they have been handed to the operating system
+   */
+  send(bytes: Uint8Array, sent?: () => void): void {
+    if (this.#end !== undefined) return;
+    this.#socket.send(bytes, (error) => {
+      if (!error) sent?.();
+    });
+  }
+
+  /** Closes after what was sent, waiting at most `closeTimeoutMs` for the other end to do the same. */
+  close(): void {
+    this.#socket.close(normalClosure);
+  }
+
+  /** Closes at once. The sink hears no more. */
+  terminate(): void {
+    this.#isTerminated = true;
+    this.#sink = undefined;
+    this.#early = [];
+    this.#finish(undefined);
+    this.#socket.terminate();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    if (this.#end !== undefined) return;
+    if (!isBinary) this.#fail(new DswarmError("websocket_text"));
+    else if (Buffer.isBuffer(data)) this.#deliver(data);
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    if (this.#isTerminated) return;
+    if (this.#sink !== undefined) {
+      this.#sink.bytes(bytes);
+      return;
+    }
+    this.#early.push(bytes);
+    this.#socket.pause();
+  }
+
+  #fail(fault: DswarmError): void {
+    this.#finish(fault);
+    this.#socket.terminate();
+  }
+
+  #finish(fault: DswarmError | undefined): void {
+    if (this.#end !== undefined) return;
+    this.#end = { fault };
+    this.#sink?.ended(fault);
+  }
+}
+
+function faultOf(error: Error): DswarmError {
+  const code = "code" in error ? error.code : undefined;
+  const isTooLarge = code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" || code === "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH";
+  return new DswarmError(isTooLarge ? "websocket_too_large" : "websocket_invalid", undefined, { cause: error });
+}
