@@ -1,0 +1,157 @@
+// Discovery: says on the multicast group that a node is there, and tells the node who else is.
+import type { KeyPair } from "../identity/keys.ts";
+import type { NodeId } from "../identity/node-id.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import { Counters } from "../util/counters.ts";
+import { type Logger, silentLogger } from "../util/log.ts";
+import { type AnnounceContent, encodeAnnounce, networkIdOf } from "./announce.ts";
+import { Announcer } from "./announcer.ts";
+import { type DiscoveryOptions, resolveDiscoveryOptions } from "./options.ts";
+import type { PeerEvents } from "./peer-table.ts";
+import type { Membership } from "./receiver.ts";
+import { acquireSharedSocket, type SharedSocket } from "./shared-socket.ts";
+
+/** What a node announces of itself. */
+type AnnouncedContent = Omit<AnnounceContent, "epochMs" | "leaving">;
+
+/** What discovery needs to know of its node. `onPeer` and `onLeave` are never called for the node itself. */
+export interface DiscoveryInit extends PeerEvents {
+  readonly keys: KeyPair;
+  /** 32 bytes. Only nodes of the same network see each other. */
+  readonly networkKey: Uint8Array;
+  /** TCP port of the node, 1 to 65535. */
+  readonly port: number;
+  /** IP addresses of the node, at most 4, besides those that its packets come from. @default none */
+  readonly addresses?: readonly string[];
+  /** 32 bytes: sha256 of the TLS certificate's DER form. @default not told */
+  readonly certificateSha256?: Uint8Array;
+  readonly options?: DiscoveryOptions;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /**
+   * Counts `announce.received` = `.accepted` (new or changed) + `.unchanged` + `.dropped.*` (see DropReason), and `.sent`,
+   * `.send_failed` and `.socket_errors`. All of them for the socket that the nodes of the process share. @default nowhere
+   */
+  readonly counters?: Counters;
+  /** @default silent */
+  readonly logger?: Logger;
+}
+
+/** A node's discovery. */
+export interface Discovery extends AsyncDisposable {
+  /** Peers of the network that this process hears at present, its own nodes among them. */
+  readonly size: number;
+  /** When a peer was last heard, milliseconds by the clock's `now`; undefined for one that is not known, or no more. */
+  lastHeardMs(id: NodeId): number | undefined;
+  /**
+   * Announces new content at once, under a new epoch.
+   * @throws RangeError for content that cannot be announced
+   */
+  update(content: AnnouncedContent): void;
+  /** Takes leave, twice in case one is lost, and ends. No callback comes any more. Calling it again does nothing more. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts announcing a node and listening for others. Resolves when the first announce is on its way; the first callback
+ * comes later.
+ * @throws TypeError and RangeError for wrong options or content; DswarmError `interface_unknown` when `options.host` names
+ * no interface, `discovery_failed` when the UDP port cannot be shared or the group cannot be joined
+ */
+export async function createDiscovery(init: DiscoveryInit): Promise<Discovery> {
+  const { clock = systemClock, logger = silentLogger } = init;
+  const config = resolveDiscoveryOptions(init.options);
+  const identity = new AnnouncedIdentity(init, clock);
+  const shared = await acquireSharedSocket(config, clock, logger);
+  const announcer = new Announcer(
+    config,
+    clock,
+    () => membership.size(),
+    () => void shared.multicast.send(identity.packet),
+  );
+  const membership = shared.receiver.join(identity.networkId, {
+    id: init.keys.id,
+    counters: init.counters ?? new Counters(),
+    logger,
+    onPeer: (peer) => init.onPeer(peer),
+    onLeave: (id, reason) => init.onLeave(id, reason),
+    onNewcomer: () => announcer.hurry(),
+  });
+  announcer.announceNow();
+  return new SharedDiscovery(identity, shared, announcer, membership);
+}
+
+/** The node's packet, signed anew whenever its content changes. */
+class AnnouncedIdentity {
+  readonly networkId: Uint8Array;
+  readonly #keys: KeyPair;
+  readonly #clock: Clock;
+  #content: AnnounceContent;
+  #packet: Uint8Array;
+
+  constructor({ keys, networkKey, port, addresses = [], certificateSha256 }: DiscoveryInit, clock: Clock) {
+    this.networkId = networkIdOf(networkKey);
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#content = { port, addresses, certificateSha256, epochMs: Math.floor(clock.wallMs()), leaving: false };
+    this.#packet = encodeAnnounce(this.#content, this.networkId, keys);
+  }
+
+  get packet(): Uint8Array {
+    return this.#packet;
+  }
+
+  change(change: Partial<Omit<AnnounceContent, "epochMs">>): void {
+    const epochMs = Math.max(Math.floor(this.#clock.wallMs()), this.#content.epochMs + 1);
+    const content = { ...this.#content, ...change, epochMs };
+    this.#packet = encodeAnnounce(content, this.networkId, this.#keys);
+    this.#content = content;
+  }
+}
+
+class SharedDiscovery implements Discovery {
+  readonly #identity: AnnouncedIdentity;
+  readonly #shared: SharedSocket;
+  readonly #announcer: Announcer;
+  readonly #membership: Membership;
+  #closing: Promise<void> | undefined;
+
+  constructor(identity: AnnouncedIdentity, shared: SharedSocket, announcer: Announcer, membership: Membership) {
+    this.#identity = identity;
+    this.#shared = shared;
+    this.#announcer = announcer;
+    this.#membership = membership;
+  }
+
+  get size(): number {
+    return this.#membership.size();
+  }
+
+  lastHeardMs(id: NodeId): number | undefined {
+    return this.#membership.lastHeardMs(id);
+  }
+
+  update(content: AnnouncedContent): void {
+    if (this.#closing !== undefined) return;
+    this.#identity.change(content);
+    this.#announcer.announceNow();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#announcer.close();
+    this.#membership.leave();
+    this.#identity.change({ leaving: true });
+    await this.#shared.multicast.send(this.#identity.packet);
+    await this.#shared.multicast.send(this.#identity.packet);
+    await this.#shared.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
