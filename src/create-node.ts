@@ -9,8 +9,8 @@ import type { NodeOptions } from "./node/options.ts";
 
 /** Settings of a node with its API, all optional. */
 export interface CreateNodeOptions extends NodeOptions {
-  /** The API on the node's port; false is none. @default on, for this machine only */
-  readonly api?: Pick<ApiOptions, "token" | "hosts" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst"> | false;
+  /** The API on the node's port, for this machine only unless there is a token; false is none. @default true */
+  readonly api?: Pick<ApiOptions, "token" | "hosts" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst"> | boolean;
 }
 
 /**
@@ -18,11 +18,11 @@ export interface CreateNodeOptions extends NodeOptions {
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `key_file_invalid`, `address_invalid`,
  *   `node_id_invalid`; RangeError and TypeError for other bad options
  */
-export function createNode({ api = {}, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
+export function createNode({ api = true, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
   if (api === false) return startNode(options);
   return startNode(options, (node) =>
     createApi({
-      ...api,
+      ...(api !== true && api),
       services: [createServiceImplSpec<typeof NodeService>(NodeService, createNodeService(node))],
       counters: node.counters,
       logger: node.config.logger,

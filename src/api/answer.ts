@@ -2,10 +2,13 @@
 import type { ServerResponse } from "node:http";
 import type { Fault } from "./fault.ts";
 
+/** The content type of all JSON that is not Connect's. */
+export const jsonType = "application/json; charset=utf-8";
+
 /** Answers with a line of JSON. Headers set before stay. */
 export function sendText(response: ServerResponse, status: number, json: string): void {
   response.statusCode = status;
-  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Content-Type", jsonType);
   response.setHeader("Content-Length", Buffer.byteLength(json) + 1);
   response.end(`${json}\n`);
 }

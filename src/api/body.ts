@@ -6,7 +6,8 @@ import { Fault } from "./fault.ts";
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?$/i;
 
 /**
- * The chunks of a body. Unlike with the request itself, leaving them early does not close the connection before the answer.
+ * The chunks of a body. Unlike with the request itself, leaving them early does not close the connection before the answer:
+ * what the client still sends is thrown away, so that it gets to read the answer.
  * @throws ConnectError `canceled` when the client goes away
  */
 export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
@@ -14,6 +15,8 @@ export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Uint8A
     yield* request.iterator({ destroyOnReturn: false });
   } catch (error) {
     throw new ConnectError("the client went away", Code.Canceled, undefined, undefined, error);
+  } finally {
+    request.resume();
   }
 }
 
@@ -40,8 +43,6 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
     }
   }
   if (bytes <= maxBytes) return Buffer.concat(chunks);
-  // What the client still sends is thrown away, so that it gets to read the answer.
-  request.resume();
   throw new Fault(Code.ResourceExhausted, `the body is larger than ${maxBytes} bytes`, { status: 413 });
 }
 

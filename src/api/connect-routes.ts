@@ -1,134 +1,107 @@
-// POST /api/<package.Service>/<Method>: Connect's protocol (https://connectrpc.com/docs/protocol) by Connect's own
-// handlers, which belong to an exact version of it. Not by expressConnectMiddleware: that prints to the console, and
-// answers 500 to a message that does not decode.
-import type { DescMethod, JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
-import { Code, ConnectError, createContextKey, createContextValues, type Interceptor } from "@connectrpc/connect";
-import { createUniversalServiceHandlers } from "@connectrpc/connect/protocol";
-import { createHandlerFactory, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import type { Request, Response } from "express";
-import { sendText } from "./answer.ts";
+// POST /api/<package.Service>/<Method>: Connect's protocol (https://connectrpc.com/docs/protocol) and gRPC-Web, by Connect's
+// Express middleware. Its answers to what implementations do are Connect's own. A request that it refuses gets the answer
+// that it would get elsewhere under /api; what fails in it, it would print, leaving the client without an answer.
+import { validateHeaderValue } from "node:http";
+import { buffer } from "node:stream/consumers";
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, createContextValues, type ServiceImplSpec } from "@connectrpc/connect";
+import { codeToHttpStatus, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { expressConnectMiddleware } from "@connectrpc/connect-express";
+import type { Request } from "express";
+import { jsonType } from "./answer.ts";
 import { chunksOf, readBody } from "./body.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
 import type { ApiConfig } from "./options.ts";
+import { progressKey, reportFaults } from "./report-faults.ts";
 import type { Route } from "./routes.ts";
 
-type UniversalHandler = ReturnType<typeof createUniversalServiceHandlers>[number];
-type UniversalResponse = Awaited<ReturnType<UniversalHandler>>;
+type Handler = ConnectRouter["handlers"][number];
+type Result = Awaited<ReturnType<Handler>>;
 
-/** How far a unary call got. */
-interface Progress {
-  /** Whether the request was decoded, and the implementation called. */
-  called: boolean;
-  /** What it threw. */
-  thrown?: unknown;
-}
-
-const progressKey = createContextKey<Progress>({ called: false });
-
-const jsonOptions: Partial<JsonReadOptions & JsonWriteOptions> = {
+const jsonOptions = {
   ignoreUnknownFields: false,
   alwaysEmitImplicit: true,
+  textDecoder: new TextDecoder("utf-8", { fatal: true }),
 };
 
 /** A route for each method of each service. */
 export function connectRoutes({ services, maxBodyBytes }: ApiConfig, reporter: FaultReporter): Route[] {
-  const connect = createHandlerFactory({
+  const handlers: Handler[] = [];
+  const middleware = expressConnectMiddleware({
+    requestPathPrefix: "/api",
+    // It needs HTTP/2.
+    grpc: false,
+    // Neither taken nor given: a small body must not become a large one here.
+    acceptCompression: [],
     readMaxBytes: maxBodyBytes,
     jsonOptions,
-    interceptors: [watchCalls(reporter)],
+    interceptors: [reportFaults(reporter)],
+    routes: (router) => {
+      addServices(router, services);
+      handlers.push(...router.handlers.map((handler) => Object.assign(withFaults(handler, reporter), handler)));
+      router.handlers.splice(0, handlers.length, ...handlers);
+    },
   });
-  const handlers = services.flatMap((service) => createUniversalServiceHandlers(service, [connect]));
-  return handlers.flatMap((handler) =>
-    handler.allowedMethods.map((httpMethod) => ({
-      httpMethod,
-      template: `/api${handler.requestPath}`,
-      path: `/api${handler.requestPath}`,
-      rpc: handler.method,
-      answer: (request, response) => answer(handler, request, response, maxBodyBytes),
-    })),
-  );
+  return handlers.flatMap(({ method, requestPath, allowedMethods }) => {
+    // Connect allows GET of streams, and then finds no content type in it.
+    const httpMethods = allowedMethods.filter((each) => each === "POST" || method.methodKind === "unary");
+    const path = `/api${requestPath}`;
+    const answer: Route["answer"] = async (request, response, next) => {
+      request.body = await bodyOf(request, method, maxBodyBytes);
+      if (request.method === "HEAD") request.method = "GET";
+      middleware(request, response, next);
+    };
+    return httpMethods.map((httpMethod) => ({ httpMethod, template: path, path, rpc: method, answer }));
+  });
 }
 
-async function answer(
-  handler: UniversalHandler,
-  request: Request,
-  response: Response,
-  maxBytes: number,
-): Promise<void> {
-  const progress: Progress = { called: false };
-  const values = createContextValues().set(progressKey, progress);
-  const call = universalRequestFromNodeRequest(request, response, undefined, values);
-  if (call.method === "HEAD") call.method = "GET";
-  if (handler.method.methodKind === "unary") {
-    call.body = oneOf(await readBody(request, maxBytes));
-    await answerUnary(await handler(call), progress, response);
-    return;
+function addServices(router: ConnectRouter, services: readonly ServiceImplSpec[]): void {
+  for (const { service, methods } of services) {
+    const implementation = Object.entries(methods).map(([name, { impl }]) => [name, impl]);
+    router.service(service, Object.fromEntries(implementation));
   }
-  call.body = chunksOf(request);
-  const result = await handler(call);
-  if (result.status >= 400) throw faultOfStatus(result.status);
-  await universalResponseToNodeResponse(result, response);
 }
 
-async function answerUnary(result: UniversalResponse, progress: Progress, response: Response): Promise<void> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of result.body ?? []) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
-  if (result.status >= 400) {
-    if ("thrown" in progress) throw progress.thrown;
-    if (progress.called) throw new Error(`the answer does not encode: ${bytes.toString()}`);
-    throw bytes.length === 0 ? faultOfStatus(result.status) : faultOfRequest(bytes);
-  }
-  const headers = new Headers(result.header);
-  headers.delete("content-length");
-  response.setHeaders(headers);
-  if (headers.get("content-type") === "application/json") sendText(response, result.status, bytes.toString());
-  else response.end(bytes);
+/** What is read in place of the request: leaving that early, as the middleware does, closes the connection unanswered. */
+async function bodyOf(request: Request, method: DescMethod, maxBytes: number): Promise<AsyncIterable<Uint8Array>> {
+  const type = request.get("content-type") ?? "";
+  const isEnveloped = method.methodKind !== "unary" || /^application\/grpc-web/i.test(type);
+  return isEnveloped ? chunksOf(request) : only(await readBody(request, maxBytes));
 }
 
-/** Connect's answer to a request that it does not decode: where it says "internal", the client is at fault all the same. */
-function faultOfRequest(bytes: Buffer): Fault {
-  const { code, rawMessage } = errorFromJsonBytes(bytes, undefined, new ConnectError("not a request", Code.Internal));
-  return new Fault(code === Code.Internal ? Code.InvalidArgument : code, rawMessage);
-}
-
-function faultOfStatus(status: number): Fault {
-  if (status !== 415) return new Fault(Code.Unimplemented, "this method needs HTTP/2", { status });
-  const accepted =
-    "application/json or application/proto, for streams application/connect+json or application/connect+proto";
-  return new Fault(Code.InvalidArgument, `the content type must be ${accepted}`, { status });
-}
-
-function watchCalls(reporter: FaultReporter): Interceptor {
-  return (next) => async (request) => {
-    const progress = request.contextValues.get(progressKey);
-    progress.called = true;
+/** The handler, but never failing, and with faults for what it refuses. */
+function withFaults(handler: Handler, reporter: FaultReporter) {
+  return async (request: Parameters<Handler>[0]): Promise<Result> => {
+    const progress = { called: false };
+    const contextValues = createContextValues().set(progressKey, progress);
     try {
-      const response = await next(request);
-      return response.stream
-        ? { ...response, message: watchStream(response.message, request.method, reporter) }
-        : response;
+      const result = await handler({ ...request, contextValues });
+      if (result.status >= 400 && !progress.called) throw await refusalOf(result);
+      // As Node will, too late for an answer.
+      for (const [name, value] of result.header ?? []) validateHeaderValue(name, value);
+      return result;
     } catch (thrown) {
-      progress.thrown = thrown;
-      // The answer to a unary call is made from what was thrown; a stream carries its error within.
-      throw request.stream ? reporter.report(thrown, request.method).toConnectError() : thrown;
+      const fault = reporter.report(thrown, handler.method);
+      const header = new Headers({ ...fault.headers, "Content-Type": jsonType });
+      return { status: fault.status, header, body: only(Buffer.from(`${JSON.stringify(fault)}\n`)) };
     }
   };
 }
 
-async function* watchStream<T>(
-  messages: AsyncIterable<T>,
-  method: DescMethod,
-  reporter: FaultReporter,
-): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } catch (thrown) {
-    throw reporter.report(thrown, method).toConnectError();
+/** Why Connect refused a request. Where it blames the server, the client is at fault all the same. */
+async function refusalOf({ status, body }: Result): Promise<Fault> {
+  if (body === undefined && status === 415) {
+    const accepted =
+      "application/json or application/proto, for streams application/connect+json or application/connect+proto";
+    return new Fault(Code.InvalidArgument, `the content type must be ${accepted}, or gRPC-Web's`, { status });
   }
+  if (body === undefined) return new Fault(Code.Unimplemented, "this method needs HTTP/2", { status });
+  const unclear = new ConnectError("not a request", Code.Internal);
+  const { code, rawMessage } = errorFromJsonBytes(await buffer(body), undefined, unclear);
+  if (code === Code.ResourceExhausted) return new Fault(code, rawMessage, { status: 413 });
+  return new Fault(codeToHttpStatus(code) < 500 ? code : Code.InvalidArgument, rawMessage);
 }
 
-async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }

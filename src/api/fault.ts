@@ -1,8 +1,10 @@
 // What /api answers when a call does not succeed: Connect's JSON for errors (https://connectrpc.com/docs/protocol),
-// with the name of dswarm's own error as "reason" where there is one.
+// with the name of dswarm's own error as "reason" where there is one. By Connect's protocol and gRPC-Web the name is in a
+// detail, as those have no place for it otherwise.
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import type { Counters } from "../util/counters.ts";
 import { dswarmErrorOf, type ErrorCode } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -31,9 +33,9 @@ export class Fault extends Error {
   readonly #details: ConnectError["details"];
 
   constructor(code: Code, message: string, init: FaultInit = {}) {
-    super(message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message, {
-      cause: init.cause,
-    });
+    const short = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
+    // Half a surrogate pair cannot be sent.
+    super(short.toWellFormed(), { cause: init.cause });
     this.code = code;
     this.status = init.status ?? codeToHttpStatus(code);
     this.headers = init.headers ?? {};
@@ -54,8 +56,19 @@ export class Fault extends Error {
     return undefined;
   }
 
-  /** The same for Connect's handlers. Carries no metadata: what a remote peer put there is no header of this answer. */
+  /**
+   * The same for Connect's handlers, with a `dswarm.v1.Failure` among the details where there is a reason. Carries no
+   * metadata: what a remote peer put there is no header of this answer.
+   */
   toConnectError(): ConnectError {
+    const error = this.#withoutReason();
+    const { code, message, reason } = this;
+    if (reason === undefined) return error;
+    error.details = [...error.details, { desc: FailureSchema, value: { code: codeToString(code), reason, message } }];
+    return error;
+  }
+
+  #withoutReason(): ConnectError {
     const error = new ConnectError(this.message, this.code, undefined, undefined, this);
     error.details = this.#details;
     return error;
@@ -63,7 +76,7 @@ export class Fault extends Error {
 
   /** `{"code":"not_found","message":"…"}`, with "details" and "reason" where there are any. */
   toJSON(): object {
-    const json = errorToJson(this.toConnectError(), undefined);
+    const json = errorToJson(this.#withoutReason(), undefined);
     return this.reason === undefined ? json : { ...json, reason: this.reason };
   }
 }
@@ -81,11 +94,21 @@ export class FaultReporter {
   /** What the client is told of something thrown: of a bug nothing but that it is one. */
   report(thrown: unknown, method: DescMethod | undefined): Fault {
     let fault = Fault.from(thrown);
-    if (fault === undefined) {
+    if (fault === undefined || !encodes(fault)) {
       this.#logger.error({ event: "api_fault", rpc: method?.toString(), err: thrown }, "a fault in answering /api");
       fault = new Fault(Code.Internal, "internal error", { cause: thrown });
     }
     this.#counters.add(`api.errors.${codeToString(fault.code)}`);
     return fault;
+  }
+}
+
+/** Whether the details, which come from an implementation, can be sent. */
+function encodes(fault: Fault): boolean {
+  try {
+    JSON.stringify(fault);
+    return true;
+  } catch {
+    return false;
   }
 }

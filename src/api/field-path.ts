@@ -63,6 +63,9 @@ function isObject(json: JsonValue | undefined): json is JsonObject {
 function toJsonValue(field: DescField, text: string): JsonValue {
   if (field.enum !== undefined) return /^-?\d{1,10}$/.test(text) ? Number(text) : text;
   const wrapped = field.message !== undefined && isWrapperDesc(field.message) ? field.message.fields[0] : undefined;
-  if ((wrapped?.scalar ?? field.scalar) !== ScalarType.BOOL) return text;
+  const scalar = wrapped?.scalar ?? field.scalar;
+  // Of base64 that was not percent-encoded, a query's "+" has become a space, which protobuf JSON would skip.
+  if (scalar === ScalarType.BYTES) return text.replaceAll(" ", "+");
+  if (scalar !== ScalarType.BOOL) return text;
   return text === "true" || (text === "false" ? false : text);
 }

@@ -66,7 +66,13 @@ function known(input: DescMessage): string {
   return names.map(({ jsonName }) => jsonName).join(", ") || "none";
 }
 
-/** Reads application/x-www-form-urlencoded, refusing what URLSearchParams would replace. */
+// As NodeIds and record keys print: nothing else looks so, and people paste them without percent-encoding.
+const keyText = /^[@&][A-Za-z0-9+/]{43}=$/;
+
+/**
+ * Reads application/x-www-form-urlencoded, refusing what URLSearchParams would replace. "+" is a space there, except here in
+ * the text of a key.
+ */
 function parseQuery(query: string): [string, string][] {
   return query
     .split("&")
@@ -79,7 +85,8 @@ function parseQuery(query: string): [string, string][] {
 
 function decode(text: string): string {
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    const literal = decodeURIComponent(text);
+    return keyText.test(literal) ? literal : decodeURIComponent(text.replaceAll("+", " "));
   } catch {
     throw invalid(`${quote(text)} is not percent-encoded UTF-8`);
   }

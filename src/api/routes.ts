@@ -15,7 +15,7 @@ interface AnsweringRoute {
   readonly httpMethod: string;
   /** What it calls. The index calls nothing. */
   readonly rpc?: DescMethod;
-  readonly answer: (request: Request, response: Response) => Promise<void> | void;
+  readonly answer: (request: Request, response: Response, next: NextFunction) => Promise<void> | void;
 }
 
 /** One HTTP method of one path. */
@@ -98,7 +98,7 @@ function answerOne(routes: readonly AnsweringRoute[], reporter: FaultReporter) {
     const route = routes.find((each) => each.httpMethod === httpMethod);
     if (route !== undefined) {
       try {
-        await route.answer(request, response);
+        await route.answer(request, response, next);
       } catch (thrown) {
         sendFault(response, reporter.report(thrown, route.rpc));
       }

@@ -10,6 +10,7 @@ import { Access, type Refusal } from "./access.ts";
 import { sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
+import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
 
@@ -38,6 +39,7 @@ export function createApi(options: ApiOptions): RequestListener {
   const app = express();
   app.disable("x-powered-by");
   app.enable("case sensitive routing");
+  reportGoneClients(app);
   app.use(guard(config));
   addRoutes(app, [...shortRoutes(config, reporter), ...connectRoutes(config, reporter)], reporter);
   app.use(answerUnrouted);

@@ -17,19 +17,31 @@ export interface ConnectionsInit {
   readonly keys: KeyPair;
   readonly peers: PeerBook;
   readonly registry: ServiceRegistry;
-  /** A connection is there, whoever dialed. `isNewPeer` when nothing was known of the peer before. */
-  readonly onConnected: (id: NodeId, isNewPeer: boolean) => void;
-  /** The connection to a peer has ended; undefined after a planned end. */
+  /** A peer has connected of which nothing was known. Must not throw. */
+  readonly onNewPeer: (id: NodeId) => void;
+  /** A connection is there, whoever dialed. Must not throw. */
+  readonly onConnected: (id: NodeId) => void;
+  /** The connection to a peer has ended; undefined after a planned end. Must not throw. */
   readonly onDisconnected: (id: NodeId, reason: DswarmError | undefined) => void;
 }
+
+/** The connections with one peer. */
+interface Peering {
+  /** All that have not ended, the oldest first. Bounded by `maxPerPeer`. */
+  readonly open: Set<RpcConnection>;
+  /** The one for new calls; undefined while there are only such that are being given up. */
+  current: RpcConnection | undefined;
+  /** When `current` was taken, on the clock's `now`. */
+  since: number;
+}
+
+/** A peer that keeps more is broken, or piles them up. In order it takes two: one to use, one to give up. */
+const maxPerPeer = 4;
 
 /** The connections of a node. Bounded by the listener's caps inbound and by the peers that are called outbound. */
 export class Connections {
   readonly #init: ConnectionsInit;
-  /** The connection for new calls, by id. */
-  readonly #current = new Map<string, RpcConnection>();
-  /** Every connection that has not ended, those that are being replaced included. */
-  readonly #all = new Set<RpcConnection>();
+  readonly #peerings = new Map<string, Peering>();
   readonly #dialing = new Map<string, Promise<RpcConnection>>();
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
@@ -41,11 +53,13 @@ export class Connections {
 
   /** Peers with a connection. */
   get size(): number {
-    return this.#current.size;
+    let count = 0;
+    for (const { current } of this.#peerings.values()) if (current !== undefined) count += 1;
+    return count;
   }
 
   isConnected(id: NodeId): boolean {
-    return this.#current.has(id.toString());
+    return this.#peerings.get(id.toString())?.current !== undefined;
   }
 
   /**
@@ -55,8 +69,8 @@ export class Connections {
    */
   connect(id: NodeId): RpcConnection | Promise<RpcConnection> {
     const key = id.toString();
-    const current = this.#current.get(key);
-    if (current?.usable === true) return current;
+    const current = this.#usable(key);
+    if (current !== undefined) return current;
     const underWay = this.#dialing.get(key);
     if (underWay !== undefined) return underWay;
     const failure = this.#backoff.failure(key);
@@ -73,7 +87,7 @@ export class Connections {
 
   /** Takes over a link that a peer dialed. */
   accept(link: Link): void {
-    if (this.#closing.signal.aborted) link.abort(new DswarmError("node_closed"));
+    if (this.#closing.signal.aborted) void link.close();
     else this.#adopt(link, undefined);
   }
 
@@ -81,14 +95,21 @@ export class Connections {
   async close(): Promise<void> {
     this.#closing.abort(new DswarmError("node_closed"));
     await Promise.allSettled(this.#dialing.values());
-    await Promise.all([...this.#all].map((connection) => connection.close()));
+    const open = [...this.#peerings.values()].flatMap((peering) => [...peering.open]);
+    await Promise.all(open.map((connection) => connection.close()));
+  }
+
+  #usable(key: string): RpcConnection | undefined {
+    const current = this.#peerings.get(key)?.current;
+    return current?.usable === true ? current : undefined;
   }
 
   async #dial(id: NodeId): Promise<RpcConnection> {
     const { config, keys, peers } = this.#init;
+    const key = id.toString();
     this.#closing.signal.throwIfAborted();
     if (id.equals(keys.id)) throw new DswarmError("self_connection");
-    if (config.authorize !== undefined && !config.authorize(id)) throw new DswarmError("peer_not_allowed");
+    if (!config.authorize(id)) throw new DswarmError("peer_not_allowed");
     const { channel, clock, networkKey } = config;
     const { signal } = this.#closing;
     let error: unknown = new DswarmError("peer_unknown");
@@ -98,15 +119,18 @@ export class Connections {
         return this.#adopt(link, address);
       } catch (thrown) {
         signal.throwIfAborted();
-        error = thrown;
+        error = explained(thrown);
       }
+      // The peer may have dialed us meanwhile.
+      const current = this.#usable(key);
+      if (current !== undefined) return current;
     }
-    this.#backoff.failed(id.toString(), error);
+    this.#backoff.failed(key, error);
     throw error;
   }
 
   #adopt(link: Link, dialed: HostPort | undefined): RpcConnection {
-    const { config, peers, registry, onConnected } = this.#init;
+    const { config, peers, registry, onNewPeer, onConnected } = this.#init;
     const { remoteId } = link;
     const key = remoteId.toString();
     const connection: RpcConnection = new RpcConnection(link, {
@@ -115,40 +139,64 @@ export class Connections {
       acceptor: registry,
       onClosed: (reason) => this.#onClosed(connection, key, reason),
     });
-    this.#all.add(connection);
     this.#backoff.reset(key);
-    const isNewPeer = peers.markVerified(remoteId, dialed);
-    const current = this.#current.get(key);
-    if (current?.usable === true && this.#outlives(current, connection)) {
-      this.#retire(connection);
-      return current;
+    const isNewPeer = peers.connected(remoteId, dialed);
+    const peering = this.#peerings.get(key) ?? { open: new Set(), current: undefined, since: 0 };
+    this.#peerings.set(key, peering);
+    const { current } = peering;
+    const areCrossing = current !== undefined && this.#areCrossing(current, peering.since, connection);
+    const isKept = !areCrossing || isDialedBySmallerKey(connection.link);
+    if (isKept) {
+      peering.current = connection;
+      peering.since = config.clock.now();
     }
-    this.#current.set(key, connection);
-    if (current === undefined) onConnected(remoteId, isNewPeer);
-    else this.#retire(current);
-    return connection;
+    this.#add(peering, connection);
+    // On a connection that crossed another, calls finish in their own time; on one that the peer has lost, they cannot.
+    if (areCrossing) void (isKept ? current : connection).close(Number.POSITIVE_INFINITY);
+    else if (current !== undefined) void current.close();
+    if (isNewPeer) onNewPeer(remoteId);
+    if (current === undefined) onConnected(remoteId);
+    return isKept ? connection : current;
+  }
+
+  #add({ open, current }: Peering, added: RpcConnection): void {
+    open.add(added);
+    for (const connection of open) {
+      if (open.size <= maxPerPeer) return;
+      if (connection === current || connection === added) continue;
+      open.delete(connection);
+      connection.abort(new DswarmError("link_closed"));
+    }
   }
 
   /**
-   * Whether an existing connection is kept and the new one closed. When both ends have dialed at once, both keep the one that
-   * the smaller key dialed. Two of the same direction: the dialer has lost the old one, so the new one is kept.
+   * Whether both ends have dialed at once. Then both keep the connection that the smaller key dialed. Otherwise the dialer
+   * has lost the older one, though it may still look alive from here: with a connection, nobody dials. Both have dialed at
+   * once when no more than the time of a handshake lies between the two.
    */
-  #outlives(current: RpcConnection, added: RpcConnection): boolean {
-    if (current.link.role === added.link.role) return false;
-    const { localId, remoteId, role } = current.link;
-    const dialer = role === "dialer" ? localId : remoteId;
-    const other = role === "dialer" ? remoteId : localId;
-    return Buffer.compare(dialer.bytes, other.bytes) < 0;
-  }
-
-  #retire(connection: RpcConnection): void {
-    connection.close().catch(() => undefined);
+  #areCrossing(current: RpcConnection, since: number, added: RpcConnection): boolean {
+    const { clock, channel } = this.#init.config;
+    if (!current.usable || current.link.role === added.link.role) return false;
+    return clock.now() - since <= channel.handshakeTimeoutMs;
   }
 
   #onClosed(connection: RpcConnection, key: string, reason: DswarmError | undefined): void {
-    this.#all.delete(connection);
-    if (this.#current.get(key) !== connection) return;
-    this.#current.delete(key);
+    const peering = this.#peerings.get(key);
+    if (peering?.open.delete(connection) !== true) return;
+    if (peering.open.size === 0) this.#peerings.delete(key);
+    if (peering.current !== connection) return;
+    peering.current = undefined;
     this.#init.onDisconnected(connection.link.remoteId, reason);
   }
+}
+
+/** A listener does not say what is wrong with a hello: it hangs up. That it closes down just then is rare. */
+function explained(thrown: unknown): unknown {
+  if (!(thrown instanceof DswarmError) || thrown.code !== "handshake_truncated") return thrown;
+  return new DswarmError("hello_invalid", "the peer hung up on it; it may be on another network", { cause: thrown });
+}
+
+function isDialedBySmallerKey({ role, localId, remoteId }: Link): boolean {
+  const order = Buffer.compare(localId.bytes, remoteId.bytes);
+  return role === "dialer" ? order < 0 : order > 0;
 }

@@ -2,6 +2,7 @@
 // (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 import { EventEmitter, once } from "node:events";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { DswarmError } from "../util/errors.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
 
 /** The health of a node's services. */
@@ -10,6 +11,8 @@ export interface HealthBook {
   set(typeName: string, serving: boolean): void;
   /** To be called when a service was added or withdrawn. */
   servicesChanged(): void;
+  /** Nothing can be called any more: tells those who watch, and ends their calls. */
+  close(): void;
   readonly implementation: ServiceImpl<typeof Health>;
 }
 
@@ -18,11 +21,12 @@ export function createHealthBook(isServed: (typeName: string) => boolean): Healt
   /** Services that cannot be called. Bounded by what the node's owner says. */
   const down = new Set<string>();
   const changes = new EventEmitter<{ change: [] }>();
+  let isClosed = false;
   // One listener a watching peer, bounded by the calls that peers may have running.
   changes.setMaxListeners(0);
   const statusOf = (typeName: string): Status => {
     if (typeName !== "" && !isServed(typeName)) return Status.SERVICE_UNKNOWN;
-    return down.has(typeName) ? Status.NOT_SERVING : Status.SERVING;
+    return isClosed || down.has(typeName) ? Status.NOT_SERVING : Status.SERVING;
   };
   return {
     set(typeName, serving) {
@@ -31,6 +35,10 @@ export function createHealthBook(isServed: (typeName: string) => boolean): Healt
       changes.emit("change");
     },
     servicesChanged: () => void changes.emit("change"),
+    close() {
+      isClosed = true;
+      changes.emit("change");
+    },
     implementation: {
       check({ service }) {
         const status = statusOf(service);
@@ -42,6 +50,7 @@ export function createHealthBook(isServed: (typeName: string) => boolean): Healt
           const status = statusOf(service);
           if (status !== told) yield { status };
           told = status;
+          if (isClosed) throw new DswarmError("node_closed").toConnectError();
           if (statusOf(service) === told) await once(changes, "change", { signal });
         }
       },

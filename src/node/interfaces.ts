@@ -1,7 +1,10 @@
-// Which address a host setting means for the TCP port.
+// Which addresses a host setting means for the TCP port.
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { DswarmError } from "../util/errors.ts";
+
+/** Bound to it, a port is reached at every IPv4 address of the machine. */
+export const anyAddress = "0.0.0.0";
 
 /**
  * The IPv4 address to bind: the host itself where it is one, otherwise the first one of the interface with that name.
@@ -10,8 +13,17 @@ import { DswarmError } from "../util/errors.ts";
 export function bindAddress(host: string): string {
   if (isIPv4(host)) return host;
   if (host === "localhost") return "127.0.0.1";
-  const table = networkInterfaces();
-  const address = table[host]?.find(({ family }) => family === "IPv4")?.address;
+  const table = new Map(Object.entries(networkInterfaces()));
+  const address = table.get(host)?.find(({ family }) => family === "IPv4")?.address;
   if (address !== undefined) return address;
-  throw new DswarmError("interface_unknown", `${host}; there are ${Object.keys(table).join(", ")}`);
+  throw new DswarmError("interface_unknown", `${host}; there are ${[...table.keys()].join(", ")}`);
+}
+
+/** The IPv4 addresses at which a bound port is reached, those of other machines' reach first. At least one. */
+export function reachableAddresses(boundTo: string): string[] {
+  if (boundTo !== anyAddress) return [boundTo];
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const own = all.filter(({ family }) => family === "IPv4");
+  const outer = own.filter(({ internal }) => !internal);
+  return [...new Set([...outer.map(({ address }) => address), "127.0.0.1"])];
 }

@@ -9,7 +9,7 @@ import {
   type PingPeersRequest,
   type PingResultSchema,
 } from "../../gen/dswarm/v1/node_pb.ts";
-import { NodeId, sharedBits } from "../identity/node-id.ts";
+import { compareDistance, NodeId, sharedBits } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { toHex } from "../util/bytes.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
@@ -21,6 +21,7 @@ const defaultCount = 3;
 const maxCount = 20;
 const defaultTimeoutMs = 3000;
 const maxTimeoutMs = 60_000;
+const maxUint32 = 2 ** 32 - 1;
 
 const sources: Readonly<Record<PeerOrigin, PeerSource>> = {
   announce: PeerSource.ANNOUNCE,
@@ -62,9 +63,9 @@ function pingTargets(node: DswarmNode, { ids, count }: PingPeersRequest): NodeId
   if (ids.length > maxCount) throw outOfRange("ids", maxCount);
   if (count > maxCount) throw outOfRange("count", maxCount);
   if (ids.length === 0) return node.peers.closest(undefined, count === 0 ? defaultCount : count).map(({ id }) => id);
-  const parsed = ids.map((text) => NodeId.parse(text));
-  if (parsed.some((id) => id.equals(node.id))) throw new DswarmError("self_connection");
-  return parsed;
+  const parsed = new Map(ids.map(NodeId.parse).map((id) => [id.toString(), id]));
+  if (parsed.has(node.id.toString())) throw new DswarmError("self_connection");
+  return [...parsed.values()].sort((a, b) => compareDistance(node.id.bytes, a.bytes, b.bytes));
 }
 
 function outOfRange(field: string, max: number): ConnectError {
@@ -95,7 +96,7 @@ function shownPeer(node: DswarmNode, peer: PeerInfo): MessageInitShape<typeof Pe
     sharedBits: sharedBits(node.id.bytes, peer.id.bytes),
     connected: node.isConnected(peer.id),
     verified: peer.verified,
-    lastHeardMs: Math.round(node.silenceMs(peer)),
+    lastHeardMs: Math.min(Math.round(node.silenceMs(peer)), maxUint32),
     source: sources[peer.origin],
     ...(peer.rttMs !== undefined && { rttMs: Math.round(peer.rttMs * 1000) / 1000 }),
   };

@@ -3,40 +3,44 @@
 //     https server ─┬─ /dht  ─► channel listener ─► connections ─► rpc ─► services
 //                   └─ other ─► http (the API)            ▲
 //     discovery, bootstrap ─► peer book ──────────────────┘
-import { EventEmitter, once } from "node:events";
+import { EventEmitter } from "node:events";
 import type { RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createListener } from "../channel/listen.ts";
-import { type Certificate, createCertificate, createTlsServer } from "../channel/tls.ts";
+import { type Certificate, createCertificate } from "../channel/tls.ts";
 import { createDhtService } from "../dht/service.ts";
 import { createDiscovery } from "../discovery/discovery.ts";
-import { generateKeyPair, type KeyPair, loadOrCreateKeyFile } from "../identity/keys.ts";
+import { generateKeyPair, type KeyPair } from "../identity/keys.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatPeerAddress, type HostPort, parsePeerAddress } from "../identity/peer-address.ts";
+import { createRpcClient } from "../rpc/client.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
 import { Counters } from "../util/counters.ts";
-import { DswarmError, messageOf } from "../util/errors.ts";
+import { DswarmError } from "../util/errors.ts";
 import { Lifetime } from "../util/lifetime.ts";
-import { keepBootstrapped } from "./bootstrap.ts";
+import { Bootstrap } from "./bootstrap.ts";
 import { Connections } from "./connections.ts";
+import { openDataDir } from "./data-dir.ts";
 import { createHealthBook, type HealthBook } from "./health-service.ts";
-import { bindAddress } from "./interfaces.ts";
+import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
+import { Port } from "./port.ts";
 import { createReflectionService } from "./reflection-service.ts";
 
-/** What a node tells, by event name. */
+/**
+ * What a node tells, by event name. There is no event "error". What a listener throws does the node no harm and ends as
+ * an uncaught exception, as with every EventEmitter.
+ */
 export interface NodeEvents {
-  /** A peer was heard of for the first time. */
+  /** A peer was heard of, and was not known before. */
   peer: [peer: PeerInfo];
-  /** A peer took leave, or was silent for too long. */
+  /** A peer is not known any more: it took leave, or was silent for too long. */
   peerLost: [id: NodeId, reason: "left" | "expired"];
   /** A connection to a peer is there, whoever dialed. */
   connected: [id: NodeId];
@@ -63,26 +67,30 @@ export type HttpFactory = (node: DswarmNode) => RequestListener;
 /**
  * Starts a node. Resolves when it listens and has announced itself.
  * @param http without it every request is answered 404
- * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `key_file_invalid`, `address_invalid`,
- *   `node_id_invalid`; RangeError and TypeError for other bad options
+ * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
+ *   `key_file_invalid`, `address_invalid`, `node_id_invalid`, `node_closed`; RangeError and TypeError for other bad options
  */
 export async function startNode(options: NodeOptions = {}, http?: HttpFactory): Promise<DswarmNode> {
   const config = resolveNodeOptions(options);
   const bindHost = bindAddress(config.host);
-  const keys = config.keys ?? (await keysOf(config));
-  const certificate = await createCertificate(bindHost === "0.0.0.0" ? [] : [bindHost], config.clock);
-  const node = new DswarmNode(config, keys, certificate, bindHost);
+  const lifetime = new Lifetime();
   try {
+    const keys = await keysOf(config, lifetime);
+    const certificate = await createCertificate(reachableAddresses(bindHost), config.clock);
+    const node = new DswarmNode(config, keys, certificate, bindHost, lifetime);
     await node.start(http);
+    return node;
   } catch (error) {
-    await node.close();
+    await lifetime.close();
     throw error;
   }
-  return node;
 }
 
-function keysOf({ dataDir }: NodeConfig): Promise<KeyPair> | KeyPair {
-  return dataDir === undefined ? generateKeyPair() : loadOrCreateKeyFile(join(dataDir, "key"));
+async function keysOf({ keys, dataDir: path }: NodeConfig, lifetime: Lifetime): Promise<KeyPair> {
+  if (path === undefined) return keys ?? generateKeyPair();
+  const dataDir = await openDataDir(path);
+  lifetime.onClose(() => dataDir.close());
+  return keys ?? dataDir.keys;
 }
 
 /** A running node. Made by `startNode`. */
@@ -97,15 +105,17 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #keys: KeyPair;
   readonly #certificate: Certificate;
   readonly #bindHost: string;
-  readonly #lifetime = new Lifetime();
+  readonly #lifetime: Lifetime;
   readonly #registry: ServiceRegistry;
   readonly #health: HealthBook;
   readonly #connections: Connections;
+  #bootstrap: Bootstrap | undefined;
   #port = 0;
 
   /** Not for use outside: call `startNode`. */
-  constructor(config: NodeConfig, keys: KeyPair, certificate: Certificate, bindHost: string) {
+  constructor(config: NodeConfig, keys: KeyPair, certificate: Certificate, bindHost: string, lifetime: Lifetime) {
     super();
+    this.#lifetime = lifetime;
     this.config = config;
     this.id = keys.id;
     this.startedAt = config.clock.now();
@@ -126,10 +136,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       keys,
       peers: this.peers,
       registry: this.#registry,
-      onConnected: (id, isNewPeer) => {
-        if (isNewPeer) this.#emitPeer(id);
-        this.emit("connected", id);
-      },
+      onNewPeer: (id) => this.#tellPeer(id),
+      onConnected: (id) => this.#tell("connected", id),
       onDisconnected: (id, reason) => this.#onDisconnected(id, reason),
     });
   }
@@ -146,13 +154,13 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** "https://localhost:PORT": the API for its owner on this machine. */
   get url(): string {
-    const host = this.#bindHost === "127.0.0.1" || this.#bindHost === "0.0.0.0" ? "localhost" : this.#bindHost;
+    const host = this.#bindHost === "127.0.0.1" || this.#bindHost === anyAddress ? "localhost" : this.#bindHost;
     return `https://${host}:${this.#port}`;
   }
 
   /** "dswarm://KEY@HOST:PORT", with which others may bootstrap. */
   get address(): string {
-    const host = this.#bindHost === "0.0.0.0" ? "127.0.0.1" : this.#bindHost;
+    const [host = this.#bindHost] = reachableAddresses(this.#bindHost);
     return formatPeerAddress({ id: this.id, host, port: this.#port });
   }
 
@@ -176,11 +184,20 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   /** Binds the port and starts discovery. Not for use outside: call `startNode`. */
-  async start(http?: HttpFactory): Promise<void> {
-    await this.#listen(http);
-    this.#lifetime.onClose(() => this.#connections.close());
+  async start(http: HttpFactory = () => notFound): Promise<void> {
+    await this.#listen(http(this));
     await this.#discover();
-    this.#lifetime.onClose(keepBootstrapped(this.config, this.peers, (id) => this.#connections.connect(id), this));
+    // Somebody who was handed the node in the meantime may have closed it.
+    if (this.#lifetime.closed) throw new DswarmError("node_closed");
+    const bootstrap = new Bootstrap({
+      id: this.id,
+      config: this.config,
+      peers: this.peers,
+      connect: (id) => this.#connections.connect(id),
+      isConnected: (id) => this.isConnected(id),
+    });
+    this.#bootstrap = bootstrap;
+    this.#lifetime.onClose(() => bootstrap.close());
   }
 
   /**
@@ -219,7 +236,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const id = this.#peerId(peer);
     const { clock } = this.config;
     const connect = () => this.#connections.connect(id);
-    return createClient(service, createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() }));
+    return createRpcClient(service, createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() }));
   }
 
   /**
@@ -254,7 +271,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       throw new DswarmError("message_invalid", "the pong is not that of the ping").toConnectError();
     }
     const rttMs = clock.now() - startedAt;
-    this.peers.markHeard(id, rttMs);
+    this.peers.heard(id, rttMs);
     return { rttMs, address };
   }
 
@@ -267,38 +284,25 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return this.close();
   }
 
-  async #listen(http?: HttpFactory): Promise<void> {
+  async #listen(http: RequestListener): Promise<void> {
     const { config, counters } = this;
-    const server = createTlsServer(this.#certificate);
+    const { networkKey, clock, logger, authorize } = config;
     const listener = createListener({
       keys: this.#keys,
-      networkKey: config.networkKey,
+      networkKey,
       config: config.channel,
-      clock: config.clock,
-      logger: config.logger,
+      clock,
+      logger,
       counters,
-      authorize: config.authorize,
+      authorize,
       onLink: (link) => this.#connections.accept(link),
     });
-    listener.attach(server);
-    server.on("request", http?.(this) ?? ((_request, response) => response.writeHead(404).end()));
-    server.listen(config.port, this.#bindHost);
-    try {
-      await once(server, "listening");
-    } catch (error) {
-      const hint = isCode(error, "EADDRINUSE")
-        ? "another program uses it; choose another port, or 0 for a free one"
-        : messageOf(error);
-      throw new DswarmError("bind_failed", `${this.#bindHost}:${config.port}: ${hint}`, { cause: error });
-    }
-    server.on("error", (error) => config.logger.error({ event: "server_error", err: error }));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#lifetime.onClose(async () => {
-      const closed = new Promise((resolve) => server.close(resolve));
-      await listener.close();
-      server.closeAllConnections();
-      await closed;
-    });
+    const certificate = this.#certificate;
+    const port = await Port.open({ certificate, host: this.#bindHost, port: config.port, listener, http, logger, clock });
+    this.#port = port.number;
+    this.#lifetime.onClose(() => port.close());
+    this.#lifetime.onClose(() => this.#connections.close());
+    this.#lifetime.onClose(() => this.#health.close());
   }
 
   async #discover(): Promise<void> {
@@ -330,38 +334,47 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   #onCandidate(id: NodeId, addresses: readonly HostPort[]): void {
     this.#connections.retryNow(id);
-    if (this.peers.addCandidate(id, addresses, "announce")) this.#emitPeer(id);
+    if (this.peers.announced(id, addresses)) this.#tellPeer(id);
   }
 
   #onLeave(id: NodeId, reason: "left" | "expired"): void {
-    // Silence on the multicast group says nothing while the connection is alive; keepalive watches that.
-    if (reason === "expired" && this.isConnected(id)) return;
-    if (this.peers.forget(id)) this.emit("peerLost", id, reason);
+    if (this.peers.unannounced(id, reason === "left")) this.#tell("peerLost", id, reason);
   }
 
   #onDisconnected(id: NodeId, reason: DswarmError | undefined): void {
-    this.emit("disconnected", id, reason);
-    // The connection was the last that was heard of a peer that neither announces itself nor is a bootstrap peer.
-    const peer = this.peers.get(id);
-    if (peer === undefined || peer.origin === "bootstrap" || this.#lastHeardMs(id) !== undefined) return;
-    if (this.peers.forget(id)) this.emit("peerLost", id, reason === undefined ? "left" : "expired");
+    this.#tell("disconnected", id, reason);
+    this.#bootstrap?.lost(id);
+    const isForgotten = this.peers.disconnected(id);
+    // When it is this node that closes, the peers are not lost.
+    if (isForgotten && !this.#lifetime.closed) this.#tell("peerLost", id, reason === undefined ? "left" : "expired");
   }
 
-  #emitPeer(id: NodeId): void {
+  #tellPeer(id: NodeId): void {
     const peer = this.peers.get(id);
-    if (peer !== undefined) this.emit("peer", peer);
+    if (peer !== undefined) this.#tell("peer", peer);
+  }
+
+  #tell<Name extends keyof NodeEvents>(name: Name, ...args: NodeEvents[Name]): void {
+    try {
+      // The types of EventEmitter cannot tell that a generic name goes with its own arguments.
+      (this as EventEmitter).emit(name, ...args);
+    } catch (error) {
+      // Not through the network's code, which is in the midst of something.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   #peerId(peer: PeerName): NodeId {
     if (peer instanceof NodeId) return peer;
     if (!peer.startsWith("dswarm://")) return NodeId.parse(peer);
     const { id, host, port } = parsePeerAddress(peer);
-    this.#connections.retryNow(id);
-    if (this.peers.addCandidate(id, [{ host, port }], "bootstrap")) this.#emitPeer(id);
+    const known = this.peers.get(id)?.addresses ?? [];
+    if (!known.some((address) => address.host === host && address.port === port)) this.#connections.retryNow(id);
+    if (this.peers.named(id, { host, port })) this.#tellPeer(id);
     return id;
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
-}
+const notFound: RequestListener = (_request, response) => void response.writeHead(404).end();

@@ -1,6 +1,7 @@
 // Settings of a node.
 import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
-import { type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
+import { isLoopback } from "../discovery/interfaces.ts";
+import { type DiscoveryConfig, type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { type PeerAddress, parsePeerAddress } from "../identity/peer-address.ts";
@@ -20,7 +21,10 @@ export interface NodeOptions {
   readonly networkKey?: Uint8Array;
   /** The node's keys. @default read from `dataDir`, or new ones */
   readonly keys?: KeyPair;
-  /** Directory for what outlives the process: the key (`key`, mode 0600). @default none, a new key at each start */
+  /**
+   * Directory for what outlives the process: the key (`key`, mode 0600). One node at a time may use it.
+   * @default none, a new key at each start
+   */
   readonly dataDir?: string;
   /**
    * Where to listen and announce: an IPv4 address, the name of a network interface, or "0.0.0.0" for all.
@@ -29,15 +33,25 @@ export interface NodeOptions {
   readonly host?: string;
   /** TCP port of /dht and /api, 1 to 65535, or 0 for a free one. @default 0 */
   readonly port?: number;
-  /** Multicast discovery; false is none. @default on, with the defaults of DiscoveryOptions */
-  readonly discovery?: Omit<DiscoveryOptions, "host"> | false;
+  /** Multicast discovery; false is none, true the defaults of DiscoveryOptions. @default true */
+  readonly discovery?: Omit<DiscoveryOptions, "host"> | boolean;
   /** Addresses (`dswarm://KEY@HOST:PORT`) that the node connects to at its start, and again when it loses them. @default none */
   readonly bootstrap?: readonly string[];
-  /** Whether a peer with a proven key may connect, or be connected to. @default every peer */
+  /**
+   * Whether a peer with a proven key may connect, or be connected to. One that throws, or returns anything but true (a
+   * promise, for example), refuses.
+   * @default every peer
+   */
   readonly authorize?: (id: NodeId) => boolean;
-  /** Peers remembered at most. 1 to 1000000. @default 4096 */
+  /**
+   * Peers remembered at most of those that announce themselves, and likewise of those that are known by an address
+   * alone. 1 to 1000000. @default 4096
+   */
   readonly maxPeers?: number;
-  /** Bounds of connections. @default those of ChannelOptions */
+  /**
+   * Bounds of connections.
+   * @default those of ChannelOptions; on loopback, where all have one address, those of one address are those of all
+   */
   readonly channel?: ChannelOptions;
   /** Bounds of RPC. @default those of RpcOptions */
   readonly rpc?: RpcOptions;
@@ -56,9 +70,10 @@ export interface NodeConfig {
   readonly dataDir: string | undefined;
   readonly host: string;
   readonly port: number;
-  readonly discovery: DiscoveryOptions | undefined;
+  readonly discovery: DiscoveryConfig | undefined;
   readonly bootstrap: readonly PeerAddress[];
-  readonly authorize: ((id: NodeId) => boolean) | undefined;
+  /** Never throws. */
+  readonly authorize: (id: NodeId) => boolean;
   readonly maxPeers: number;
   readonly channel: ChannelConfig;
   readonly rpc: RpcConfig;
@@ -79,26 +94,66 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
   const networkBytes = Buffer.byteLength(network);
   if (networkBytes < 1 || networkBytes > 255) throw new RangeError("network: a name has 1 to 255 bytes");
   const networkKey = options.networkKey ?? networkKeyOf(network);
-  if (networkKey.length !== 32) throw new RangeError("networkKey: 32 bytes are needed");
+  if (!(networkKey instanceof Uint8Array)) throw new TypeError("networkKey: not a Uint8Array");
+  if (networkKey.length !== 32) throw new RangeError(`networkKey: 32 bytes are needed, not ${networkKey.length}`);
   const host = options.host ?? nodeDefaults.host;
-  const discovery = options.discovery === false ? undefined : { ...options.discovery, host };
-  if (discovery !== undefined) resolveDiscoveryOptions(discovery);
+  if (host === "") throw new TypeError("host: empty");
+  if (options.dataDir === "") throw new TypeError("dataDir: empty");
+  const logger = options.logger ?? silentLogger;
+  const maxPeers = whole("maxPeers", options.maxPeers ?? nodeDefaults.maxPeers, 1, 1_000_000);
   return Object.freeze({
     network,
-    networkKey,
+    networkKey: Uint8Array.from(networkKey),
     keys: options.keys,
     dataDir: options.dataDir,
     host,
     port: whole("port", options.port ?? nodeDefaults.port, 0, 65_535),
-    discovery,
+    discovery: discoveryOf(options.discovery, host, maxPeers),
     bootstrap: Object.freeze((options.bootstrap ?? []).map(parsePeerAddress)),
-    authorize: options.authorize,
-    maxPeers: whole("maxPeers", options.maxPeers ?? nodeDefaults.maxPeers, 1, 1_000_000),
-    channel: resolveChannelOptions(options.channel),
+    authorize: authorizeOf(options.authorize, logger),
+    maxPeers,
+    channel: channelOf(options.channel, host),
     rpc: resolveRpcOptions(options.rpc),
-    logger: options.logger ?? silentLogger,
+    logger,
     clock: options.clock ?? systemClock,
   });
+}
+
+function discoveryOf(
+  options: NodeOptions["discovery"],
+  host: string,
+  maxPeers: number,
+): DiscoveryConfig | undefined {
+  if (options === false) return undefined;
+  const discovery = resolveDiscoveryOptions({ maxPeers, ...(options !== true && options), host });
+  // What discovery tells once and the node has no room for, the node would never hear again.
+  if (discovery.maxPeers > maxPeers) {
+    throw new RangeError(`discovery.maxPeers: ${discovery.maxPeers} is above maxPeers, which is ${maxPeers}`);
+  }
+  return discovery;
+}
+
+function channelOf(options: ChannelOptions = {}, host: string): ChannelConfig {
+  const config = resolveChannelOptions(options);
+  if (host !== "localhost" && !isLoopback(host)) return config;
+  return resolveChannelOptions({
+    ...config,
+    maxHalfOpenPerAddress: options.maxHalfOpenPerAddress ?? config.maxHalfOpen,
+    maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? config.maxConnections,
+  });
+}
+
+function authorizeOf(authorize: NodeOptions["authorize"], logger: Logger): NodeConfig["authorize"] {
+  if (authorize === undefined) return () => true;
+  if (typeof authorize !== "function") throw new TypeError("authorize: not a function");
+  return (id) => {
+    try {
+      return authorize(id) === true;
+    } catch (error) {
+      logger.error({ event: "authorize_failed", err: error }, "who cannot be judged is refused");
+      return false;
+    }
+  };
 }
 
 function whole(name: string, value: number, min: number, max: number): number {

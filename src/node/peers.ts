@@ -10,11 +10,11 @@ export type PeerOrigin = "announce" | "bootstrap" | "inbound";
 export interface PeerInfo {
   readonly id: NodeId;
   readonly origin: PeerOrigin;
-  /** Where it may be reached: first the address on which a handshake has proven it, if any. At most `maxAddresses`. */
+  /** Where it may be reached: first the address on which a handshake has proven it, if any. At most 8. */
   readonly addresses: readonly HostPort[];
   /** Whether a handshake has proven the key at least once. */
   readonly verified: boolean;
-  /** When it was last heard of, on the clock's `now`. */
+  /** When it was last heard of, on the clock's `now`; for one never heard of, when its address was given. */
   readonly lastHeardAt: number;
   /** Round-trip time of the last ping in milliseconds. */
   readonly rttMs: number | undefined;
@@ -23,21 +23,34 @@ export interface PeerInfo {
 interface PeerEntry {
   readonly id: NodeId;
   readonly origin: PeerOrigin;
+  /** Where it was last dialed with success. */
   proven: HostPort | undefined;
-  candidates: readonly HostPort[];
+  /** Addresses given by the node's owner, the newest first; empty when there are none. */
+  named: readonly HostPort[];
+  /** Addresses of its announce; undefined when it does not announce itself. */
+  announced: readonly HostPort[] | undefined;
+  connected: boolean;
   verified: boolean;
   lastHeardAt: number;
   rttMs: number | undefined;
 }
 
-const maxAddresses = 5;
+const maxAnnounced = 5;
+const maxNamed = 2;
 
-/** Peers by id. Bounded by `maxPeers`: past it strangers are refused until others are forgotten. */
+/**
+ * Peers by id. A peer is known while it announces itself, is connected, or was named by the node's owner. Each has a bound of
+ * its own, so that none keeps out the others: `maxPeers` announced (strangers past it are refused), `maxPeers` known by
+ * their name alone (the one named longest ago goes), and what is connected, which connections bound.
+ */
 export class PeerBook {
   readonly #self: NodeId;
   readonly #clock: Clock;
   readonly #maxPeers: number;
   readonly #entries = new Map<string, PeerEntry>();
+  /** Peers that are known by their name alone, the one named longest ago first. Bounded by `maxPeers`. */
+  readonly #namedOnly = new Set<PeerEntry>();
+  #announcedCount = 0;
 
   constructor(self: NodeId, clock: Clock, maxPeers: number) {
     this.#self = self;
@@ -54,44 +67,78 @@ export class PeerBook {
     return entry && infoOf(entry);
   }
 
-  /** Notes addresses that a peer is said to have. Returns whether the peer is new. */
-  addCandidate(id: NodeId, addresses: readonly HostPort[], origin: PeerOrigin): boolean {
+  /** Notes what a peer announces. Returns whether the peer is new; it stays unknown when there is no room for it. */
+  announced(id: NodeId, addresses: readonly HostPort[]): boolean {
     const known = this.#entries.get(id.toString());
-    const entry = known ?? this.#create(id, origin);
+    if (known?.announced === undefined && this.#announcedCount >= this.#maxPeers) return false;
+    const entry = known ?? this.#create(id, "announce");
     if (entry === undefined) return false;
+    if (entry.announced === undefined) this.#announcedCount += 1;
+    entry.announced = addresses.slice(0, maxAnnounced);
     entry.lastHeardAt = this.#clock.now();
-    if (addresses.length > 0) entry.candidates = addresses.slice(0, maxAddresses);
+    this.#settle(entry);
     return known === undefined;
   }
 
   /**
-   * Notes that a handshake has proven a peer.
+   * Notes that a peer announces itself no more.
+   * @param hasLeft whether it took leave: then a connection to it, which is about to end, does not keep it known
+   * @returns whether it is forgotten
+   */
+  unannounced(id: NodeId, hasLeft: boolean): boolean {
+    const entry = this.#entries.get(id.toString());
+    if (entry === undefined) return false;
+    if (entry.announced !== undefined) this.#announcedCount -= 1;
+    entry.announced = undefined;
+    entry.connected &&= !hasLeft;
+    return this.#settle(entry);
+  }
+
+  /** Notes an address that the node's owner gives. Returns whether the peer is new. */
+  named(id: NodeId, address: HostPort): boolean {
+    const known = this.#entries.get(id.toString());
+    const entry = known ?? this.#create(id, "bootstrap");
+    if (entry === undefined) return false;
+    entry.named = [address, ...entry.named.filter((other) => !isSame(other, address))].slice(0, maxNamed);
+    this.#settle(entry);
+    return known === undefined;
+  }
+
+  /**
+   * Notes that a handshake has proven a peer, with which there is a connection now.
    * @param address where it was dialed; undefined when it dialed us, whose port is not the one it listens on
    * @returns whether the peer is new
    */
-  markVerified(id: NodeId, address: HostPort | undefined): boolean {
-    const isNew = this.addCandidate(id, [], "inbound");
-    const entry = this.#entries.get(id.toString());
+  connected(id: NodeId, address: HostPort | undefined): boolean {
+    const known = this.#entries.get(id.toString());
+    const entry = known ?? this.#create(id, "inbound");
     if (entry === undefined) return false;
+    entry.connected = true;
     entry.verified = true;
     entry.proven = address ?? entry.proven;
-    return isNew;
+    entry.lastHeardAt = this.#clock.now();
+    this.#settle(entry);
+    return known === undefined;
   }
 
-  markHeard(id: NodeId, rttMs?: number): void {
+  /** Notes that there is no connection any more. Returns whether the peer is forgotten. */
+  disconnected(id: NodeId): boolean {
+    const entry = this.#entries.get(id.toString());
+    if (entry?.connected !== true) return false;
+    entry.connected = false;
+    return this.#settle(entry);
+  }
+
+  /** Notes a sign of life. */
+  heard(id: NodeId, rttMs: number): void {
     const entry = this.#entries.get(id.toString());
     if (entry === undefined) return;
     entry.lastHeardAt = this.#clock.now();
-    entry.rttMs = rttMs ?? entry.rttMs;
-  }
-
-  /** Returns whether the peer was known. */
-  forget(id: NodeId): boolean {
-    return this.#entries.delete(id.toString());
+    entry.rttMs = rttMs;
   }
 
   /** The peers by their XOR distance to a key of 32 bytes, the closest first. */
-  closest(target: Uint8Array = this.#self.bytes, count = Number.POSITIVE_INFINITY): PeerInfo[] {
+  closest(target: Uint8Array = this.#self.bytes, count: number = Number.POSITIVE_INFINITY): PeerInfo[] {
     return [...this.#entries.values()]
       .sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes))
       .slice(0, count)
@@ -99,12 +146,14 @@ export class PeerBook {
   }
 
   #create(id: NodeId, origin: PeerOrigin): PeerEntry | undefined {
-    if (this.#entries.size >= this.#maxPeers || id.equals(this.#self)) return undefined;
+    if (id.equals(this.#self)) return undefined;
     const entry: PeerEntry = {
       id,
       origin,
       proven: undefined,
-      candidates: [],
+      named: [],
+      announced: undefined,
+      connected: false,
       verified: false,
       lastHeardAt: this.#clock.now(),
       rttMs: undefined,
@@ -112,10 +161,29 @@ export class PeerBook {
     this.#entries.set(id.toString(), entry);
     return entry;
   }
+
+  /** Forgets an entry that nothing holds any more, and keeps those that a name alone holds few. */
+  #settle(entry: PeerEntry): boolean {
+    this.#namedOnly.delete(entry);
+    if (entry.connected || entry.announced !== undefined) return false;
+    if (entry.named.length === 0) return this.#entries.delete(entry.id.toString());
+    this.#namedOnly.add(entry);
+    const [oldest] = this.#namedOnly;
+    if (this.#namedOnly.size > this.#maxPeers && oldest !== undefined) {
+      this.#namedOnly.delete(oldest);
+      this.#entries.delete(oldest.id.toString());
+    }
+    return false;
+  }
+}
+
+function isSame(a: HostPort, b: HostPort): boolean {
+  return a.host === b.host && a.port === b.port;
 }
 
 function infoOf(entry: PeerEntry): PeerInfo {
-  const { id, origin, proven, candidates, verified, lastHeardAt, rttMs } = entry;
-  const others = candidates.filter(({ host, port }) => host !== proven?.host || port !== proven.port);
-  return { id, origin, addresses: proven === undefined ? others : [proven, ...others], verified, lastHeardAt, rttMs };
+  const { id, origin, proven, named, announced = [], verified, lastHeardAt, rttMs } = entry;
+  const all = [...(proven === undefined ? [] : [proven]), ...named, ...announced];
+  const addresses = all.filter((address, i) => all.findIndex((other) => isSame(other, address)) === i);
+  return { id, origin, addresses, verified, lastHeardAt, rttMs };
 }

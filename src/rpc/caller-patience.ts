@@ -2,6 +2,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Clock } from "../util/clock.ts";
 
+const maxWireTimeoutMs = 2 ** 31 - 1;
+
+/** Milliseconds as Open carries them: whole, and 0 for none. */
+export function wireTimeout(timeoutMs: number | undefined): number {
+  return timeoutMs === undefined ? 0 : Math.ceil(Math.min(timeoutMs, maxWireTimeoutMs));
+}
+
 /** When and why the caller gives a call up. */
 export class CallerPatience {
   readonly #signal: AbortSignal | undefined;
@@ -19,7 +26,7 @@ export class CallerPatience {
     giveUp: (error: ConnectError) => void,
   ) {
     if (timeoutMs !== undefined) {
-      this.#stopTimer = clock.setTimeout(() => giveUp(deadlineError()), Math.min(timeoutMs, 2 ** 31 - 1));
+      this.#stopTimer = clock.setTimeout(() => giveUp(deadlineError()), timeoutMs);
     }
     if (signal !== undefined) {
       this.#signal = signal;
@@ -35,10 +42,9 @@ export class CallerPatience {
   }
 }
 
-/** The error of a call that cannot start, as its signal is aborted or its time is up; undefined where it can. */
-export function tooLateError(signal: AbortSignal | undefined, timeoutMs: number | undefined): ConnectError | undefined {
-  if (signal?.aborted === true) return abortedError(signal.reason);
-  return timeoutMs !== undefined && timeoutMs <= 0 ? deadlineError() : undefined;
+/** The error of a call whose signal has aborted already; undefined where it has not. */
+export function abortedErrorOf(signal: AbortSignal | undefined): ConnectError | undefined {
+  return signal?.aborted === true ? abortedError(signal.reason) : undefined;
 }
 
 function deadlineError(): ConnectError {

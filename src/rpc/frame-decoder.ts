@@ -1,16 +1,20 @@
 // Cuts a byte stream into frames. Bytes may come split or joined in any way.
-import { fromBinary } from "@bufbuild/protobuf";
-import { type Frame, FrameSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import type { Frame } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
 
-const noBytes = new Uint8Array(0);
-// Unknown fields are not kept: a peer cannot make a node remember what it does not understand.
-const readOptions = { readUnknownFields: false };
+// A varint of this many bytes holds every length that is allowed.
+const maxPrefixBytes = 3;
 
-/** Decodes frames. Bounded by one frame of `protocol.maxFrameBytes` and the bytes of one push. */
+/** Decodes frames. Bounded by one frame of `protocol.maxFrameBytes`. */
 export class FrameDecoder {
-  #rest = noBytes;
+  /** The length prefix as far as it has come. */
+  #prefix = 0;
+  #prefixBytes = 0;
+  /** A frame that came in parts, as far as it has come: each byte is copied once, however small the parts are. */
+  #partial: Buffer | undefined;
+  #partialBytes = 0;
 
   /**
    * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete. The payloads of
@@ -18,42 +22,56 @@ export class FrameDecoder {
    * @throws DswarmError `frame_too_large` or `frame_invalid`; the decoder is then of no further use
    */
   push(bytes: Uint8Array, onFrame: (frame: Frame) => void): void {
-    const input = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    this.#rest = noBytes;
     let at = 0;
-    while (at < input.length) {
-      const length = frameLength(input, at);
-      if (length === undefined) break;
-      const start = at + length.prefixBytes;
-      const end = start + length.bytes;
-      if (end > input.length) break;
-      onFrame(decode(input.subarray(start, end)));
-      at = end;
+    while (at < bytes.length) {
+      if (this.#partial !== undefined) {
+        at = this.#readPartial(this.#partial, bytes, at, onFrame);
+        continue;
+      }
+      const length = this.#readPrefix(bytes[at++] ?? 0);
+      if (length === undefined) continue;
+      const end = at + length;
+      if (end <= bytes.length) {
+        onFrame(decode(bytes.subarray(at, end)));
+        at = end;
+      } else {
+        this.#partial = Buffer.allocUnsafeSlow(length);
+      }
     }
-    // Copied, so that a part of a frame does not keep a large buffer alive.
-    if (at < input.length) this.#rest = Uint8Array.from(input.subarray(at));
+  }
+
+  /** Takes one byte of the length prefix. Returns the length when that was the last. */
+  #readPrefix(byte: number): number | undefined {
+    this.#prefix |= (byte & 0x7f) << (7 * this.#prefixBytes++);
+    const isLast = byte < 0x80;
+    if (this.#prefix > protocol.maxFrameBytes || (!isLast && this.#prefixBytes === maxPrefixBytes)) {
+      throw new DswarmError("frame_too_large", `more than ${protocol.maxFrameBytes} bytes`);
+    }
+    if (!isLast) return undefined;
+    const length = this.#prefix;
+    this.#prefix = 0;
+    this.#prefixBytes = 0;
+    return length;
+  }
+
+  /** Returns where the input is read to. */
+  #readPartial(partial: Buffer, input: Uint8Array, at: number, onFrame: (frame: Frame) => void): number {
+    const part = input.subarray(at, at + partial.length - this.#partialBytes);
+    partial.set(part, this.#partialBytes);
+    this.#partialBytes += part.length;
+    if (this.#partialBytes === partial.length) {
+      this.#partial = undefined;
+      this.#partialBytes = 0;
+      onFrame(decode(partial));
+    }
+    return at + part.length;
   }
 }
 
 function decode(bytes: Uint8Array): Frame {
   try {
-    return fromBinary(FrameSchema, bytes, readOptions);
+    return readFrame(bytes);
   } catch (error) {
     throw new DswarmError("frame_invalid", "it does not decode", { cause: error });
   }
-}
-
-/** The length prefix at a place; undefined where it is not complete. */
-function frameLength(input: Uint8Array, at: number): { bytes: number; prefixBytes: number } | undefined {
-  let bytes = 0;
-  for (let i = 0; i < 3; i++) {
-    const byte = input[at + i];
-    if (byte === undefined) return undefined;
-    bytes |= (byte & 0x7f) << (7 * i);
-    if (byte < 0x80) {
-      if (bytes > protocol.maxFrameBytes) break;
-      return { bytes, prefixBytes: i + 1 };
-    }
-  }
-  throw new DswarmError("frame_too_large", `more than ${protocol.maxFrameBytes} bytes`);
 }

@@ -1,6 +1,5 @@
 // What served calls of every kind have in common: what they are made of, their deadline, and how they fail.
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
-import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import type { CallContext } from "./handler-context.ts";
 import type { RpcConnection } from "./mux.ts";
@@ -19,23 +18,21 @@ export interface HandlerCallInit {
   readonly stream: Stream;
   readonly served: ServedMethod;
   readonly context: CallContext;
-  readonly open: Open;
+  /** Milliseconds; 0 is none. */
+  readonly timeoutMs: number;
   readonly clock: Clock;
   /** Tells of what a handler threw that is not meant for the caller. */
   readonly onFault: (thrown: unknown) => void;
 }
 
 /** Starts the deadline of a call that has one. Returns a function that stops it. */
-export function startDeadline({ open, connection, clock, stream, context }: HandlerCallInit): (() => void) | undefined {
-  if (open.timeoutMs === 0) return undefined;
-  return clock.setTimeout(
-    () => {
-      const error = new ConnectError("the deadline has passed", Code.DeadlineExceeded);
-      stream.fail(error);
-      context.abort(error);
-    },
-    Math.min(open.timeoutMs, connection.config.maxTimeoutMs),
-  );
+export function startDeadline({ timeoutMs, clock, stream, context }: HandlerCallInit): (() => void) | undefined {
+  if (timeoutMs === 0) return undefined;
+  return clock.setTimeout(() => {
+    const error = new ConnectError("the deadline has passed", Code.DeadlineExceeded);
+    stream.fail(error);
+    context.abort(error);
+  }, timeoutMs);
 }
 
 /** Ends the stream of a call whose handler threw. Does nothing when the stream is closed. */

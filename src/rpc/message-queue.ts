@@ -1,6 +1,6 @@
 // Messages received on a stream, as an async iterable whose reader paces the sender.
 import type { ConnectError } from "@connectrpc/connect";
-import { DswarmError } from "../util/errors.ts";
+import { ownedBytes } from "./owned-bytes.ts";
 import type { Stream } from "./stream.ts";
 
 interface Received {
@@ -13,6 +13,8 @@ interface Waiting<T> {
   reject(error: unknown): void;
 }
 
+const sliceAt = 1024;
+
 /** A queue with one reader. Bounded by the credit that the stream gives: read messages are paid back. */
 export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #decode: (bytes: Uint8Array) => T;
@@ -21,9 +23,14 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   #messages: Received[] = [];
   #at = 0;
   #waiting: Waiting<T>[] = [];
+  /** Set when no further message will be pushed; without the error once the reader has it. */
   #end: { readonly error: ConnectError | undefined } | undefined;
+  #isEndTold = false;
 
-  /** @param onReturn called when the reader stops before the end */
+  /**
+   * @param decode what it throws is what the reader gets; the iteration is then over
+   * @param onReturn called when the reader stops before the end
+   */
   constructor(decode: (bytes: Uint8Array) => T, onReturn: () => void) {
     this.#decode = decode;
     this.#onReturn = onReturn;
@@ -35,15 +42,15 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     if (this.#waiting.length > 0) stream.wantMessage();
   }
 
-  /** Whether no further message will be pushed. */
-  get finished(): boolean {
-    return this.#end !== undefined;
-  }
-
+  /** Takes a message, which is dropped when the reader has stopped. */
   push(bytes: Uint8Array, cost: number): void {
+    if (this.#end !== undefined) {
+      this.#stream?.discard(cost);
+      return;
+    }
     const reader = this.#waiting.shift();
     if (reader === undefined) {
-      this.#messages.push({ bytes, cost });
+      this.#messages.push({ bytes: ownedBytes(bytes), cost });
       return;
     }
     this.#give(reader, { bytes, cost });
@@ -52,16 +59,14 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
 
   /** No message follows; after those in the queue the reader gets the error, where there is one. */
   finish(error?: ConnectError): void {
-    if (this.#end !== undefined) return;
-    this.#end = { error };
-    for (const reader of this.#waiting.splice(0)) this.#giveEnd(reader);
+    if (this.#end === undefined) this.#setEnd(error);
   }
 
-  /** Drops what is queued; the reader gets the error next. */
+  /** Drops what is queued; the reader gets the error next, unless it knows of the end already. */
   fail(error: ConnectError): void {
-    this.#messages = [];
-    this.#at = 0;
-    this.finish(error);
+    if (this.#isEndTold) return;
+    this.#clear();
+    this.#setEnd(error);
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
@@ -71,13 +76,13 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
       if (received !== undefined) {
         this.#at++;
         // Cut off in steps: shifting an array one by one costs its length each time.
-        if (this.#at === this.#messages.length || this.#at === 1024) {
+        if (this.#at === this.#messages.length || this.#at === sliceAt) {
           this.#messages = this.#messages.slice(this.#at);
           this.#at = 0;
         }
         this.#give(reader, received);
       } else if (this.#end !== undefined) {
-        this.#giveEnd(reader);
+        this.#giveEnd(reader, this.#end.error);
       } else {
         this.#waiting.push(reader);
         this.#stream?.wantMessage();
@@ -86,12 +91,11 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   return(): Promise<IteratorResult<T, undefined>> {
-    this.#messages = [];
-    this.#at = 0;
-    if (this.#end === undefined) {
-      this.finish();
-      this.#onReturn();
-    }
+    const isEarly = this.#end === undefined;
+    this.#clear();
+    this.#setEnd(undefined);
+    this.#isEndTold = true;
+    if (isEarly) this.#onReturn();
     return Promise.resolve({ done: true, value: undefined });
   }
 
@@ -99,20 +103,32 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     return this;
   }
 
+  #clear(): void {
+    for (const { cost } of this.#messages.slice(this.#at)) this.#stream?.discard(cost);
+    this.#messages = [];
+    this.#at = 0;
+  }
+
+  #setEnd(error: ConnectError | undefined): void {
+    this.#end = { error };
+    for (const reader of this.#waiting.splice(0)) this.#giveEnd(reader, this.#end.error);
+  }
+
   #give(reader: Waiting<T>, { bytes, cost }: Received): void {
     this.#stream?.release(cost);
     try {
       reader.resolve({ done: false, value: this.#decode(bytes) });
     } catch (error) {
-      reader.reject(new DswarmError("message_invalid", undefined, { cause: error }).toConnectError());
+      reader.reject(error);
       void this.return();
     }
   }
 
-  #giveEnd(reader: Waiting<T>): void {
-    if (this.#end?.error === undefined) reader.resolve({ done: true, value: undefined });
-    else reader.reject(this.#end.error);
+  #giveEnd(reader: Waiting<T>, error: ConnectError | undefined): void {
+    if (error === undefined) reader.resolve({ done: true, value: undefined });
+    else reader.reject(error);
     // An error is told once; the iteration is then over.
     this.#end = { error: undefined };
+    this.#isEndTold = true;
   }
 }

@@ -58,6 +58,22 @@ export function checkMetadata(entries: readonly Metadata[]): void {
   }
 }
 
+/** What is wrong with received metadata; undefined where nothing is. */
+export function metadataFault(entries: readonly Metadata[]): DswarmError | undefined {
+  if (entries.length === 0) return undefined;
+  try {
+    checkMetadata(entries);
+    return undefined;
+  } catch (error) {
+    return error instanceof DswarmError ? error : new DswarmError("metadata_invalid", undefined, { cause: error });
+  }
+}
+
+/** Bytes of all keys and values. */
+export function metadataBytes(entries: readonly Metadata[]): number {
+  return entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+}
+
 /** Metadata that passed `checkMetadata`, as Headers. */
 export function headersFromMetadata(entries: readonly Metadata[]): Headers {
   const headers = new Headers();

@@ -1,26 +1,41 @@
 // Many calls on one link, either end calling the other.
 //
 //     link bytes ─► FrameDecoder ─► RpcConnection ─► Stream ─► handler (a caller's call, or a served one)
-//     link bytes ◄─ FrameEncoder ◄─ SendSchedule  ◄─ Stream ◄─
+//     link bytes ◄─ Outbox (FrameEncoder ◄─ SendSchedule) ◄─ Stream ◄─
 //
 // Frames written in one turn of the event loop leave the encoder together: one box run, one websocket message.
 import { Code } from "@connectrpc/connect";
 import type { Frame, GoAway, Metadata, Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
-import { DswarmError, messageOf } from "../util/errors.ts";
+import { DswarmError } from "../util/errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
-import { FrameEncoder } from "./frame-encoder.ts";
+import type { FrameEncoder } from "./frame-encoder.ts";
+import { Keepalive } from "./keepalive.ts";
+import { Outbox } from "./outbox.ts";
 import { protocol, type RpcConfig } from "./params.ts";
-import { SendSchedule } from "./send-schedule.ts";
+import { type Assembling, ReceiveBudget } from "./receive-budget.ts";
 import { Stream, type StreamHandler, type StreamHost } from "./stream.ts";
 
-// The encoder is handed to the link when it holds this much, before the turn ends.
-const flushBytes = 65_536;
+/** Above every stream id: a GoAway with it turns no call away. */
+const anyStreamId = 2 ** 31 - 1;
+const keepalivePingId = 1;
+const drainPingId = 2;
+/** A peer that does not answer for so long while a connection is being closed opens no calls either. */
+const maxDrainPongMs = 1000;
+
+type BodyCase = Frame["body"]["case"];
+/** What a callee sends. */
+const fromCallee: ReadonlySet<BodyCase> = new Set(["header", "data", "credit", "end"]);
+/** What a caller sends. */
+const fromCaller: ReadonlySet<BodyCase> = new Set(["open", "data", "credit", "halfClose", "cancel"]);
 
 /** Takes the calls that the peer opens. */
 export interface CallAcceptor {
-  /** Starts a call; it sets the handler of the stream, or ends the stream. Must not throw. */
+  /**
+   * Starts a call; it sets the handler of the stream, or ends the stream. Calls `callSettled` of the connection once, at once or
+   * later, when nothing of the call runs any more. Must not throw.
+   */
   accept(connection: RpcConnection, stream: Stream, open: Open): void;
 }
 
@@ -37,32 +52,25 @@ export interface RpcConnectionOptions {
 export class RpcConnection implements StreamHost {
   readonly link: Link;
   readonly config: RpcConfig;
-  readonly encoder = new FrameEncoder();
+  readonly encoder: FrameEncoder;
   readonly #options: RpcConnectionOptions;
   readonly #clock: Clock;
   readonly #decoder = new FrameDecoder();
-  readonly #schedule = new SendSchedule(this.encoder);
   /** Bounded by `maxConcurrentStreams` for the peer's calls; by the callers here for our own. */
   readonly #streams = new Map<number, Stream>();
   readonly #ended = Promise.withResolvers<void>();
   #nextId: number;
   #lastRemoteId = 0;
-  #linkHasRoom = true;
-  #flushPlanned = false;
-  /** Credit of the connection that the peer has left. */
-  #receiveCredit: number = protocol.initialConnectionCredit;
-  #creditOwed = 0;
-  #unconsumedBytes = 0;
+  readonly #outbox: Outbox;
+  readonly #received: ReceiveBudget;
+  readonly #keepalive: Keepalive;
   #running = 0;
   #goingAway = false;
+  #refusing = false;
   #peerGoingAway = false;
   #closeReason: { readonly error: DswarmError | undefined } | undefined;
   #closing: Promise<void> | undefined;
-  #onIdle: (() => void) | undefined;
-  #stopTimer: () => void;
-  #lastHeardAt: number;
-  #lastCallAt: number;
-  #probedAt: number | undefined;
+  readonly #drained = Promise.withResolvers<void>();
 
   /** Takes over the link: opens it, and closes it in the end. */
   constructor(link: Link, options: RpcConnectionOptions) {
@@ -70,15 +78,26 @@ export class RpcConnection implements StreamHost {
     this.config = options.config;
     this.#options = options;
     this.#clock = options.clock;
+    this.#outbox = new Outbox(link, this.config.maxQueuedBytes);
+    this.encoder = this.#outbox.encoder;
     this.#nextId = link.role === "dialer" ? 1 : 2;
-    this.#lastHeardAt = this.#lastCallAt = this.#clock.now();
-    this.#stopTimer = this.#clock.setTimeout(() => this.#tick(), this.#tickMs());
+    this.#received = new ReceiveBudget(this.config.maxUnconsumedBytes, (bytes) => {
+      if (this.closed) return;
+      this.encoder.credit(0, bytes);
+      this.#outbox.planFlush();
+    });
+    this.#keepalive = new Keepalive(this.#clock, this.config, {
+      isIdle: () => this.#isIdle,
+      probe: () => {
+        this.encoder.frame(0, { case: "ping", value: { id: keepalivePingId } });
+        this.#outbox.planFlush();
+      },
+      onDead: () => this.abort(new DswarmError("keepalive_timeout")),
+      onUnused: () => void this.close(),
+    });
     link.open({
       data: (bytes) => this.#onData(bytes),
-      drain: () => {
-        this.#linkHasRoom = true;
-        this.#flush();
-      },
+      drain: () => this.#outbox.onDrain(),
       closed: (reason) => this.#onLinkClosed(reason),
     });
   }
@@ -97,9 +116,14 @@ export class RpcConnection implements StreamHost {
     return this.#streams.size;
   }
 
-  /** Bytes received and not yet consumed. */
+  /** Calls of the peer that are served here, until nothing of them runs any more: their streams may be closed before. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Bytes received in Data frames and not yet consumed, each frame counted as its credit. */
   get unconsumedBytes(): number {
-    return this.#unconsumedBytes;
+    return this.#received.unconsumedBytes;
   }
 
   // ---- calls of this end
@@ -108,7 +132,7 @@ export class RpcConnection implements StreamHost {
    * Opens a call.
    * @param method name of the method in ASCII
    * @param timeoutMs whole milliseconds, 0 for none
-   * @param message the first message where it fits into the frame (`protocol.maxPieceBytes`)
+   * @param message the first message where it may travel in the frame (`takesInline`)
    * @throws DswarmError `link_closed` when the connection takes no more calls
    */
   call(
@@ -142,50 +166,58 @@ export class RpcConnection implements StreamHost {
     return stream;
   }
 
+  /** Whether so many message bytes may travel in an Open or End frame now. */
+  takesInline(bytes: number): boolean {
+    return this.#outbox.takesInline(bytes);
+  }
+
   // ---- what streams ask for
 
   flushSoon(): void {
-    if (this.encoder.length >= flushBytes) this.#flush();
-    else this.#planFlush();
+    this.#outbox.flushSoon();
   }
 
   transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined {
-    if (this.#linkHasRoom && this.#schedule.sendNow(stream, message, flushBytes)) {
-      this.flushSoon();
-      return undefined;
-    }
-    const sent = this.#schedule.enqueue(stream, message);
-    this.#planFlush();
-    return sent;
+    return this.#outbox.transmit(stream, message);
   }
 
   consumed(cost: number): void {
-    this.#unconsumedBytes -= cost;
-    this.#payConnection();
+    this.#received.consumed(cost);
+  }
+
+  assembling(stream: Assembling, cost: number): void {
+    this.#received.assembling(stream, cost);
+  }
+
+  assembled(stream: Assembling, cost: number): void {
+    this.#received.assembled(stream, cost);
   }
 
   remove(stream: Stream): void {
     this.#streams.delete(stream.id);
-    this.#schedule.remove(stream);
-    this.#lastCallAt = this.#clock.now();
+    this.#outbox.schedule.remove(stream);
+    this.#keepalive.used();
     this.#checkIdle();
   }
 
-  /** A served call starts to run. It counts until `callSettled`, even when its stream is closed before. */
-  callStarted(): void {
-    this.#running++;
-  }
-
+  /** A call that was accepted does not run any more, here or at all. */
   callSettled(): void {
     this.#running--;
+    this.#keepalive.used();
     this.#checkIdle();
   }
 
   // ---- the end
 
-  /** Refuses new calls, lets those in flight finish for `drainTimeoutMs`, then says goodbye. Idempotent. */
-  close(): Promise<void> {
+  /**
+   * Makes no new calls, lets those in flight finish, then says goodbye. Idempotent.
+   * @param drainTimeoutMs how long they may take, in milliseconds; of several calls, the one that is over first counts.
+   *   @default `drainTimeoutMs` of the settings
+   */
+  close(drainTimeoutMs: number = this.config.drainTimeoutMs): Promise<void> {
     this.#closing ??= this.#drainAndClose();
+    const stopTimer = this.#clock.setTimeout(this.#drained.resolve, drainTimeoutMs);
+    void this.#closing.then(stopTimer);
     return this.#closing;
   }
 
@@ -194,35 +226,51 @@ export class RpcConnection implements StreamHost {
     this.link.abort(reason);
   }
 
+  /**
+   * As graceful as in HTTP/2 (RFC 9113, section 6.8): the first GoAway turns no call away, so that none is lost that was
+   * under way. After the pong, the peer has read the GoAway, and all that it opened before has come.
+   */
   async #drainAndClose(): Promise<void> {
     if (this.#closeReason === undefined) {
-      this.#sayGoAway(Code.Canceled, "");
-      const idle = Promise.withResolvers<void>();
-      this.#onIdle = idle.resolve;
-      this.#checkIdle();
-      const stopTimer = this.#clock.setTimeout(idle.resolve, this.config.drainTimeoutMs);
-      await Promise.race([idle.promise, this.#ended.promise]);
+      if (!this.#goingAway) this.#sayGoAway(anyStreamId, 0, "");
+      this.encoder.frame(0, { case: "ping", value: { id: drainPingId } });
+      this.#outbox.planFlush();
+      const stopTimer = this.#clock.setTimeout(() => this.#turnAway(), maxDrainPongMs);
+      if (this.#peerGoingAway) this.#refuseCalls();
+      await Promise.race([this.#drained.promise, this.#ended.promise]);
       stopTimer();
+      this.#turnAway();
       this.#failStreams(new DswarmError("link_closed"));
-      this.#flush();
+      this.#outbox.flush();
       await this.link.close();
     }
     await this.#ended.promise;
   }
 
-  #sayGoAway(code: number, message: string): void {
-    if (this.#goingAway) return;
+  /** Refuses further calls of a peer that may still make some, and tells it so. */
+  #turnAway(): void {
+    if (this.#refusing) return;
+    this.#sayGoAway(this.#lastRemoteId, 0, "");
+    this.#refuseCalls();
+  }
+
+  #refuseCalls(): void {
+    this.#refusing = true;
+    this.#checkIdle();
+  }
+
+  #sayGoAway(lastStreamId: number, code: number, message: string): void {
     this.#goingAway = true;
-    const planned = message === "";
-    this.encoder.frame(0, {
-      case: "goAway",
-      value: { lastStreamId: this.#lastRemoteId, code: planned ? 0 : code, message },
-    });
-    this.#planFlush();
+    this.encoder.frame(0, { case: "goAway", value: { lastStreamId, code, message } });
+    this.#outbox.planFlush();
+  }
+
+  get #isIdle(): boolean {
+    return this.#streams.size === 0 && this.#running === 0;
   }
 
   #checkIdle(): void {
-    if (this.#streams.size === 0 && this.#running === 0) this.#onIdle?.();
+    if (this.#refusing && this.#isIdle) this.#drained.resolve();
   }
 
   #failStreams(reason: DswarmError): void {
@@ -232,49 +280,24 @@ export class RpcConnection implements StreamHost {
 
   #onLinkClosed(reason: DswarmError | undefined): void {
     this.#closeReason = { error: reason };
-    this.#stopTimer();
+    this.#keepalive.stop();
     this.#failStreams(reason ?? new DswarmError("link_closed"));
-    this.encoder.take(() => undefined);
+    this.#outbox.close();
     this.#ended.resolve();
     this.#options.onClosed?.(reason);
-  }
-
-  // ---- sending
-
-  #planFlush(): void {
-    if (this.#flushPlanned) return;
-    this.#flushPlanned = true;
-    // After the I/O of this turn: all that it caused leaves together.
-    setImmediate(() => {
-      this.#flushPlanned = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (this.#closeReason !== undefined) return;
-    do {
-      if (this.#linkHasRoom) this.#schedule.pump(flushBytes);
-      if (this.encoder.length === 0) return;
-      if (!this.encoder.take((bytes) => this.link.write(bytes))) this.#linkHasRoom = false;
-    } while (this.#linkHasRoom && this.#schedule.waiting);
-    if (this.link.bufferedBytes > this.config.maxQueuedBytes) {
-      this.abort(new DswarmError("peer_too_slow", `${this.link.bufferedBytes} bytes wait`));
-    }
   }
 
   // ---- receiving
 
   #onData(bytes: Uint8Array): void {
-    this.#lastHeardAt = this.#clock.now();
-    this.#probedAt = undefined;
+    this.#keepalive.heard();
     try {
       this.#decoder.push(bytes, this.#onFrame);
     } catch (error) {
-      const fault =
-        error instanceof DswarmError ? error : new DswarmError("frame_invalid", messageOf(error), { cause: error });
-      this.#sayGoAway(Code.Internal, fault.message);
-      this.#flush();
+      const isOfPeer = error instanceof DswarmError;
+      const fault = isOfPeer ? error : new DswarmError("frame_invalid", undefined, { cause: error });
+      this.#sayGoAway(this.#lastRemoteId, Code.Internal, fault.message);
+      this.#outbox.flush();
       this.link.abort(fault);
     }
   }
@@ -282,6 +305,8 @@ export class RpcConnection implements StreamHost {
   readonly #onFrame = (frame: Frame): void => {
     if (this.#closeReason !== undefined) return;
     const { streamId, body } = frame;
+    // Later versions may add bodies, on any stream.
+    if (body.case === undefined) return;
     if (streamId === 0) this.#onConnectionFrame(body);
     else if (body.case === "open") this.#onOpen(streamId, body.value);
     else this.#onStreamFrame(streamId, body);
@@ -291,14 +316,16 @@ export class RpcConnection implements StreamHost {
     switch (body.case) {
       case "credit":
         if (body.value.bytes === 0) throw new DswarmError("frame_invalid", "a credit of nothing");
-        this.#schedule.addConnectionCredit(body.value.bytes);
-        this.#planFlush();
+        this.#outbox.schedule.addConnectionCredit(body.value.bytes);
+        this.#outbox.planFlush();
         return;
       case "ping":
         this.encoder.frame(0, { case: "pong", value: { id: body.value.id } });
         this.flushSoon();
         return;
       case "pong":
+        if (body.value.id === drainPingId && this.#closing !== undefined) this.#refuseCalls();
+        return;
       case undefined:
         return;
       case "goAway":
@@ -330,100 +357,58 @@ export class RpcConnection implements StreamHost {
     if (this.#isOurs(streamId) || streamId <= this.#lastRemoteId) {
       throw new DswarmError("frame_invalid", `stream ${streamId} cannot be opened`);
     }
-    const stream = new Stream(this, streamId, false);
-    if (this.#goingAway) return;
+    if (this.#refusing) return;
     this.#lastRemoteId = streamId;
+    const stream = new Stream(this, streamId, false);
     this.#streams.set(streamId, stream);
     if (open.halfClose) stream.remoteHalfClosed();
-    if (this.#running >= this.config.maxConcurrentStreams) stream.fail(new DswarmError("too_many_streams"));
-    else this.#options.acceptor.accept(this, stream, open);
+    const fault =
+      this.#running >= this.config.maxConcurrentStreams
+        ? new DswarmError("too_many_streams")
+        : stream.inlineFault(open.message);
+    if (fault === undefined) {
+      this.#running++;
+      this.#options.acceptor.accept(this, stream, open);
+    } else {
+      stream.fail(fault);
+    }
   }
 
   #onStreamFrame(streamId: number, body: Frame["body"]): void {
-    if (body.case === "data") this.#onDataReceived(body.value.payload.length + protocol.dataFrameCost);
+    const ours = this.#isOurs(streamId);
+    if (!(ours ? fromCallee : fromCaller).has(body.case)) {
+      throw new DswarmError("frame_invalid", `${body.case} on stream ${streamId}`);
+    }
+    if (body.case === "data") this.#received.received(body.value.payload.length + protocol.dataFrameCost);
     const stream = this.#streams.get(streamId);
     if (stream === undefined) {
-      const known = this.#isOurs(streamId) ? streamId < this.#nextId : streamId <= this.#lastRemoteId;
-      if (!known && !this.#goingAway) throw new DswarmError("frame_invalid", `stream ${streamId} was never opened`);
+      // The peer may have opened streams before it had our go-away.
+      const known = ours ? streamId < this.#nextId : streamId <= this.#lastRemoteId || this.#refusing;
+      if (!known) throw new DswarmError("frame_invalid", `stream ${streamId} was never opened`);
       if (body.case === "data") this.consumed(body.value.payload.length + protocol.dataFrameCost);
       return;
     }
-    const ours = this.#isOurs(streamId);
     switch (body.case) {
       case "data":
         return stream.onData(body.value);
       case "credit":
         stream.onCredit(body.value.bytes);
-        this.#schedule.resume(stream);
-        return this.#planFlush();
+        this.#outbox.schedule.resume(stream);
+        return this.#outbox.planFlush();
       case "halfClose":
-        if (!ours) return stream.onHalfClose();
-        break;
+        return stream.onHalfClose();
       case "cancel":
-        if (!ours) return stream.onCancel();
-        break;
+        return stream.onCancel();
       case "header":
-        if (ours) return stream.onHeader(body.value);
-        break;
+        return stream.onHeader(body.value);
       case "end":
-        if (ours) return stream.onEnd(body.value);
-        break;
-      case undefined:
-        return;
+        return stream.onEnd(body.value);
       case "open":
       case "ping":
       case "pong":
       case "goAway":
-        break;
+      case undefined:
+        return;
     }
-    throw new DswarmError("frame_invalid", `${body.case} on stream ${streamId}`);
-  }
-
-  #onDataReceived(cost: number): void {
-    this.#receiveCredit -= cost;
-    if (this.#receiveCredit < 0) throw new DswarmError("credit_exceeded", "the connection");
-    this.#unconsumedBytes += cost;
-    this.#creditOwed += cost;
-    this.#payConnection();
-  }
-
-  /**
-   * The connection's credit bounds what is under way; it comes back at receipt, so that one consumer that stalls does not
-   * hold up the others. Only when too much lies unconsumed in all does the peer have to wait.
-   */
-  #payConnection(): void {
-    if (this.#creditOwed < protocol.initialConnectionCredit / 4) return;
-    if (this.#unconsumedBytes > this.config.maxUnconsumedBytes || this.#closeReason !== undefined) return;
-    this.encoder.credit(0, this.#creditOwed);
-    this.#receiveCredit += this.#creditOwed;
-    this.#creditOwed = 0;
-    this.#planFlush();
-  }
-
-  // ---- keepalive and idle close
-
-  #tickMs(): number {
-    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.config;
-    return Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs);
-  }
-
-  #tick(): void {
-    if (this.#closeReason !== undefined) return;
-    const now = this.#clock.now();
-    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.config;
-    const isIdle = this.#streams.size === 0 && this.#running === 0;
-    if (this.#probedAt !== undefined && now - this.#probedAt >= keepaliveTimeoutMs) {
-      return this.abort(new DswarmError("keepalive_timeout"));
-    }
-    if (isIdle && idleTimeoutMs > 0 && now - this.#lastCallAt >= idleTimeoutMs) {
-      void this.close();
-      return;
-    }
-    if (this.#probedAt === undefined && now - this.#lastHeardAt >= keepaliveIntervalMs) {
-      this.#probedAt = now;
-      this.encoder.frame(0, { case: "ping", value: { id: 1 } });
-      this.#planFlush();
-    }
-    this.#stopTimer = this.#clock.setTimeout(() => this.#tick(), this.#tickMs());
   }
 }

@@ -4,11 +4,10 @@ import { Code, ConnectError, createServiceImplSpec, type Interceptor, type Servi
 import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
-import { DswarmError } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import type { ServedMethod } from "./handler-call.ts";
 import { CallContext } from "./handler-context.ts";
-import { checkMetadata } from "./metadata.ts";
+import { metadataFault } from "./metadata.ts";
 import { methodName } from "./method-name.ts";
 import type { CallAcceptor, RpcConnection } from "./mux.ts";
 import type { Stream } from "./stream.ts";
@@ -42,7 +41,7 @@ export class ServiceRegistry implements CallAcceptor {
 
   /**
    * Serves a service. Methods that the implementation leaves out answer `unimplemented`.
-   * @returns a function that withdraws it; calls that run go on
+   * @returns a function that withdraws it; calls that run go on; calling it again does nothing
    * @throws RangeError when the service is served already
    */
   serve<S extends DescService>(
@@ -55,7 +54,11 @@ export class ServiceRegistry implements CallAcceptor {
     const interceptors = options.interceptors?.length ? [...options.interceptors] : undefined;
     this.#services.set(service.typeName, service);
     for (const spec of Object.values(methods)) this.#methods.set(methodName(spec.method), { spec, interceptors });
+    let isServed = true;
     return () => {
+      // The name may be another's by now.
+      if (!isServed) return;
+      isServed = false;
       this.#services.delete(service.typeName);
       for (const spec of Object.values(methods)) this.#methods.delete(methodName(spec.method));
     };
@@ -63,29 +66,27 @@ export class ServiceRegistry implements CallAcceptor {
 
   accept(connection: RpcConnection, stream: Stream, open: Open): void {
     const served = this.#methods.get(open.method);
-    if (served === undefined) {
-      stream.fail(new ConnectError(`${shownMethod(open.method)} is not served here`, Code.Unimplemented));
+    const fault =
+      served === undefined
+        ? new ConnectError(`${shownMethod(open.method)} is not served here`, Code.Unimplemented)
+        : metadataFault(open.metadata);
+    if (served === undefined || fault !== undefined) {
+      if (fault !== undefined) stream.fail(fault);
+      connection.callSettled();
       return;
     }
-    if (open.metadata.length > 0) {
-      try {
-        checkMetadata(open.metadata);
-      } catch (error) {
-        stream.fail(error instanceof DswarmError ? error : new DswarmError("metadata_invalid"));
-        return;
-      }
-    }
+    const timeoutMs = Math.min(open.timeoutMs, connection.config.maxTimeoutMs);
     const context = new CallContext({
       method: served.spec.method,
       caller: connection.link.remoteId,
       clock: this.#clock,
-      timeoutMs: Math.min(open.timeoutMs, connection.config.maxTimeoutMs),
+      timeoutMs,
       requestMetadata: open.metadata,
     });
     this.#counters.add("rpc.served");
-    const init = { connection, stream, served, context, open, clock: this.#clock, onFault: this.#onFault };
-    if (served.spec.kind === "unary") new UnaryHandlerCall(init, served.spec).start();
-    else new StreamingHandlerCall(init).start();
+    const init = { connection, stream, served, context, timeoutMs, clock: this.#clock, onFault: this.#onFault };
+    if (served.spec.kind === "unary") new UnaryHandlerCall(init, served.spec).start(open);
+    else new StreamingHandlerCall(init).start(open);
   }
 
   readonly #onFault = (thrown: unknown): void => {

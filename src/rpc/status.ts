@@ -4,11 +4,20 @@ import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type End, EndSchema, type Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
-import { metadataFromHeaders } from "./metadata.ts";
+import { checkMetadata, metadataFromHeaders } from "./metadata.ts";
 import { protocol } from "./params.ts";
 
 const typeUrlPrefix = "type.googleapis.com/";
-const maxDetailBytes = 32_768;
+// With it, an End frame with all the metadata that is allowed is still within `protocol.maxFrameBytes`.
+const maxDetailBytes = 20_480;
+// Tag and length of a detail within the frame.
+const detailOverheadBytes = 4;
+const maxStatus: number = Code.Unauthenticated;
+
+/** Any error of this end as the ConnectError that a caller gets, of the given code where it names none itself. */
+export function connectErrorOf(error: unknown, code: Code = Code.Internal): ConnectError {
+  return error instanceof DswarmError ? error.toConnectError() : ConnectError.from(error, code);
+}
 
 /**
  * What a handler threw, as the error that the caller may see: ConnectErrors and dswarm's own as they are, all else without
@@ -24,37 +33,59 @@ export function publicError(thrown: unknown, onFault: (thrown: unknown) => void)
   return new ConnectError("internal error", Code.Internal, undefined, undefined, thrown);
 }
 
-/** The End frame of a failed call. Its size is bounded: what does not fit is left out. */
+/**
+ * The End frame of a failed call. Its size is bounded: details and metadata of the error that do not fit are left out.
+ * @param header passed `metadataFromHeaders`; so did `trailer`
+ */
 export function endOfError(error: ConnectError, header: Metadata[] = [], trailer: Metadata[] = []): End {
-  const details: Any[] = [];
-  let bytes = 0;
-  for (const detail of error.details) {
-    const any =
-      "desc" in detail
-        ? create(AnySchema, {
-            typeUrl: typeUrlPrefix + detail.desc.typeName,
-            value: toBinary(detail.desc, create(detail.desc, detail.value)),
-          })
-        : create(AnySchema, { typeUrl: typeUrlPrefix + detail.type, value: detail.value });
-    bytes += any.value.length + any.typeUrl.length;
-    if (bytes > maxDetailBytes) break;
-    details.push(any);
-  }
   return create(EndSchema, {
-    code: error.code,
+    code: isStatus(error.code) ? error.code : Code.Unknown,
     message: shortened(error.rawMessage),
-    details,
+    details: detailsOf(error),
     header,
-    trailer: [...trailer, ...errorMetadata(error)].slice(0, protocol.maxMetadataEntries),
+    trailer: withErrorMetadata(trailer, error),
   });
 }
 
-function errorMetadata(error: ConnectError): Metadata[] {
+function isStatus(code: number): boolean {
+  return Number.isInteger(code) && code >= 1 && code <= maxStatus;
+}
+
+function detailsOf(error: ConnectError): Any[] {
+  const details: Any[] = [];
+  let bytes = 0;
+  for (const detail of error.details) {
+    const any = packed(detail);
+    if (any === undefined) continue;
+    bytes += any.bytes + detailOverheadBytes;
+    if (bytes > maxDetailBytes) break;
+    details.push(any.detail);
+  }
+  return details;
+}
+
+/** A detail and the length of its encoding. Undefined where it does not encode: the error itself matters more. */
+function packed(given: ConnectError["details"][number]): { detail: Any; bytes: number } | undefined {
   try {
-    return metadataFromHeaders(error.metadata);
+    const [type, value] =
+      "desc" in given
+        ? [given.desc.typeName, toBinary(given.desc, create(given.desc, given.value))]
+        : [given.type, given.value];
+    const detail = create(AnySchema, { typeUrl: typeUrlPrefix + type, value });
+    return { detail, bytes: toBinary(AnySchema, detail).length };
   } catch {
-    // The error itself matters more than metadata that cannot be sent.
-    return [];
+    return undefined;
+  }
+}
+
+/** The trailer with the error's metadata where they can be sent together; the trailer alone otherwise. */
+function withErrorMetadata(trailer: Metadata[], error: ConnectError): Metadata[] {
+  try {
+    const all = [...trailer, ...metadataFromHeaders(error.metadata)];
+    checkMetadata(all);
+    return all;
+  } catch {
+    return trailer;
   }
 }
 

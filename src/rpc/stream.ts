@@ -14,8 +14,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
-import { checkMetadata } from "./metadata.ts";
+import { metadataFault } from "./metadata.ts";
+import { ownedBytes } from "./owned-bytes.ts";
 import { protocol, type RpcConfig } from "./params.ts";
+import type { Assembling } from "./receive-budget.ts";
 import { endOfError } from "./status.ts";
 
 /** What a stream asks of its connection. */
@@ -28,6 +30,10 @@ export interface StreamHost {
   transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined;
   /** Received bytes that count no more as held in memory. */
   consumed(cost: number): void;
+  /** More of a message that the consumer waits for has come; `payPieces` is called for it, at once or later. */
+  assembling(stream: Assembling, cost: number): void;
+  /** That message is complete or given up. `cost` is the sum of what was told of it. */
+  assembled(stream: Assembling, cost: number): void;
   /** The stream is closed. */
   remove(stream: Stream): void;
 }
@@ -55,7 +61,7 @@ export interface Outgoing {
 }
 
 /** One end of a call. */
-export class Stream {
+export class Stream implements Assembling {
   readonly id: number;
   /** Bytes that may still be sent in Data frames. */
   sendCredit: number = protocol.initialStreamCredit;
@@ -74,7 +80,9 @@ export class Stream {
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #pieceCost = 0;
-  /** The consumer waits for the next message: pieces are then paid for as they come. */
+  /** The part of it for which the peer was given credit. */
+  #pieceCostPaid = 0;
+  /** The consumer waits for the next message: pieces are then paid for as they come, within the connection's budget. */
   #hungry = false;
   #localDone = false;
   #remoteDone = false;
@@ -124,40 +132,50 @@ export class Stream {
   endOk(response: Uint8Array | undefined): void {
     if (this.#closed) return;
     this.#host.encoder.endOk(this.id, response);
-    this.#host.flushSoon();
-    this.#close();
+    this.#closeAndFlush();
   }
 
   /** Callee: the call ended in any other way. Closes the stream. */
   end(end: End): void {
     if (this.#closed) return;
     this.#host.encoder.frame(this.id, { case: "end", value: end });
-    this.#host.flushSoon();
-    this.#close();
+    this.#closeAndFlush();
   }
 
   /** Caller: the answer is not wanted any more. Closes the stream; the handler is not told. */
   cancel(): void {
     if (this.#closed) return;
     this.#host.encoder.frame(this.id, { case: "cancel", value: {} });
-    this.#host.flushSoon();
-    this.#close();
+    this.#closeAndFlush();
   }
 
   // ---- what the consumer says
 
   /** Received bytes are consumed: the peer may send as many more. */
   release(cost: number): void {
+    this.discard(cost);
+    this.#pay(cost);
+  }
+
+  /** Received bytes are dropped unread: they hold up no other stream, and the peer may not send more for them. */
+  discard(cost: number): void {
     if (this.#closed) return;
     this.#held -= cost;
     this.#host.consumed(cost);
-    this.#pay(cost);
   }
 
   /** The consumer has nothing left and waits. */
   wantMessage(): void {
+    if (this.#hungry || this.#closed) return;
     this.#hungry = true;
-    if (this.#pieceCost > 0) this.#payPieces();
+    if (this.#pieceCost > 0) this.#host.assembling(this, this.#pieceCost);
+  }
+
+  payPieces(): void {
+    const cost = this.#pieceCost - this.#pieceCostPaid;
+    if (cost === 0) return;
+    this.#pieceCostPaid = this.#pieceCost;
+    this.#pay(cost);
   }
 
   // ---- receiving; each throws DswarmError for what ends the connection
@@ -170,23 +188,50 @@ export class Stream {
     if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
     if (this.#remoteDone) return this.fail(new DswarmError("frame_invalid", "a message after the half-close"));
     this.#answering = true;
-    this.#pieceCost += cost;
     this.#pieceBytes += payload.length;
     if (this.#pieceBytes > this.#host.config.maxMessageBytes) return this.fail(new DswarmError("message_too_large"));
-    if (more) {
-      // An empty piece carries nothing on: taken, a peer could pile up pieces without end.
-      if (payload.length === 0) return this.fail(new DswarmError("frame_invalid", "an empty piece"));
-      this.#pieces.push(payload);
-      if (this.#hungry) this.#payPieces();
+    if (more) this.#onPiece(payload, cost);
+    else this.#onLastPiece(payload, cost);
+  }
+
+  #onPiece(payload: Uint8Array, cost: number): void {
+    // An empty piece carries nothing on: taken, a peer could pile up pieces without end.
+    if (payload.length === 0) return this.fail(new DswarmError("frame_invalid", "an empty piece"));
+    this.#pieces.push(ownedBytes(payload));
+    this.#pieceCost += cost;
+    if (this.#hungry) this.#host.assembling(this, cost);
+  }
+
+  #onLastPiece(payload: Uint8Array, cost: number): void {
+    if (this.#pieces.length === 0) {
+      this.#pieceBytes = 0;
+      this.#hungry = false;
+      this.handler?.onMessage(payload, cost);
       return;
     }
-    const message = this.#pieces.length === 0 ? payload : Buffer.concat([...this.#pieces, payload], this.#pieceBytes);
-    const owed = this.#pieceCost;
+    const message = Buffer.concat([...this.#pieces, payload], this.#pieceBytes);
+    const paid = this.#pieceCostPaid;
+    const unpaid = this.#pieceCost + cost - paid;
+    this.#dropPieces();
+    this.#hungry = false;
+    this.#held -= paid;
+    this.#host.consumed(paid);
+    this.handler?.onMessage(message, unpaid);
+  }
+
+  #dropPieces(): void {
+    if (this.#hungry && this.#pieceCost > 0) this.#host.assembled(this, this.#pieceCost);
     this.#pieces = [];
     this.#pieceBytes = 0;
     this.#pieceCost = 0;
-    this.#hungry = false;
-    this.handler?.onMessage(message, owed);
+    this.#pieceCostPaid = 0;
+  }
+
+  /** What is wrong with a message that came within Open or End. */
+  inlineFault(message: Uint8Array | undefined): DswarmError | undefined {
+    const bytes = message?.length ?? 0;
+    if (bytes > protocol.maxPieceBytes) return new DswarmError("frame_invalid", "a message over its size in a frame");
+    return bytes > this.#host.config.maxMessageBytes ? new DswarmError("message_too_large") : undefined;
   }
 
   onHalfClose(): void {
@@ -212,6 +257,7 @@ export class Stream {
     const fault =
       metadataFault(end.header) ??
       metadataFault(end.trailer) ??
+      this.inlineFault(end.response) ??
       (this.#pieces.length > 0 ? new DswarmError("frame_invalid", "an end within a message") : undefined) ??
       (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
     this.#close();
@@ -246,48 +292,37 @@ export class Stream {
     this.handler?.onFailed(error);
   }
 
-  #payPieces(): void {
-    const cost = this.#pieceCost;
-    this.#pieceCost = 0;
-    this.#held -= cost;
-    this.#host.consumed(cost);
-    this.#pay(cost);
-  }
-
   #pay(cost: number): void {
     if (this.#remoteDone || this.#closed) return;
     this.#owed += cost;
     const window = this.#host.config.streamWindowBytes;
     if (!this.#windowRaised) {
-      // The first message was consumed and more may come: a stream in use gets the full window.
+      // A message was consumed, or a part of a large one, and more may come: a stream in use gets the full window.
       this.#windowRaised = true;
       this.#owed += window - protocol.initialStreamCredit;
     }
     if (this.#owed < window / 4) return;
     this.#host.encoder.credit(this.id, this.#owed);
-    this.#host.flushSoon();
     this.#receiveCredit += this.#owed;
     this.#owed = 0;
+    this.#host.flushSoon();
+  }
+
+  /** Flushing may find the connection lost; the stream is closed before, so that its handler is not told of that. */
+  #closeAndFlush(): void {
+    this.#close();
+    this.#host.flushSoon();
   }
 
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#pieces.length > 0) this.#dropPieces();
     // What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
     this.#host.consumed(this.#held);
     this.#held = 0;
     this.outgoing?.done.reject(new DswarmError("link_closed", "the call has ended").toConnectError());
     this.outgoing = undefined;
     this.#host.remove(this);
-  }
-}
-
-function metadataFault(metadata: readonly Metadata[]): DswarmError | undefined {
-  if (metadata.length === 0) return undefined;
-  try {
-    checkMetadata(metadata);
-    return undefined;
-  } catch (error) {
-    return error instanceof DswarmError ? error : new DswarmError("metadata_invalid", undefined, { cause: error });
   }
 }

@@ -1,25 +1,18 @@
 // A streaming call of this end: requests taken from an async iterable at the pace of the peer's credit, responses given as
 // one.
-import {
-  create,
-  type DescMessage,
-  type DescMethodStreaming,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodStreaming, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import { CallerPatience } from "./caller-patience.ts";
+import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
+import { endIterator } from "./iterator-end.ts";
+import { decodeResponse, encodeRequest } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
 import type { RpcConnection } from "./mux.ts";
-import { protocol } from "./params.ts";
-import { errorOfEnd } from "./status.ts";
+import { connectErrorOf, errorOfEnd } from "./status.ts";
 import type { Stream, StreamHandler } from "./stream.ts";
 
 /** What a streaming call is made of. */
@@ -53,6 +46,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   readonly #requests: AsyncIterator<MessageInitShape<I>>;
   #header: readonly Metadata[] = [];
   #isAnswered = false;
+  #isOver = false;
+  #isSending = true;
   #patience: CallerPatience | undefined;
   #stream: Stream | undefined;
 
@@ -61,7 +56,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     this.#requests = init.requests[Symbol.asyncIterator]();
     const { output } = init.method;
     this.#messages = new MessageQueue(
-      (bytes) => fromBinary(output, bytes),
+      (bytes) => decodeResponse(output, bytes),
       () => this.#giveUp(new ConnectError("the reader stopped", Code.Canceled)),
     );
   }
@@ -72,10 +67,16 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   start(): void {
     const { clock, signal, timeoutMs } = this.#init;
+    // It may have aborted while the connection was made.
+    const aborted = abortedErrorOf(signal);
+    if (aborted !== undefined) {
+      this.#giveUp(aborted);
+      return;
+    }
     if (signal !== undefined || timeoutMs !== undefined) {
       this.#patience = new CallerPatience(clock, signal, timeoutMs, (error) => this.#giveUp(error));
     }
-    this.#send().catch((error: unknown) => this.#giveUp(ConnectError.from(error)));
+    this.#send().catch((error: unknown) => this.#giveUp(connectErrorOf(error, Code.Unknown)));
   }
 
   onMessage(message: Uint8Array, cost: number): void {
@@ -91,7 +92,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   onEnd(end: End): void {
-    this.#stopSending();
+    this.#stop();
     if (!this.#isAnswered) this.#header = end.header;
     const trailer = headersFromMetadata(end.trailer);
     for (const [key, value] of trailer) this.#trailer.append(key, value);
@@ -106,7 +107,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   onFailed(error: ConnectError): void {
-    this.#stopSending();
+    this.#stop();
     this.#finish(error);
   }
 
@@ -131,64 +132,64 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #giveUp(error: ConnectError): void {
-    this.#stopSending();
+    // What sending throws after the end is no news, and messages that have come are still to be read.
+    if (this.#isOver) return;
+    this.#stop();
     this.#stream?.cancel();
     this.#messages.fail(error);
     this.#answered.reject(error);
   }
 
-  #stopSending(): void {
+  #stop(): void {
+    this.#isOver = true;
     this.#patience?.stop();
-    this.#requests.return?.()?.catch(() => undefined);
+    if (this.#isSending) endIterator(this.#requests);
   }
 
   async #send(): Promise<void> {
-    const { connection, method, metadata, timeoutMs } = this.#init;
-    const open = (message: Uint8Array | undefined, halfClose: boolean): Stream => {
-      const wireTimeoutMs = timeoutMs === undefined ? 0 : Math.ceil(Math.min(timeoutMs, 2 ** 31 - 1));
-      const stream = connection.call(methodNameBytes(method), wireTimeoutMs, metadata, message, halfClose, this);
-      this.#stream = stream;
-      this.#messages.attach(stream);
-      // Nobody can read before the first message is there: its pieces must not wait for a reader.
-      stream.wantMessage();
-      return stream;
-    };
+    const { connection, method } = this.#init;
     // A single request travels with the opening; otherwise the peer hears of the call before the first message exists.
     if (method.methodKind === "server_streaming") {
-      const request = await this.#single();
-      if (this.#messages.finished) return;
-      if (request.length <= protocol.maxPieceBytes) {
-        open(request, true);
-        return;
-      }
-      const stream = open(undefined, false);
+      const request = this.#encoded(await this.#requests.next());
+      if (this.#isOver) return;
+      if (request === undefined) throw new ConnectError("the request is missing", Code.InvalidArgument);
+      const inline = connection.takesInline(request.length);
+      const stream = this.#open(inline ? request : undefined, inline);
+      if (inline) return;
       await stream.send(request);
       stream.halfClose();
       return;
     }
-    const stream = open(undefined, false);
+    const stream = this.#open(undefined, false);
     for (;;) {
-      const result = await this.#requests.next();
-      if (stream.closed) return;
-      if (result.done === true) break;
-      const sent = stream.send(this.#encode(result.value));
+      const request = this.#encoded(await this.#requests.next());
+      if (this.#isOver) return;
+      if (request === undefined) break;
+      const sent = stream.send(request);
       if (sent !== undefined) await sent;
     }
     stream.halfClose();
   }
 
-  async #single(): Promise<Uint8Array> {
-    const first = await this.#requests.next();
-    if (first.done === true) throw new ConnectError("the request is missing", Code.InvalidArgument);
-    return this.#encode(first.value);
+  #open(message: Uint8Array | undefined, halfClose: boolean): Stream {
+    const { connection, method, metadata, timeoutMs } = this.#init;
+    const name = methodNameBytes(method);
+    const stream = connection.call(name, wireTimeout(timeoutMs), metadata, message, halfClose, this);
+    this.#stream = stream;
+    this.#messages.attach(stream);
+    // Nobody can read before the first message is there: its pieces must not wait for a reader.
+    stream.wantMessage();
+    return stream;
   }
 
-  #encode(message: MessageInitShape<I>): Uint8Array {
-    const { input } = this.#init.method;
-    const bytes = toBinary(input, create(input, message));
-    if (bytes.length > this.#init.connection.config.maxMessageBytes) {
-      throw new DswarmError("message_too_large").toConnectError();
+  /** The next request as bytes; undefined after the last. */
+  #encoded(result: IteratorResult<MessageInitShape<I>>): Uint8Array | undefined {
+    if (result.done === true) {
+      this.#isSending = false;
+      return undefined;
     }
+    const bytes = encodeRequest(this.#init.method.input, result.value);
+    if (bytes.length > this.#init.connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
     return bytes;
   }
 }

@@ -1,17 +1,12 @@
 // A served streaming call: messages in as an async iterable, messages out paced by the peer's credit.
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
-import { EndSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import { EndSchema, type Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
+import { endIterator } from "./iterator-end.ts";
+import { decodeRequest } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
 import type { StreamHandler } from "./stream.ts";
 
@@ -28,21 +23,20 @@ export class StreamingHandlerCall implements StreamHandler {
   constructor(init: HandlerCallInit) {
     this.#init = init;
     const { input } = init.served.spec.method;
-    // A handler that reads no further requests may still answer: the caller's messages wait, unpaid.
+    // A handler that reads no further requests may still answer: the caller's messages are dropped, unpaid.
     this.#requests = new MessageQueue(
-      (bytes) => fromBinary(input, bytes),
+      (bytes) => decodeRequest(input, bytes),
       () => undefined,
     );
   }
 
-  start(): void {
-    const { stream, open, connection } = this.#init;
+  start(open: Open): void {
+    const { stream } = this.#init;
     stream.handler = this;
     this.#requests.attach(stream);
     this.#stopDeadline = startDeadline(this.#init);
     if (open.message !== undefined) this.#requests.push(open.message, 0);
     if (open.halfClose) this.#requests.finish();
-    connection.callStarted();
     this.#run().then(
       () => this.#finish(),
       (thrown) => this.#onThrown(thrown),
@@ -62,10 +56,11 @@ export class StreamingHandlerCall implements StreamHandler {
   onEnd(): void {}
 
   onFailed(error: ConnectError): void {
+    this.#stopDeadline?.();
     this.#init.context.abort(error);
     this.#requests.fail(error);
-    // Lets a generator that waits at a yield run its finally blocks; one that waits elsewhere has the signal.
-    this.#outputs?.return?.()?.catch(() => undefined);
+    // Wakes iterators that wait for something of their own; a generator that does so has the signal.
+    if (this.#outputs !== undefined) endIterator(this.#outputs);
   }
 
   async #run(): Promise<void> {
@@ -73,15 +68,11 @@ export class StreamingHandlerCall implements StreamHandler {
     const { output } = served.spec.method;
     const outputs = (await this.#invoke())[Symbol.asyncIterator]();
     this.#outputs = outputs;
-    for (;;) {
-      const result = await outputs.next();
-      if (result.done === true) return;
-      if (stream.closed) {
-        await outputs.return?.();
-        return;
-      }
+    // Left in any way, the loop waits for the generator's finally blocks: until then the call counts as running.
+    for await (const message of { [Symbol.asyncIterator]: () => outputs }) {
+      if (stream.closed) return;
       if (!this.#headerSent) this.#sendHeader();
-      const sent = stream.send(toBinary(output, create(output, result.value)));
+      const sent = stream.send(toBinary(output, create(output, message)));
       if (sent !== undefined) await sent;
     }
   }
@@ -125,20 +116,25 @@ export class StreamingHandlerCall implements StreamHandler {
     try {
       const header = this.#headerSent ? [] : context.responseHeaderMetadata();
       stream.end(create(EndSchema, { header, trailer: context.responseTrailerMetadata() }));
-      this.#settled();
+      this.#settle();
     } catch (error) {
       this.#onThrown(error);
     }
   }
 
   #onThrown(thrown: unknown): void {
-    endWithThrown(this.#init, thrown, this.#headerSent);
-    this.#settled();
+    try {
+      endWithThrown(this.#init, thrown, this.#headerSent);
+    } finally {
+      this.#settle();
+    }
   }
 
-  #settled(): void {
+  #settle(): void {
     this.#stopDeadline?.();
     this.#init.context.abort(undefined);
+    // Whatever the handler left waiting for requests.
+    void this.#requests.return();
     this.#init.connection.callSettled();
   }
 }

@@ -1,15 +1,16 @@
 // A unary call of this end.
-import { type DescMessage, type DescMethodUnary, fromBinary, type MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
+import type { DescMessage, DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
+import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import { CallerPatience } from "./caller-patience.ts";
+import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
+import { decodeResponse } from "./message-codec.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
 import type { RpcConnection } from "./mux.ts";
-import { protocol } from "./params.ts";
-import { errorOfEnd } from "./status.ts";
+import { ownedBytes } from "./owned-bytes.ts";
+import { connectErrorOf, errorOfEnd } from "./status.ts";
 import type { Stream, StreamHandler } from "./stream.ts";
 
 /** What a unary call is made of. */
@@ -54,17 +55,28 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
 
   start(): void {
     const { connection, clock, method, request, metadata, signal, timeoutMs } = this.#init;
-    const inline = request.length <= protocol.maxPieceBytes;
+    const inline = connection.takesInline(request.length);
     const name = methodNameBytes(method);
-    const wireTimeoutMs = timeoutMs === undefined ? 0 : Math.ceil(Math.min(timeoutMs, 2 ** 31 - 1));
     try {
+      // It may have aborted while the connection was made.
+      const aborted = abortedErrorOf(signal);
+      if (aborted !== undefined) throw aborted;
       if (request.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
-      const stream = connection.call(name, wireTimeoutMs, metadata, inline ? request : undefined, inline, this);
+      const stream = connection.call(
+        name,
+        wireTimeout(timeoutMs),
+        metadata,
+        inline ? request : undefined,
+        inline,
+        this,
+      );
       this.#stream = stream;
       stream.wantMessage();
-      if (!inline) this.#sendLarge(stream, request);
+      if (!inline) this.#sendInData(stream, request);
+      // Sending may have found the connection lost.
+      if (stream.closed) return;
     } catch (error) {
-      this.#reject(error instanceof DswarmError ? error.toConnectError() : ConnectError.from(error, Code.Internal));
+      this.#reject(connectErrorOf(error));
       return;
     }
     if (signal !== undefined || timeoutMs !== undefined) {
@@ -74,7 +86,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
 
   onMessage(message: Uint8Array, cost: number): void {
     this.#stream?.release(cost);
-    if (this.#response === undefined) this.#response = message;
+    if (this.#response === undefined) this.#response = ownedBytes(message);
     else this.#stream?.fail(new DswarmError("frame_invalid", "a unary answer carries one message"));
   }
 
@@ -98,10 +110,10 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       return;
     }
     try {
-      const message = fromBinary(this.#init.method.output, response);
+      const message = decodeResponse(this.#init.method.output, response);
       this.#resolve(new LazyUnaryResponse(this.#init.method, message, header, end.trailer));
     } catch (error) {
-      this.#reject(new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error));
+      this.#reject(connectErrorOf(error));
     }
   }
 
@@ -110,7 +122,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
     this.#reject(error);
   }
 
-  #sendLarge(stream: Stream, request: Uint8Array): void {
+  #sendInData(stream: Stream, request: Uint8Array): void {
     const sent = stream.send(request);
     if (sent === undefined) stream.halfClose();
     else {

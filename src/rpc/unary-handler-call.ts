@@ -1,12 +1,15 @@
 // A served unary call: one message in, one out. The plain case (no interceptor, an answer that fits) costs no promise of
 // ours, no signal and no headers.
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { type ConnectError, type MethodImplSpec } from "@connectrpc/connect";
 import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
-import { EndSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import { EndSchema, type Metadata, type Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
-import { protocol } from "./params.ts";
+import { decodeRequest } from "./message-codec.ts";
+import { metadataBytes } from "./metadata.ts";
+import { ownedBytes } from "./owned-bytes.ts";
+import { connectErrorOf } from "./status.ts";
 import type { StreamHandler } from "./stream.ts";
 
 type UnarySpec = Extract<MethodImplSpec, { kind: "unary" }>;
@@ -19,26 +22,32 @@ export class UnaryHandlerCall implements StreamHandler {
   readonly #spec: UnarySpec;
   #request: Uint8Array | undefined;
   #stopDeadline: (() => void) | undefined;
-  #running = false;
+  #isRunning = false;
+  #isSettled = false;
+  #headerSent = false;
 
   constructor(init: HandlerCallInit, spec: UnarySpec) {
     this.#init = init;
     this.#spec = spec;
   }
 
-  start(): void {
-    const { stream, open } = this.#init;
+  start(open: Open): void {
+    const { stream } = this.#init;
     stream.handler = this;
-    this.#request = open.message;
     this.#stopDeadline = startDeadline(this.#init);
-    if (open.halfClose) this.onHalfClose();
-    else stream.wantMessage();
+    if (open.halfClose) {
+      this.#request = open.message;
+      this.onHalfClose();
+    } else {
+      this.#request = open.message && ownedBytes(open.message);
+      stream.wantMessage();
+    }
   }
 
   onMessage(message: Uint8Array, cost: number): void {
     const { stream } = this.#init;
     stream.release(cost);
-    if (this.#request === undefined) this.#request = message;
+    if (this.#request === undefined) this.#request = ownedBytes(message);
     else stream.fail(new DswarmError("frame_invalid", tooMany));
   }
 
@@ -54,20 +63,21 @@ export class UnaryHandlerCall implements StreamHandler {
   onFailed(error: ConnectError): void {
     this.#stopDeadline?.();
     this.#init.context.abort(error);
+    // A handler that runs settles when it is done, whether or not it heeds the signal.
+    if (!this.#isRunning) this.#settle();
   }
 
   #run(request: Uint8Array): void {
-    const { connection, context, served, stream } = this.#init;
+    const { context, served, stream } = this.#init;
     this.#request = undefined;
-    let input: ReturnType<typeof fromBinary>;
+    let input: MessageShape<DescMessage>;
     try {
-      input = fromBinary(this.#spec.method.input, request);
+      input = decodeRequest(this.#spec.method.input, request);
     } catch (error) {
-      stream.fail(new DswarmError("message_invalid", undefined, { cause: error }));
+      stream.fail(connectErrorOf(error));
       return;
     }
-    connection.callStarted();
-    this.#running = true;
+    this.#isRunning = true;
     try {
       const output =
         served.interceptors === undefined
@@ -81,48 +91,58 @@ export class UnaryHandlerCall implements StreamHandler {
   }
 
   #intercepted(
-    input: ReturnType<typeof fromBinary>,
+    input: MessageShape<DescMessage>,
     interceptors: NonNullable<HandlerCallInit["served"]["interceptors"]>,
   ): Promise<MessageInitShape<DescMessage>> {
     return invokeUnaryImplementation(this.#spec, this.#init.context.toPlain(), input, interceptors);
   }
 
   readonly #onOutput = (output: MessageInitShape<DescMessage>): void => {
-    const { stream, context } = this.#init;
+    const { connection, stream, context } = this.#init;
     try {
-      if (stream.closed) return this.#settled();
+      if (stream.closed) return this.#settle();
       const schema = this.#spec.method.output;
       const response = toBinary(schema, create(schema, output));
+      if (response.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
       const header = context.responseHeaderMetadata();
       const trailer = context.responseTrailerMetadata();
-      if (response.length > protocol.maxPieceBytes) {
-        if (header.length > 0) stream.sendHeader(header);
-        const sent = stream.send(response) ?? Promise.resolve();
-        sent.then(
-          () => {
-            stream.end(create(EndSchema, { trailer }));
-            this.#settled();
-          },
-          () => this.#settled(),
-        );
+      if (!connection.takesInline(response.length + metadataBytes(header) + metadataBytes(trailer))) {
+        this.#sendInData(response, header, trailer);
         return;
       }
       if (header.length === 0 && trailer.length === 0) stream.endOk(response);
       else stream.end(create(EndSchema, { header, trailer, response }));
-      this.#settled();
+      this.#settle();
     } catch (error) {
       this.#onThrown(error);
     }
   };
 
+  #sendInData(response: Uint8Array, header: Metadata[], trailer: Metadata[]): void {
+    const { stream } = this.#init;
+    this.#headerSent = header.length > 0;
+    if (this.#headerSent) stream.sendHeader(header);
+    const sent = stream.send(response) ?? Promise.resolve();
+    sent.then(
+      () => {
+        stream.end(create(EndSchema, { trailer }));
+        this.#settle();
+      },
+      () => this.#settle(), // The stream has closed.
+    );
+  }
+
   readonly #onThrown = (thrown: unknown): void => {
-    endWithThrown(this.#init, thrown, false);
-    this.#settled();
+    try {
+      endWithThrown(this.#init, thrown, this.#headerSent);
+    } finally {
+      this.#settle();
+    }
   };
 
-  #settled(): void {
-    if (!this.#running) return;
-    this.#running = false;
+  #settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#stopDeadline?.();
     this.#init.context.abort(undefined);
     this.#init.connection.callSettled();

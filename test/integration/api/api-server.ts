@@ -4,7 +4,8 @@ import { createServer, request } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect } from "node:net";
 import type { TestContext } from "node:test";
-import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec } from "@connectrpc/connect";
+import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
 import type { ApiOptions } from "../../../src/api/options.ts";
 import { createApi } from "../../../src/api/server.ts";
@@ -93,6 +94,20 @@ export async function sendRaw(port: number, text: string): Promise<string> {
   await new Promise((resolve) => socket.once("close", resolve));
   return Buffer.concat(chunks).toString("latin1");
 }
+
+const transportTo = (url: string) => ({
+  baseUrl: `${url}/api`,
+  httpVersion: "1.1" as const,
+  nodeOptions: { agent: false as const },
+});
+
+/** Connect's clients of a server, by protocol and format. */
+export const transports: Readonly<Record<string, (url: string) => Transport>> = {
+  "Connect's protocol, binary": (url) => createConnectTransport({ ...transportTo(url), useBinaryFormat: true }),
+  "Connect's protocol, JSON": (url) => createConnectTransport({ ...transportTo(url), useBinaryFormat: false }),
+  "gRPC-Web, binary": (url) => createGrpcWebTransport({ ...transportTo(url), useBinaryFormat: true }),
+  "gRPC-Web, JSON": (url) => createGrpcWebTransport({ ...transportTo(url), useBinaryFormat: false }),
+};
 
 /**
  * NodeService with answers that are always the same: what a node answers is tested with the node; here only what becomes

@@ -8,6 +8,7 @@ import { type Answer, nodeService, post, send, sendRaw, startApi } from "./api-s
 
 const echo = "/api/echo";
 const connectEcho = "/api/sample.v1.SampleService/Echo";
+const connectCount = "/api/sample.v1.SampleService/Count";
 const nested = 150_000;
 const tooLarge = "x".repeat(1_048_577);
 
@@ -130,6 +131,22 @@ const cases: [string, Send, number, RegExp][] = [
     /JSON/,
   ],
   ["Connect: GET without a message", (port) => send(port, "/api/sample.v1.SampleService/Peek"), 415, /content type/],
+  [
+    "Connect: GET of a compressed message",
+    (port) => send(port, "/api/sample.v1.SampleService/Peek?encoding=json&compression=gzip&base64=1&message=AA"),
+    400,
+    /gzip/,
+  ],
+  [
+    "Connect: JSON that is no UTF-8",
+    (port) => post(port, connectEcho, Buffer.from(`{"text":"\xff"}`, "latin1")),
+    400,
+    /utf-8/,
+  ],
+  ["Connect: form", (port) => post(port, connectEcho, "text=a", "application/x-www-form-urlencoded"), 415, /json/],
+  ["Connect: JSON for a stream", (port) => post(port, connectCount, "{}"), 415, /connect\+json/],
+  ["GET of a stream by its full name", (port) => send(port, connectCount), 405, /GET/],
+  ["gRPC-Web in base64", (port) => post(port, connectEcho, "AAAA", "application/grpc-web-text"), 415, /content type/],
 ];
 
 for (const [what, request, status, text] of cases) {
@@ -213,6 +230,42 @@ test("a body of exactly the limit passes", async (t) => {
   assert.equal((await post(port, echo, `{"text":"12345678"}`.padEnd(21))).status, 413);
   assert.equal((await post(port, connectEcho, `{"text":"12345678"}`.padEnd(20))).status, 200);
   assert.equal((await post(port, connectEcho, `{"text":"12345678"}`.padEnd(21))).status, 413);
+});
+
+test("a message over the limit in a query gives 413", async (t) => {
+  const { port } = await startApi(t, { services: [sampleService()], maxBodyBytes: 20 });
+  const message = encodeURIComponent(`{"text":"12345678"}`.padEnd(21));
+  assert.equal((await send(port, `/api/sample.v1.SampleService/Peek?encoding=json&message=${message}`)).status, 413);
+});
+
+test("a method that streams both ways says that it needs HTTP/2", async (t) => {
+  const { port, errors } = await startApi(t, { services: [sampleService()] });
+  const answer = await post(port, "/api/sample.v1.SampleService/Chat", "\0\0\0\0\x02{}", "application/connect+json");
+  assert.equal(answer.status, 505);
+  assert.equal(answer.text, `{"code":"unimplemented","message":"this method needs HTTP/2"}\n`);
+  assert.deepEqual(errors, []);
+});
+
+test("what is sent too much is thrown away, and the connection goes on", { timeout: 10_000 }, async (t) => {
+  const { port } = await startApi(t, { services: [sampleService()] });
+  const sent: [string, string, string][] = [
+    [echo, "application/json", "{"],
+    [connectEcho, "application/json", "{"],
+    [connectEcho, "application/grpc-web+json", "\0\xff\xff\xff\xff"],
+    [connectCount, "application/connect+json", "\0\xff\xff\xff\xff"],
+    [connectCount, "application/json", "{"],
+    ["/api/sample.v1.SampleService/Upload", "application/connect+json", "\0\0\0\0\x02{}\xff\xff\xff\xff\xff"],
+  ];
+  for (const [path, type, body] of sent) {
+    const request = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: 5000000\r\n\r\n`;
+    const next = `GET /api/things/next HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    const answers = await sendRaw(port, request + body.padEnd(5_000_000) + next);
+    assert.match(
+      answers,
+      /(413|415|resource_exhausted|grpc-status: 8).*HTTP\/1\.1 200 OK.*"text":"next"/s,
+      path + type,
+    );
+  }
 });
 
 test("a query longer than Node's header limit gives an error and nothing else", async (t) => {

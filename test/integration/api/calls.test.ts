@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
 import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, type HandlerContext, type ServiceImplSpec } from "@connectrpc/connect";
+import { FailureSchema } from "../../../gen/dswarm/v1/node_pb.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
 import { sampleService } from "../../unit/api/sample-service.ts";
-import { nodeService, post, send, startApi } from "./api-server.ts";
+import { nodeService, post, send, startApi, transports } from "./api-server.ts";
 
 const empty = `{"text":"","flag":false,"big":"0","data":"","color":"COLOR_UNSPECIFIED","tags":[],"colorList":[],"ratio":0,"labels":{},"inners":[]}`;
 const acceptEvents = ["Accept", "text/event-stream"];
@@ -96,33 +96,102 @@ test("a stream that fails of a bug tells nothing of it", async (t) => {
   assert.equal(errors.length, 1);
 });
 
-test("a stream comes to a Connect client, and so does its error", async (t) => {
-  const service = sampleService(
-    undefined,
-    failAfter(2, new ConnectError("enough", Code.OutOfRange, { "x-secret": "1" })),
-  );
-  const { url, counters } = await startApi(t, { services: [service] });
-  const method = service.methods["count"]?.method;
-  assert(method?.methodKind === "server_streaming");
-  for (const useBinaryFormat of [true, false]) {
-    const transport = createConnectTransport({
-      baseUrl: `${url}/api`,
-      httpVersion: "1.1",
-      useBinaryFormat,
-      nodeOptions: { agent: false },
-    });
-    const { message } = await transport.stream(method, undefined, undefined, undefined, oneRequest());
+for (const [client, makeTransport] of Object.entries(transports)) {
+  const stream = async (url: string, service: ServiceImplSpec): Promise<{ count: number; failure: unknown }> => {
+    const method = service.methods["count"]?.method;
+    assert(method?.methodKind === "server_streaming");
     let count = 0;
-    const failure = await (async () => {
-      for await (const each of message) count += each === undefined ? 0 : 1;
-    })().catch((error: unknown) => error);
+    try {
+      const answer = await makeTransport(url).stream(method, undefined, undefined, undefined, oneRequest());
+      for await (const each of answer.message) count += each === undefined ? 0 : 1;
+    } catch (failure) {
+      return { count, failure };
+    }
+    return { count, failure: undefined };
+  };
+
+  test(`a stream comes to a client of ${client}, and so does its error`, async (t) => {
+    const whole = sampleService();
+    assert.deepEqual(await stream((await startApi(t, { services: [whole] })).url, whole), {
+      count: 2,
+      failure: undefined,
+    });
+    const error = new DswarmError("unreachable");
+    const failing = sampleService(undefined, failAfter(2, error));
+    const { url, counters } = await startApi(t, { services: [failing] });
+    const { count, failure } = await stream(url, failing);
     assert.equal(count, 2);
     assert(failure instanceof ConnectError);
-    assert.equal(failure.code, Code.OutOfRange);
+    assert.equal(failure.code, Code.Unavailable);
+    assert.equal(failure.rawMessage, "nothing answers at the address");
+    assert.equal(failure.findDetails(FailureSchema)[0]?.reason, "unreachable");
+    assert.equal(counters.get("api.errors.unavailable"), 1);
+  });
+
+  test(`an error loses its metadata on the way to a client of ${client}`, async (t) => {
+    const service = sampleService(
+      undefined,
+      failAfter(1, new ConnectError("enough", Code.OutOfRange, { "x-secret": "1" })),
+    );
+    const { failure } = await stream((await startApi(t, { services: [service] })).url, service);
+    assert(failure instanceof ConnectError);
     assert.equal(failure.rawMessage, "enough");
     assert.equal(failure.metadata.get("x-secret"), null);
+  });
+
+  test(`a bug in a stream tells a client of ${client} nothing`, async (t) => {
+    const print = t.mock.method(console, "error", () => {});
+    const odd: Message = JSON.parse(`{"$typeName":"sample.v1.Sample","maybe":"secret"}`);
+    const bugs = [
+      failAfter(1, new Error("secret")),
+      async function* (): AsyncGenerator<Message> {
+        yield odd;
+      },
+    ];
+    for (const bug of bugs) {
+      const service = sampleService(undefined, bug);
+      const { url, errors } = await startApi(t, { services: [service] });
+      const { failure } = await stream(url, service);
+      assert(failure instanceof ConnectError);
+      assert.equal(failure.message, "[internal] internal error");
+      assert.equal(errors.length, 1);
+    }
+    assert.equal(print.mock.callCount(), 0);
+  });
+}
+
+async function* unhurried(message: Message): AsyncGenerator<Message> {
+  for (;;) {
+    yield message;
+    await new Promise(setImmediate);
   }
-  assert.equal(counters.get("api.errors.out_of_range"), 2);
+}
+
+test("a stream ends at the deadline of its caller", { timeout: 10_000 }, async (t) => {
+  const { port, errors } = await startApi(t, { services: [sampleService(undefined, unhurried)] });
+  const headers = ["Content-Type", "application/connect+json", "Connect-Timeout-Ms", "20"];
+  const body = "\0\0\0\0\x02{}";
+  const answer = await send(port, "/api/sample.v1.SampleService/Count", { method: "POST", headers, body });
+  assert.match(answer.text, /"error":\{"code":"deadline_exceeded"/);
+  assert.deepEqual(errors, []);
+});
+
+test("a message that a stream cannot read is the client's fault", async (t) => {
+  const { port, counters, errors } = await startApi(t, { services: [sampleService()] });
+  for (const [body, type] of [
+    ["\0\0\0\0\x01{", "application/connect+json"],
+    ['\0\0\0\0\x03"\xff"', "application/connect+json"],
+    ["\0\0\0\0\x02\x0a\xff", "application/connect+proto"],
+    ["\x01\0\0\0\x02{}", "application/connect+json"],
+  ] as const) {
+    for (const name of ["Count", "Upload"]) {
+      const before = counters.get("api.errors.invalid_argument");
+      const answer = await post(port, `/api/sample.v1.SampleService/${name}`, Buffer.from(body, "latin1"), type);
+      assert.match(answer.text, /"error":\{"code":"invalid_argument"/);
+      assert.equal(counters.get("api.errors.invalid_argument"), before + 1);
+    }
+  }
+  assert.deepEqual(errors, []);
 });
 
 /** A request that is never ended by itself. Its errors are those of being destroyed. */

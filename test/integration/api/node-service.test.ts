@@ -13,13 +13,14 @@ import {
   type JsonValue,
   toJson,
 } from "@bufbuild/protobuf";
-import { Code, ConnectError, createHandlerContext, type Transport } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { generate } from "selfsigned";
-import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
+import { FailureSchema, NodeService, PeerSchema } from "../../../gen/dswarm/v1/node_pb.ts";
 import { http } from "../../../gen/google/api/annotations_pb.ts";
+import { NodeId } from "../../../src/identity/node-id.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
-import { nodeService, post, send, startApi } from "./api-server.ts";
+import { nodeService, post, send, startApi, transports } from "./api-server.ts";
 
 /** A request of each method that is not the default, as JSON and as a query. */
 const requests: Readonly<Record<string, { json: string; query: string }>> = {
@@ -71,18 +72,14 @@ for (const method of NodeService.methods.filter(isUnary)) {
     const answer = await post(port, `/api/${NodeService.typeName}/${method.name}`, json);
     assert.equal(answer.status, 200);
     assert.deepEqual(JSON.parse(answer.text), await expected(method, json));
-    assert.match(answer.text, /^[^\n]+\n$/);
+    assert.equal(answer.headers["content-type"], "application/json");
+    assert.equal(answer.headers["cache-control"], "no-store");
   });
 
-  for (const useBinaryFormat of [true, false]) {
-    test(`${method.name} by a Connect client, ${useBinaryFormat ? "binary" : "JSON"}`, async (t) => {
+  for (const [client, makeTransport] of Object.entries(transports)) {
+    test(`${method.name} by a client of ${client}`, async (t) => {
       const { url } = await startApi(t, { services: [nodeService()] });
-      const transport: Transport = createConnectTransport({
-        baseUrl: `${url}/api`,
-        httpVersion: "1.1",
-        useBinaryFormat,
-        nodeOptions: { agent: false },
-      });
+      const transport = makeTransport(url);
       const message = fromJsonString(method.input, json);
       const response = await transport.unary(method, undefined, undefined, undefined, message);
       const answer = toJson(method.output, response.message, { alwaysEmitImplicit: true });
@@ -113,7 +110,7 @@ test("GET /api lists every route, and each of them exists", async (t) => {
   }
 });
 
-const thrown: [unknown, number, object][] = [
+const thrown: [unknown, number, { code: string; message?: string; reason?: string }][] = [
   [
     new DswarmError("peer_unknown", "@a"),
     404,
@@ -130,55 +127,125 @@ const thrown: [unknown, number, object][] = [
     { code: "invalid_argument", message: "count is 1 to 20" },
   ],
   [new ConnectError("", Code.Unavailable), 503, { code: "unavailable" }],
+  [new ConnectError("half \ud800", Code.NotFound), 404, { code: "not_found", message: "half \ufffd" }],
   [new TypeError("secret"), 500, { code: "internal", message: "internal error" }],
+  [
+    new ConnectError("odd", Code.NotFound, undefined, [{ desc: PeerSchema, value: { sharedBits: -1 } }]),
+    500,
+    { code: "internal", message: "internal error" },
+  ],
   ["route", 500, { code: "internal", message: "internal error" }],
   [undefined, 500, { code: "internal", message: "internal error" }],
 ];
 
 for (const [error, status, json] of thrown) {
+  const { code, reason, message = "" } = json;
+
   test(`an implementation that throws ${String(error)} gives ${status} by every way`, async (t) => {
-    const { port, counters, errors } = await startApi(t, {
+    const print = t.mock.method(console, "error", () => {});
+    const { port, url, counters, errors } = await startApi(t, {
       services: [nodeService({ pingPeers: () => Promise.reject(error) })],
     });
-    const answers = [
-      await send(port, "/api/ping"),
-      await post(port, "/api/ping", "{}"),
+    const short = [await send(port, "/api/ping"), await post(port, "/api/ping", "{}")];
+    for (const answer of short) {
+      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
+      assert.deepEqual(JSON.parse(answer.text), json);
+    }
+    const connect = [
       await post(port, "/api/dswarm.v1.NodeService/PingPeers", "{}"),
       await post(port, "/api/dswarm.v1.NodeService/PingPeers", "", "application/proto"),
     ];
-    for (const answer of answers) {
+    for (const answer of connect) {
+      assert.equal(answer.headers["content-type"], "application/json");
+      const { details, ...rest } = JSON.parse(answer.text);
+      assert.deepEqual({ ...rest, ...(reason === undefined ? {} : { reason }) }, json);
+      assert.deepEqual(details?.[0].debug, reason === undefined ? undefined : { code, message, reason });
+    }
+    for (const answer of [...short, ...connect]) {
       assert.equal(answer.status, status);
-      assert.deepEqual(JSON.parse(answer.text), json);
-      assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
       assert.equal(answer.headers["set-cookie"], undefined);
     }
-    const bugs = status === 500 ? answers.length : 0;
+    for (const makeTransport of Object.values(transports)) {
+      const call = makeTransport(url).unary(NodeService.method.pingPeers, undefined, undefined, undefined, {});
+      const failure = await call.catch((caught: unknown) => caught);
+      assert(failure instanceof ConnectError);
+      assert.equal(codeToString(failure.code), code);
+      assert.equal(failure.rawMessage, message);
+      assert.equal(failure.metadata.get("set-cookie"), null);
+      assert.equal(failure.findDetails(FailureSchema)[0]?.reason, reason);
+    }
+    const calls = short.length + connect.length + Object.keys(transports).length;
     assert.deepEqual(
       errors.map(({ event, rpc, err }) => ({ event, rpc, err })),
-      Array.from({ length: bugs }, () => ({
+      Array.from({ length: status === 500 ? calls : 0 }, () => ({
         event: "api_fault",
         rpc: "rpc dswarm.v1.NodeService.PingPeers",
         err: error,
       })),
     );
-    const { code }: { code?: string } = JSON.parse(answers[0]?.text ?? "{}");
-    assert.equal(counters.get(`api.errors.${code}`), answers.length);
-    assert.equal(counters.get("api.requests"), answers.length);
+    assert.equal(counters.get(`api.errors.${code}`), calls);
+    assert.equal(counters.get("api.requests"), calls);
+    assert.equal(print.mock.callCount(), 0);
   });
 }
 
 test("an answer that does not encode is a bug, and tells nothing", async (t) => {
   const broken = JSON.parse(`{"peers":[{"id":"secret","sharedBits":"x"}]}`);
-  const { port, errors } = await startApi(t, { services: [nodeService({ listPeers: () => broken })] });
+  const { port, url, errors } = await startApi(t, { services: [nodeService({ listPeers: () => broken })] });
   for (const answer of [
     await send(port, "/api/peers"),
     await post(port, "/api/dswarm.v1.NodeService/ListPeers", "{}"),
     await post(port, "/api/dswarm.v1.NodeService/ListPeers", "", "application/proto"),
   ]) {
     assert.equal(answer.status, 500);
-    assert.equal(answer.text, `{"code":"internal","message":"internal error"}\n`);
+    assert.equal(answer.text.trim(), `{"code":"internal","message":"internal error"}`);
   }
-  assert.equal(errors.length, 3);
+  for (const makeTransport of Object.values(transports)) {
+    const call = makeTransport(url).unary(NodeService.method.listPeers, undefined, undefined, undefined, {});
+    await assert.rejects(call, { name: "ConnectError", code: Code.Internal, rawMessage: "internal error" });
+  }
+  assert.equal(errors.length, 3 + Object.keys(transports).length);
+});
+
+test("a header that HTTP does not allow is a bug, and gets an answer", async (t) => {
+  const print = t.mock.method(console, "error", () => {});
+  for (const fails of [false, true]) {
+    const getStatus = (_: unknown, { responseHeader }: HandlerContext): object => {
+      responseHeader.set("X-Odd", "a\u0001b");
+      if (fails) throw new ConnectError("no", Code.NotFound);
+      return {};
+    };
+    const { port, errors } = await startApi(t, { services: [nodeService({ getStatus })] });
+    const types = ["application/json", "application/grpc-web+json"];
+    const bodies = ["{}", "\0\0\0\0\x02{}"];
+    for (const [i, type] of types.entries()) {
+      const answer = await post(port, "/api/dswarm.v1.NodeService/GetStatus", bodies[i] ?? "", type);
+      assert.equal(answer.status, 500);
+      assert.equal(answer.text, `{"code":"internal","message":"internal error"}\n`);
+    }
+    assert.equal(errors.length, 2);
+  }
+  assert.equal(print.mock.callCount(), 0);
+});
+
+test("an id may be pasted into a query as it is", async (t) => {
+  const id = NodeId.fromBytes(Buffer.alloc(32, Uint8Array.of(0xfb, 0xef, 0xbe)));
+  const services = [
+    nodeService({ pingPeers: ({ ids }) => ({ results: ids.map((each) => ({ id: NodeId.parse(each).toString() })) }) }),
+  ];
+  const { port } = await startApi(t, { services });
+  const text = id.toString();
+  assert.match(text, /^@[+]+\S*=$/);
+  const pasted = [text, encodeURIComponent(text), text.replace("@", "%40"), text.replace("+", "%2B"), id.toBase64url()];
+  for (const each of pasted) {
+    const answer = await send(port, `/api/ping?ids=${each}&ids=${text}`);
+    assert.equal(answer.status, 200, answer.text);
+    const { results }: { results: { id: string }[] } = JSON.parse(answer.text);
+    assert.deepEqual(
+      results.map((result) => result.id),
+      [text, text],
+    );
+  }
 });
 
 test("an implementation sees the headers of the request and sets those of the answer", async (t) => {

@@ -18,7 +18,7 @@ const paths = [
   "/api/sample.v1.SampleService/Count",
   "/api/sample.v1.SampleService/Upload",
 ];
-const types = ["json", "json; charset=utf-8", "proto", "connect+json", "connect+proto", "grpc", "x"].map(
+const types = ["json", "json; charset=utf-8", "proto", "connect+json", "connect+proto", "grpc-web", "grpc", "x"].map(
   (t) => `application/${t}`,
 );
 
@@ -34,7 +34,17 @@ const path = fc.oneof(
       fc.constantFrom(...paths),
       fc.array(
         fc.tuple(
-          fc.constantFrom("text", "flag", "maybe", "tags", "inner.size", "encoding", "message"),
+          fc.constantFrom(
+            "text",
+            "flag",
+            "maybe",
+            "tags",
+            "inner.size",
+            "encoding",
+            "base64",
+            "compression",
+            "message",
+          ),
           fc.string({ unit: "binary" }),
         ),
       ),

@@ -14,6 +14,8 @@ function read(rule: JsonObject, parts: Partial<RequestParts>): unknown {
   return toJson(rpc.method.input, requestMessage(binding, { captured: [], query: "", body: "{}", ...parts }));
 }
 
+const key = `${"+/a".repeat(14)}A=`;
+
 const readQuery = (query: string): unknown => read({ get: "/api/a" }, { query });
 
 function refuses(call: () => unknown, message: RegExp | string): void {
@@ -37,6 +39,11 @@ test("reads every kind of field from a query, by either spelling of its name", (
     ["big=-9007199254740993", { big: "-9007199254740993" }],
     ["data=_-8", { data: "/+8=" }],
     ["data=%2F%2B8%3D", { data: "/+8=" }],
+    ["data=/+8=", { data: "/+8=" }],
+    [`text=@${key}`, { text: `@${key}` }],
+    [`text=%26${key}`, { text: `&${key}` }],
+    [`text=${key}`, { text: key.replaceAll("+", " ") }],
+    [`text=@${key}+`, { text: `@${key} `.replaceAll("+", " ") }],
     ["color=COLOR_RED", { color: "COLOR_RED" }],
     ["color=2", { color: "COLOR_BLUE" }],
     ["tags=a&tags=b&tags=", { tags: ["a", "b", ""] }],

@@ -63,6 +63,7 @@ const standardMethods = [
   ),
   method("Peek", undefined, {}, "NO_SIDE_EFFECTS"),
   method("Upload", undefined, { clientStreaming: true }),
+  method("Chat", undefined, { clientStreaming: true, serverStreaming: true }),
 ];
 
 function method(

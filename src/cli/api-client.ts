@@ -1,0 +1,62 @@
+// A client of the API of a running node.
+import { type Client, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { NodeService } from "../../gen/dswarm/v1/node_pb.ts";
+import { messageOf } from "../util/errors.ts";
+import { CliError } from "./cli-error.ts";
+import type { NodeTarget } from "./find-node.ts";
+import { PinnedAgent } from "./pinned-agent.ts";
+
+const maxAnswerBytes = 64 * 1024 * 1024;
+
+/**
+ * Calls the API of a node once.
+ * @throws CliError that says why it cannot be reached; ConnectError when the node answers with an error
+ */
+export async function callNode<T>(
+  { url, certificateSha256, isLocal }: NodeTarget,
+  call: (client: Client<typeof NodeService>) => Promise<T>,
+): Promise<T> {
+  const isSelfSigned = isLocal || certificateSha256 !== undefined;
+  const agent = isSelfSigned ? new PinnedAgent(certificateSha256) : undefined;
+  const transport = createConnectTransport({
+    baseUrl: `${url}/api`,
+    httpVersion: "1.1",
+    readMaxBytes: maxAnswerBytes,
+    nodeOptions: agent === undefined ? {} : { agent },
+  });
+  try {
+    return await call(createClient(NodeService, transport));
+  } catch (error) {
+    throw explained(error, url);
+  } finally {
+    agent?.destroy();
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nothing listens there",
+  ENOTFOUND: "there is no such host",
+  ECONNRESET: "the connection was closed; is it a node of dswarm?",
+  EPROTO: "what answers there does not speak TLS; is it a node of dswarm?",
+};
+
+function explained(error: unknown, url: string): unknown {
+  const cause = rootOf(error);
+  if (cause instanceof CliError) return new CliError(`${url}: ${cause.message}`);
+  const code = "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
+  if (code === undefined) return error;
+  if (/CERT|SIGNED|SIGNATURE|ISSUER/.test(code)) {
+    return new CliError(
+      `${url}: its certificate is not trusted (${code}); only those of this machine may be self-signed`,
+    );
+  }
+  return new CliError(`${url}: ${reasons[code] ?? messageOf(cause)}`);
+}
+
+/** The error at the end of the chain of causes. */
+function rootOf(error: unknown): Error {
+  let root = error instanceof Error ? error : new Error(messageOf(error));
+  while (root.cause instanceof Error) root = root.cause;
+  return root;
+}

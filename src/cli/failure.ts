@@ -1,0 +1,44 @@
+// How a failed command is told: one line that says what is wrong and what to do, never a stack unless it is asked for.
+import { ConnectError } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { dswarmErrorOf, messageOf } from "../util/errors.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import type { Terminal } from "./terminal.ts";
+import { printable } from "./text.ts";
+
+/** A failure as a line of JSON on stderr. */
+interface FailureLine {
+  readonly event: "failed";
+  /** An error code of dswarm's own, or a gRPC status code's name, or "failed", "usage", "internal". */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What of the flags matters to how a failure is told. */
+export interface FailureFlags {
+  readonly json?: boolean | undefined;
+  readonly logLevel?: string | undefined;
+}
+
+/** Tells of a failure. Returns the exit code for it. */
+export function reportFailure(thrown: unknown, flags: FailureFlags, stderr: Terminal): number {
+  const code = codeOf(thrown);
+  // Its text was not written for the one at the keyboard.
+  const hint = code === "internal" && flags.logLevel !== undefined ? " (--log-level debug shows where)" : "";
+  const line: FailureLine = { event: "failed", code, message: printable(textOf(thrown)) + hint };
+  if (flags.json === true) stderr.line(JSON.stringify(line));
+  else stderr.line(`${stderr.paint("red", "dswarm:")} ${line.message}`);
+  if (flags.logLevel === "debug" && thrown instanceof Error) stderr.line(thrown.stack);
+  return thrown instanceof CliError ? thrown.exitCode : exitCodes.failure;
+}
+
+function codeOf(thrown: unknown): string {
+  if (thrown instanceof CliError) return thrown.exitCode === exitCodes.usage ? "usage" : "failed";
+  const code = dswarmErrorOf(thrown)?.code;
+  if (code !== undefined) return code;
+  return thrown instanceof ConnectError ? codeToString(thrown.code) : "internal";
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof ConnectError ? thrown.rawMessage : messageOf(thrown);
+}

@@ -1,0 +1,90 @@
+// Which running node a command is for: the one that --node names, or one that runs on this machine.
+import { isIP } from "node:net";
+import { isLoopback } from "../api/access.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import type { RunningNode } from "./runtime-files.ts";
+
+/** Where the API of a node is, and which certificate it has. */
+export interface NodeTarget {
+  /** "https://host:port". */
+  readonly url: string;
+  /** The sha256 that its certificate must have, 64 hex digits, where that is known. */
+  readonly certificateSha256: string | undefined;
+  /** Whether it is reached on this machine's loopback, where nobody else can answer for it. */
+  readonly isLocal: boolean;
+  /** Which node it is, for people. */
+  readonly title: string;
+}
+
+// What is below is a place in the list and not a port: those ports are for the system's services.
+const firstUserPort = 1024;
+const highestPort = 65_535;
+
+/**
+ * Finds a node.
+ * @param selector a port, a URL, or a place in the list, from 1; undefined is the first of the list
+ * @param running the list: nodes that run on this machine
+ * @param programName the words that call this program, for hints
+ * @throws CliError when there is none, or the selector is neither
+ */
+export function findNode(
+  selector: string | undefined,
+  running: readonly RunningNode[],
+  programName: string,
+): NodeTarget {
+  if (selector === undefined) return firstOf(running, programName);
+  if (/^\d{1,5}$/.test(selector)) return numbered(Number(selector), running);
+  const url = URL.parse(selector);
+  if (
+    url?.protocol !== "https:" ||
+    url.pathname !== "/" ||
+    url.search !== "" ||
+    url.hash !== "" ||
+    url.username !== ""
+  ) {
+    throw new CliError(`--node ${selector}: give a port, https://HOST:PORT, or a number from 1`, exitCodes.usage);
+  }
+  return addressed(url, running);
+}
+
+function firstOf(running: readonly RunningNode[], programName: string): NodeTarget {
+  const [first] = running;
+  if (first !== undefined) {
+    const others = running.length - 1;
+    return targetOf(first, others === 0 ? "" : `, the first of ${running.length} here: --node chooses another`);
+  }
+  throw new CliError(
+    `no node of yours runs on this machine; start one with "${programName} start", or name one with --node`,
+  );
+}
+
+function numbered(number: number, running: readonly RunningNode[]): NodeTarget {
+  const node =
+    running.find(({ port }) => port === number) ?? (number < firstUserPort ? running[number - 1] : undefined);
+  if (node !== undefined) return targetOf(node);
+  if (number >= firstUserPort && number <= highestPort) return unlisted(new URL(`https://localhost:${number}`));
+  const last = running.at(-1);
+  const range = last === undefined ? "none of yours runs on this machine" : `there are 1 to ${running.length}`;
+  throw new CliError(`no node ${number}: ${range}`);
+}
+
+function addressed(url: URL, running: readonly RunningNode[]): NodeTarget {
+  const node = running.find((candidate) => {
+    const own = new URL(candidate.url);
+    return own.port === url.port && (own.hostname === url.hostname || (isLocal(own) && isLocal(url)));
+  });
+  return node === undefined ? unlisted(url) : { ...targetOf(node), url: url.origin };
+}
+
+function unlisted(url: URL): NodeTarget {
+  return { url: url.origin, certificateSha256: undefined, isLocal: isLocal(url), title: `Node at ${url.origin}` };
+}
+
+function targetOf({ id, port, url, certificateSha256 }: RunningNode, remark = ""): NodeTarget {
+  return { url, certificateSha256, isLocal: isLocal(new URL(url)), title: `Node ${id} on port ${port}${remark}` };
+}
+
+function isLocal({ hostname }: URL): boolean {
+  const host = hostname.replace(/^\[(.*)\]$/, "$1");
+  return host === "localhost" || (isIP(host) !== 0 && isLoopback(host));
+}

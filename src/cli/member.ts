@@ -1,0 +1,11 @@
+// A node of a swarm, wherever it runs.
+
+/** A node that can be started once and closed. What it does it tells as events. */
+export interface Member {
+  /** Resolves when it listens. */
+  start(): Promise<void>;
+  /** Tells its closest peers, unless it does so by itself. */
+  reportClosest(): void;
+  /** Takes leave and ends it, whether it has started, or is just starting, or not. To be called once. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,81 @@
+// What one node does, for people.
+import { type Clock, systemClock } from "../util/clock.ts";
+import { version } from "../util/version.ts";
+import type { NodeEvent, Reporter, ShownPeer, SwarmEvent } from "./events.ts";
+import { type Hints, hintLines } from "./hints.ts";
+import type { Terminal } from "./terminal.ts";
+import { alignColumns, timeOfDay } from "./text.ts";
+
+/** Shows the events of one node. */
+export class NodeReporter implements Reporter {
+  readonly closestNodes = 1;
+  readonly #terminal: Terminal;
+  readonly #hints: Hints;
+  readonly #clock: Clock;
+
+  constructor(terminal: Terminal, hints: Hints, clock: Clock = systemClock) {
+    this.#terminal = terminal;
+    this.#hints = hints;
+    this.#clock = clock;
+  }
+
+  report(event: NodeEvent | SwarmEvent): void {
+    switch (event.event) {
+      case "listening":
+        this.#listening(event.id, event.url, event.address, event.port);
+        break;
+      case "peer":
+        this.#timed(`${this.#terminal.paint("green", "New peer")} ${placed({ ...event, id: event.peer })}`);
+        break;
+      case "peer_lost":
+        this.#timed(`${this.#terminal.paint("yellow", "Lost peer")} ${event.peer} ${reasons[event.reason]}`);
+        break;
+      case "closest":
+        this.#closest(event.peers);
+        break;
+      case "closing":
+        this.#timed("Closing: taking leave of the peers.");
+        break;
+      // Of a swarm.
+      case "complete":
+      case "died":
+        break;
+    }
+  }
+
+  #listening(id: string, url: string, address: string, port: number): void {
+    const { paint } = this.#terminal;
+    const { network, host } = this.#hints;
+    this.#terminal.line(`${paint("bold", `dswarm ${version}`)}, network ${network}, on ${host}`);
+    this.#terminal.line();
+    this.#terminal.line(`Node ${paint("cyan", id)} listening on port ${paint("bold", `${port}`)}`);
+    this.#terminal.line(`  address  ${address}`);
+    this.#terminal.line();
+    for (const line of hintLines(this.#hints, url)) this.#terminal.line(line);
+    this.#terminal.line();
+  }
+
+  #closest(peers: readonly ShownPeer[]): void {
+    if (peers.length === 0) {
+      this.#timed(this.#terminal.paint("dim", "Closest peers: none yet"));
+      return;
+    }
+    this.#timed("Closest peers");
+    const rows = peers.map(({ id, address }) => ["        ", id, address ?? unknownAddress]);
+    for (const line of alignColumns(rows)) this.#terminal.line(line);
+  }
+
+  #timed(text: string): void {
+    this.#terminal.line(`${this.#terminal.paint("dim", timeOfDay(this.#clock.wallMs()))}  ${text}`);
+  }
+}
+
+/** Why a peer is no longer known, in words. */
+export const reasons = Object.freeze({ left: "has left", expired: "is silent" });
+
+const unknownAddress = "(no address yet)";
+
+/** A peer's id and address. */
+export function placed({ id, address }: ShownPeer): string {
+  return `${id} ${address ?? unknownAddress}`;
+}

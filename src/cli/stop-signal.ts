@@ -1,0 +1,38 @@
+// When a command that runs until it is told otherwise is told so.
+import { systemClock } from "../util/clock.ts";
+import { exitCodes } from "./cli-error.ts";
+
+// npm passes a Ctrl-C on that the terminal has already sent to the whole process group: both are one.
+const samePressMs = 300;
+
+/**
+ * A signal that aborts with the first SIGINT, SIGTERM or SIGHUP, when nobody reads stdout any more, and at the end of
+ * stdin where `untilEof`. A second Ctrl-C ends the process at once, with exit code 130.
+ */
+export function listenForStop({ untilEof = false }: { readonly untilEof?: boolean } = {}): AbortSignal {
+  const controller = new AbortController();
+  let firstAt: number | undefined;
+  const onSignal = (): void => {
+    firstAt ??= systemClock.now();
+    if (systemClock.now() - firstAt > samePressMs) process.exit(exitCodes.interrupted);
+    controller.abort();
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  process.stdout.on("error", () => controller.abort());
+  if (untilEof) {
+    const { stdin } = process;
+    for (const event of ["end", "error"]) stdin.on(event, () => controller.abort());
+    stdin.resume();
+    // What runs keeps the process alive, not the wait for its end. A file has no unref, and ends by itself.
+    if ("unref" in stdin) stdin.unref();
+  }
+  return controller.signal;
+}
+
+/** Resolves once the signal has aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

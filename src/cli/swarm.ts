@@ -1,0 +1,147 @@
+// `dswarm swarm`: many nodes at once, in this process or in one each.
+import { availableParallelism } from "node:os";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { systemClock } from "../util/clock.ts";
+import type { Logger } from "../util/log.ts";
+import { Acquaintance } from "./acquaintance.ts";
+import { checkNodeFlags } from "./check-flags.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import { createCliLogger, prettyLogLine } from "./cli-logger.ts";
+import type { Context } from "./context.ts";
+import { closestIntervalMs, type NodeEvent, type Reporter } from "./events.ts";
+import { every } from "./every.ts";
+import { createJsonReporter } from "./json-reporter.ts";
+import type { Member } from "./member.ts";
+import { type Exit, MemberProcess } from "./member-process.ts";
+import { argumentsOf, memberFlags, type NodeFlags, nodeOptionsOf } from "./node-flags.ts";
+import { aborted, listenForStop } from "./stop-signal.ts";
+import { SwarmReporter } from "./swarm-reporter.ts";
+
+/** The flags of `swarm`. */
+export interface SwarmFlags extends NodeFlags {
+  readonly nodes: number;
+  readonly processes?: boolean;
+}
+
+// More at once would only make each of them slower to come up.
+const startsAtOnce = 2 * availableParallelism();
+
+/** Runs a swarm. Returns the exit code. */
+export async function swarm(flags: SwarmFlags, context: Context): Promise<number> {
+  checkNodeFlags(flags, flags.nodes);
+  const { stdout, programName } = context;
+  const stop = listenForStop();
+  const reporter = flags.json
+    ? createJsonReporter(stdout)
+    : new SwarmReporter(stdout, flags.nodes, { ...flags, programName });
+  const events = new SwarmEvents(flags.nodes, reporter);
+  const members = flags.processes ? processMembers(flags, context, events) : await localMembers(flags, context, events);
+  const askedMembers = members.slice(0, reporter.closestNodes);
+  const stopRounds = every(systemClock, closestIntervalMs, () => tellClosest(askedMembers));
+  try {
+    const all = startAll(members, stop);
+    await Promise.race([all.then(() => aborted(stop)), aborted(stop), events.allDied]);
+  } finally {
+    stopRounds();
+    await Promise.all(members.map((member) => member.close()));
+  }
+  return exitCodes.ok;
+}
+
+/** Brings the events of all members together. */
+class SwarmEvents {
+  /** Rejects when no member is left. */
+  readonly allDied: Promise<never>;
+  readonly #reporter: Reporter;
+  readonly #acquaintance: Acquaintance;
+  readonly #rejectAllDied: (error: CliError) => void;
+  #left: number;
+
+  constructor(nodes: number, reporter: Reporter) {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => undefined);
+    this.allDied = promise;
+    this.#rejectAllDied = reject;
+    this.#left = nodes;
+    this.#reporter = reporter;
+    this.#acquaintance = new Acquaintance(nodes);
+  }
+
+  note(event: NodeEvent, index: number): void {
+    this.#reporter.report(event, index);
+    if (this.#acquaintance.note(event)) this.#complete();
+  }
+
+  died(id: string, exit: Exit, index: number): void {
+    this.#left -= 1;
+    this.#reporter.report({ event: "died", id, ...exit }, index);
+    if (this.#acquaintance.drop(id)) this.#complete();
+    if (this.#left === 0) this.#rejectAllDied(new CliError("the processes of all nodes have ended"));
+  }
+
+  #complete(): void {
+    // The clock starts with the process.
+    this.#reporter.report({ event: "complete", nodes: this.#left, ms: Math.round(systemClock.now()) }, 0);
+  }
+}
+
+async function localMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): Promise<Member[]> {
+  // Not worth loading where every node has a process of its own.
+  const { HostedNode, openRuntimeFiles } = await import("./hosted-node.ts");
+  const files = openRuntimeFiles(createCliLogger(flags, stderr));
+  const startedAtMs = systemClock.wallMs();
+  return indexes(flags.nodes).map((index) => {
+    const logger: Logger = createCliLogger(flags, stderr, { node: index });
+    const options = nodeOptionsOf(memberFlags(flags, index), logger);
+    return new HostedNode({
+      options,
+      place: { startedAtMs, index },
+      files,
+      onEvent: (event) => events.note(event, index),
+    });
+  });
+}
+
+function processMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): Member[] {
+  const startedAtMs = Math.round(systemClock.wallMs());
+  return indexes(flags.nodes).map(
+    (index) =>
+      new MemberProcess({
+        args: [...argumentsOf(memberFlags(flags, index)), `--place=${startedAtMs}:${index}`],
+        clock: systemClock,
+        onEvent: (event) => events.note(event, index),
+        onLogLine: (line) => stderr.line(flags.json ? line : prettyLogLine(line, stderr)),
+        onDied: (id, exit) => events.died(id, exit, index),
+      }),
+  );
+}
+
+function indexes(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+/** Starts the members, a few at a time. */
+async function startAll(members: readonly Member[], stop: AbortSignal): Promise<void> {
+  const queue = members.values();
+  let hasFailed = false;
+  const startSome = async (): Promise<void> => {
+    for (const member of queue) {
+      if (stop.aborted || hasFailed) return;
+      try {
+        await member.start();
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: startsAtOnce }, startSome));
+}
+
+async function tellClosest(members: readonly Member[]): Promise<void> {
+  for (const member of members) {
+    member.reportClosest();
+    // A large swarm must not stand still for it.
+    await nextTurn();
+  }
+}

@@ -1,0 +1,51 @@
+// How things look in the output for people.
+
+// C0, DEL and C1 controls, line separators, and what changes the direction of text (Unicode UAX 9): all of it can make a
+// terminal show something else than was written.
+const unsafe = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+const shortIdChars = 9;
+
+/** Text that may come from a peer, without what a terminal would act on. */
+export function printable(text: string): string {
+  return text.replace(unsafe, "\ufffd");
+}
+
+/** The first characters of a node id: enough to tell the nodes of one machine apart. */
+export function shortId(id: string): string {
+  return id.slice(0, shortIdChars);
+}
+
+/** Milliseconds as seconds: "1.2 s". */
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** "1 node", "2 nodes". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * The local time of day, "14:03:59".
+ * @param wallMs milliseconds since the Unix epoch
+ */
+export function timeOfDay(wallMs: number): string {
+  const date = new Date(wallMs);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => `${part}`.padStart(2, "0")).join(":");
+}
+
+/** Rows as lines, each column as wide as its widest cell; cells of the last column are not filled up. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);
+  }
+  return rows.map((row) =>
+    row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  "),
+  );
+}
+
+/** How a process ended: "was ended by SIGKILL", "ended with exit code 1". */
+export function howItEnded({ code, signal }: { readonly code: number | null; readonly signal: string | null }): string {
+  return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+}

@@ -1,0 +1,72 @@
+// Finds peers that are gone and connections that nobody uses.
+import type { Clock } from "../util/clock.ts";
+import type { RpcConfig } from "./params.ts";
+
+/** What the keepalive does to its connection. */
+export interface KeepaliveActions {
+  /** Whether no call is under way. */
+  isIdle(): boolean;
+  /** Asks the peer for a sign of life. */
+  probe(): void;
+  /** The peer gave none. */
+  onDead(): void;
+  /** There was no call for `idleTimeoutMs`. Nothing is called after it. */
+  onUnused(): void;
+}
+
+/** One timer a connection, whatever happens on it. */
+export class Keepalive {
+  readonly #clock: Clock;
+  readonly #config: RpcConfig;
+  readonly #actions: KeepaliveActions;
+  readonly #tickMs: number;
+  #cancelTimer: () => void;
+  #heardAt: number;
+  #usedAt: number;
+  #probedAt: number | undefined;
+  #isStopped = false;
+
+  constructor(clock: Clock, config: RpcConfig, actions: KeepaliveActions) {
+    this.#clock = clock;
+    this.#config = config;
+    this.#actions = actions;
+    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = config;
+    this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs);
+    this.#heardAt = this.#usedAt = clock.now();
+    this.#cancelTimer = this.#plan();
+  }
+
+  /** Something came from the peer. */
+  heard(): void {
+    this.#heardAt = this.#clock.now();
+    this.#probedAt = undefined;
+  }
+
+  /** A call has ended. */
+  used(): void {
+    this.#usedAt = this.#clock.now();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelTimer();
+  }
+
+  #plan(): () => void {
+    return this.#clock.setTimeout(() => this.#tick(), this.#tickMs);
+  }
+
+  #tick(): void {
+    const now = this.#clock.now();
+    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.#config;
+    if (this.#probedAt !== undefined && now - this.#probedAt >= keepaliveTimeoutMs) return this.#actions.onDead();
+    if (idleTimeoutMs > 0 && now - this.#usedAt >= idleTimeoutMs && this.#actions.isIdle()) {
+      return this.#actions.onUnused();
+    }
+    if (this.#probedAt === undefined && now - this.#heardAt >= keepaliveIntervalMs) {
+      this.#probedAt = now;
+      this.#actions.probe();
+    }
+    if (!this.#isStopped) this.#cancelTimer = this.#plan();
+  }
+}

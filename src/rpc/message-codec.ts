@@ -1,0 +1,47 @@
+// Messages of services to bytes and back, with the error that each side is to see.
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DswarmError } from "../util/errors.ts";
+
+/**
+ * Caller: a request as bytes.
+ * @throws ConnectError `internal` for a message that its schema does not allow
+ */
+export function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
+  try {
+    return toBinary(schema, create(schema, message));
+  } catch (error) {
+    throw new ConnectError("the request does not encode", Code.Internal, undefined, undefined, error);
+  }
+}
+
+/**
+ * Callee: a request from bytes.
+ * @throws DswarmError `message_invalid`
+ */
+export function decodeRequest<I extends DescMessage>(schema: I, bytes: Uint8Array): MessageShape<I> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    throw new DswarmError("message_invalid", undefined, { cause: error });
+  }
+}
+
+/**
+ * Caller: an answer from bytes.
+ * @throws ConnectError `internal`
+ */
+export function decodeResponse<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (error) {
+    throw new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error);
+  }
+}

@@ -1,0 +1,14 @@
+// Bytes that are kept for long must not keep the chunk alive in which they came.
+
+/** A view of a chunk may hold this many times its own size. */
+const maxShare = 4;
+
+/**
+ * The bytes themselves, or a copy where they are a small part of a larger memory: a peer that sends a byte among much else
+ * would otherwise make a node hold all of it.
+ * @param slackBytes memory up to this size may be kept alive whatever the share
+ */
+export function ownedBytes(bytes: Uint8Array, slackBytes = 0): Uint8Array {
+  const heldBytes = bytes.buffer.byteLength;
+  return heldBytes > slackBytes && heldBytes > maxShare * bytes.length ? new Uint8Array(bytes) : bytes;
+}

@@ -1,0 +1,212 @@
+// Backpressure and fairness: a reader paces its producer, and holds up nobody else.
+import assert from "node:assert/strict";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { protocol, rpcDefaults } from "../../../src/rpc/params.ts";
+import { echo } from "./call-kinds.ts";
+import type { RpcTest } from "./rpc-compliance.ts";
+import { all, bytesOf, each, failureOf, type RpcEnd, until } from "./rpc-pair.ts";
+
+const mebibyte = 1 << 20;
+const gibibyte = 1 << 30;
+const chunk = bytesOf(16_384);
+/** What may be under way or in queues of one stream: its window, and what links and encoders hold. */
+const maxAheadBytes = rpcDefaults.streamWindowBytes + mebibyte;
+
+/** Waits until a number has not changed for many turns. */
+async function settled(read: () => number): Promise<number> {
+  for (let last = -1, calm = 0; ; ) {
+    const now = read();
+    calm = now === last ? calm + 1 : 0;
+    if (calm > 40) return now;
+    last = now;
+    await new Promise((go) => setTimeout(go, 1));
+    await nextTurn();
+  }
+}
+
+/** Makes sure that other calls of both ends go on. */
+async function assertServes(from: RpcEnd): Promise<void> {
+  const client = from.client();
+  const payload = bytesOf(100_000);
+  for (let i = 0; i < 5; i++) {
+    assert.equal((await client.echo({ payload })).payload.length, payload.length);
+    assert.equal((await all(client.repeat({ payload, count: 4 }))).length, 4);
+  }
+}
+
+export function flowTests(rpcTest: RpcTest): void {
+  rpcTest("a server that produces 1 GiB for a reader that stalls is paused", async ({ dialer, listener }) => {
+    let made = 0;
+    listener.serve({
+      ...echo,
+      async *repeat({ count }) {
+        if (count === 4) {
+          yield* Array.from({ length: 4 }, () => ({}));
+          return;
+        }
+        for (let index = 0; index < gibibyte / chunk.length; index++) {
+          made++;
+          yield { payload: chunk, index };
+        }
+      },
+    });
+    const controller = new AbortController();
+    const answers = dialer.client().repeat({}, { signal: controller.signal })[Symbol.asyncIterator]();
+    await answers.next();
+    const ahead = await settled(() => made);
+    assert.ok(ahead * chunk.length <= maxAheadBytes, `${ahead} messages were asked for`);
+    const { unconsumedBytes } = dialer.connection;
+    assert.ok(unconsumedBytes > 0 && unconsumedBytes <= rpcDefaults.streamWindowBytes, `${unconsumedBytes} bytes`);
+    await assertServes(dialer);
+    assert.equal(made, ahead);
+    // The reader goes on: so does the producer.
+    for (let i = 0; i < 200; i++) assert.equal((await answers.next()).done, false);
+    assert.ok(made > ahead);
+    controller.abort();
+    await failureOf({ [Symbol.asyncIterator]: () => answers });
+  });
+
+  rpcTest("a caller that produces 1 GiB for a handler that stalls is paused", async ({ dialer, listener }) => {
+    let made = 0;
+    const gate = Promise.withResolvers<void>();
+    listener.serve({
+      ...echo,
+      async collect(requests) {
+        const reading = requests[Symbol.asyncIterator]();
+        await reading.next();
+        await gate.promise;
+        for (let i = 0; i < 200; i++) await reading.next();
+        return { count: 201 };
+      },
+    });
+    async function* requests(): AsyncIterable<{ payload: Uint8Array }> {
+      for (let i = 0; i < gibibyte / chunk.length; i++) {
+        made++;
+        yield { payload: chunk };
+      }
+    }
+    const call = dialer.client().collect(requests());
+    await until("the handler runs", () => listener.connection.running === 1);
+    const ahead = await settled(() => made);
+    assert.ok(ahead * chunk.length <= maxAheadBytes, `${ahead} messages were asked for`);
+    const { unconsumedBytes } = listener.connection;
+    assert.ok(unconsumedBytes > 0 && unconsumedBytes <= rpcDefaults.streamWindowBytes, `${unconsumedBytes} bytes`);
+    await assertServes(dialer);
+    assert.equal(made, ahead);
+    gate.resolve();
+    assert.equal((await call).count, 201);
+    assert.ok(made >= 201 && made < 1000, `${made} messages were asked for`);
+  });
+
+  rpcTest("many stalled streams leave room for others", async ({ dialer, listener }) => {
+    const gate = Promise.withResolvers<void>();
+    listener.serve({
+      ...echo,
+      async collect(requests) {
+        await gate.promise;
+        return { count: (await all(requests)).length };
+      },
+    });
+    const requests = Array.from({ length: 20 }, () => ({ payload: bytesOf(10_000) }));
+    const calls = Array.from({ length: 100 }, () => dialer.client().collect(each(requests)));
+    await settled(() => listener.connection.unconsumedBytes);
+    assert.ok(listener.connection.unconsumedBytes <= 100 * protocol.initialStreamCredit);
+    await assertServes(dialer);
+    gate.resolve();
+    for (const { count } of await Promise.all(calls)) assert.equal(count, 20);
+  });
+
+  rpcTest("floods of empty messages are bounded by credit", async ({ dialer, listener }) => {
+    let made = 0;
+    const gate = Promise.withResolvers<void>();
+    listener.serve({
+      async collect(requests) {
+        await gate.promise;
+        return { count: (await all(requests)).length };
+      },
+    });
+    async function* flood(): AsyncIterable<object> {
+      for (let i = 0; i < 20_000; i++) {
+        made++;
+        yield {};
+      }
+    }
+    const call = dialer.client().collect(flood());
+    await until("the handler runs", () => listener.connection.running === 1);
+    const ahead = await settled(() => made);
+    assert.ok(ahead <= protocol.initialStreamCredit / protocol.dataFrameCost + 1, `${ahead} were asked for`);
+    gate.resolve();
+    assert.equal((await call).count, 20_000);
+  });
+
+  rpcTest("small calls go on while 10 MiB answers are under way", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const client = dialer.client();
+    let [large, small] = [0, 0];
+    const payload = bytesOf(10 * mebibyte);
+    const answers = [1, 2, 3].map(async () => {
+      assert.equal((await client.echo({ payload })).payload.length, payload.length);
+      large++;
+    });
+    while (large < 3) {
+      await client.echo({ payload: bytesOf(10) });
+      if (large === 0) small++;
+    }
+    await Promise.all(answers);
+    assert.ok(small >= 20, `${small} small calls before the first large one was done`);
+  });
+
+  rpcTest("streams take turns: none waits for the end of another", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const client = dialer.client();
+    const order: number[] = [];
+    const streams = Array.from({ length: 8 }, async (_, stream) => {
+      for await (const _message of client.repeat({ payload: chunk, count: 100 })) order.push(stream);
+    });
+    await Promise.all(streams);
+    assert.equal(order.length, 800);
+    const ofFirstHalf = new Set(order.slice(0, 400));
+    assert.equal(ofFirstHalf.size, 8);
+    for (let stream = 0; stream < 8; stream++) {
+      const share = order.slice(0, 400).filter((one) => one === stream).length;
+      assert.ok(share >= 20, `stream ${stream} had ${share} of the first 400 messages`);
+    }
+  });
+
+  rpcTest("many large messages at once, whole or not at all", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    dialer.serve(echo);
+    const payload = bytesOf(3 * mebibyte);
+    const calls = Array.from({ length: 8 }, (_, i) => (i % 2 === 0 ? dialer : listener).client().echo({ payload }));
+    const kinds = [
+      dialer.client().collect(each([{ payload }, { payload }])),
+      all(listener.client().repeat({ payload, count: 2 })),
+    ];
+    for (const answer of await Promise.all(calls)) assert.equal(answer.payload.length, payload.length);
+    await Promise.all(kinds);
+  });
+
+  rpcTest("a thousand calls at once of messages that fit into a frame", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const payload = bytesOf(30_000);
+    const answers = await Promise.all(Array.from({ length: 1000 }, () => dialer.client().echo({ payload })));
+    for (const answer of answers) assert.equal(answer.payload.length, payload.length);
+  });
+
+  rpcTest(
+    "messages far larger than the smallest window and budget arrive, many at once too",
+    async ({ dialer, listener }) => {
+      listener.serve(echo);
+      const payload = bytesOf(mebibyte);
+      const client = dialer.client();
+      const calls = Array.from({ length: 10 }, () => client.echo({ payload }));
+      for (const answer of await Promise.all(calls)) assert.equal(answer.payload.length, payload.length);
+      assert.equal((await client.collect(each([{ payload }, {}, { payload }]))).count, 3);
+      assert.equal((await all(client.converse(each([{ payload }, { payload }])))).length, 2);
+    },
+    {
+      dialer: { streamWindowBytes: 65_536, maxUnconsumedBytes: 65_536 },
+      listener: { streamWindowBytes: 65_536, maxUnconsumedBytes: 65_536 },
+    },
+  );
+}

@@ -1,0 +1,59 @@
+// Help, versions and mistakes: answered without loading a node.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { version } from "../../../src/util/version.ts";
+import { CliRig } from "./cli-rig.ts";
+
+test("--version prints the version", async (t) => {
+  const { code, stdout, stderr } = await new CliRig(t).result(["--version"]);
+  assert.deepEqual([code, stdout, stderr], [0, `${version}\n`, ""]);
+});
+
+test("--help names the commands and the exit codes", async (t) => {
+  const { code, stdout, stderr } = await new CliRig(t).result(["--help"]);
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const text of ["start", "swarm", "ping", "peers", "keygen", "Exit codes:", "  130  "]) {
+    assert.ok(stdout.includes(text), text);
+  }
+});
+
+for (const command of ["start", "swarm", "ping", "peers", "keygen"]) {
+  test(`${command} --help has examples, and so has help ${command}`, async (t) => {
+    const rig = new CliRig(t);
+    const [flag, word] = await Promise.all([rig.result([command, "--help"]), rig.result(["help", command])]);
+    assert.deepEqual([flag.code, flag.stderr], [0, ""]);
+    assert.match(flag.stdout, new RegExp(`Usage: .*${command}.*Examples:\\n  .* ${command}`, "s"));
+    assert.deepEqual([word.code, word.stdout], [0, flag.stdout]);
+  });
+}
+
+const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+  [[], /^Usage: /],
+  [["swrm"], /unknown command 'swrm'\n\(Did you mean swarm\?\)/],
+  [["start", "--prot", "1"], /unknown option '--prot'\n\(Did you mean --port\?\)/],
+  [["start", "extra"], /too many arguments for 'start'/],
+  [["start", "--port"], /'--port <port>' argument missing/],
+  [["start", "--port", "70000"], /argument '70000' is invalid\. Give a whole number from 0 to 65535\./],
+  [["start", "--udp-port", "0"], /Give a whole number from 1 to 65535\./],
+  [["start", "--network", ""], /Give 1 to 255 bytes\./],
+  [["start", "--host", ""], /Give 1 to 255 bytes\./],
+  [["start", "--log-level", "loud"], /Allowed choices are silent, error, warn, info, debug\./],
+  [["start", "--bootstrap", "127.0.0.1:4242"], /--bootstrap 127\.0\.0\.1:4242: .*expected dswarm:\/\/KEY@HOST:PORT/],
+  [["swarm", "--nodes", "0"], /Give a whole number from 1 to 1000\./],
+  [["swarm", "--nodes", "1001"], /Give a whole number from 1 to 1000\./],
+  [["swarm", "--nodes", "3", "--port", "65534"], /--port 65534: 3 nodes from there on need 65533 at most/],
+  [["swarm", "--no-discovery"], /add --bootstrap ADDRESS/],
+  [["ping", "--count", "21"], /Give a whole number from 1 to 20\./],
+  [["ping", "@short"], /@short: not a valid node id/],
+  [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a port, https:\/\/HOST:PORT/],
+  [["peers", "extra"], /too many arguments for 'peers'/],
+  [["keygen", "--print-secret"], /unknown option '--print-secret'/],
+];
+for (const [args, message] of mistakes) {
+  test(`exits with 2 and says what is wrong: ${args.join(" ")}`, async (t) => {
+    const { code, stdout, stderr } = await new CliRig(t).result(args);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /^ {4}at /m);
+    assert.deepEqual([code, stdout], [2, ""]);
+  });
+}
