@@ -104,7 +104,7 @@ for (let round = 0; round <= rounds; round++) {
 rmSync(cacheDir, { recursive: true });
 
 const summary = [
-  `Measured ${machineLine(machine)}; medians of ${rounds} rounds.`,
+  `Measured ${machineLine(machine)}; ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}.`,
   table(programs, [
     { head: "program", cell: ({ label }) => label },
     { head: "ready after ms", cell: ({ label }) => short(median(values(label, "startMs"))) },

@@ -63,7 +63,7 @@ const column = (head: string, figure: Exclude<keyof Round, "kind">) => ({
     short(median(results.filter((result) => result.kind === kind).map((result) => result[figure]))),
 });
 const summary = [
-  `Measured ${machineLine(machine)}; medians of ${rounds} rounds of ${pings} pings.`,
+  `Measured ${machineLine(machine)}; ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`} of ${pings} pings.`,
   table(kinds, [
     { head: "swarm", cell: ({ kind }) => kind },
     column("all know all, ms from launch", "fromLaunchMs"),
