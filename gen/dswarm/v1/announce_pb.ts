@@ -13,7 +13,8 @@ export const file_dswarm_v1_announce: GenFile = /*@__PURE__*/
   fileDesc("Chhkc3dhcm0vdjEvYW5ub3VuY2UucHJvdG8SCWRzd2FybS52MSI1Cg5TaWduZWRBbm5vdW5jZRIQCghhbm5vdW5jZRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiowEKCEFubm91bmNlEg8KB3ZlcnNpb24YASABKA0SEgoKbmV0d29ya19pZBgCIAEoDBISCgpwdWJsaWNfa2V5GAMgASgMEgwKBHBvcnQYBCABKA0SEQoJYWRkcmVzc2VzGAUgAygJEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgGIAEoDBIQCghlcG9jaF9tcxgHIAEoBBIPCgdsZWF2aW5nGAggASgIYgZwcm90bzM");
 
 /**
- * One UDP multicast datagram: an announce and its signature. At most 512 bytes.
+ * One UDP multicast datagram: an announce and its signature. At most 512 bytes. Both fields, in order, with lengths in as few
+ * bytes as possible and nothing else: nobody but the signer can make another packet of the same announce.
  *
  * @generated from message dswarm.v1.SignedAnnounce
  */

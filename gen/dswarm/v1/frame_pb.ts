@@ -409,6 +409,7 @@ export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
 export type GoAway = Message<"dswarm.v1.GoAway"> & {
   /**
    * Streams of the receiver above this id were not and will not be handled; their calls may be tried elsewhere.
+   * 2147483647 turns none away: no more should be opened, and those under way are still handled.
    *
    * @generated from field: uint32 last_stream_id = 1;
    */
