@@ -1,14 +1,8 @@
 // Messages of services to bytes and back, with the error that each side is to see.
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { type DescMessage, fromBinary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
+import { encodeMessage } from "./message-writer.ts";
 
 /**
  * Caller: a request as bytes.
@@ -16,7 +10,7 @@ import { DswarmError } from "../util/errors.ts";
  */
 export function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
   try {
-    return toBinary(schema, create(schema, message));
+    return encodeMessage(schema, message);
   } catch (error) {
     throw new ConnectError("the request does not encode", Code.Internal, undefined, undefined, error);
   }

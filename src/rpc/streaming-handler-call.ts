@@ -1,5 +1,5 @@
 // A served streaming call: messages in as an async iterable, messages out paced by the peer's credit.
-import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { transformInvokeImplementation } from "@connectrpc/connect/protocol";
 import { EndSchema, type Open } from "../../gen/dswarm/v1/frame_pb.ts";
@@ -8,6 +8,7 @@ import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-ca
 import { endIterator } from "./iterator-end.ts";
 import { decodeRequest } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
+import { encodeMessage } from "./message-writer.ts";
 import type { StreamHandler } from "./stream.ts";
 
 type Output = MessageInitShape<DescMessage>;
@@ -72,7 +73,7 @@ export class StreamingHandlerCall implements StreamHandler {
     for await (const message of { [Symbol.asyncIterator]: () => outputs }) {
       if (stream.closed) return;
       if (!this.#headerSent) this.#sendHeader();
-      const sent = stream.send(toBinary(output, create(output, message)));
+      const sent = stream.send(encodeMessage(output, message));
       if (sent !== undefined) await sent;
     }
   }

@@ -1,14 +1,15 @@
 // A served unary call: one message in, one out. The plain case (no interceptor, an answer that fits) costs no promise of
 // ours, no signal and no headers.
-import { create, type DescMessage, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { type ConnectError, type MethodImplSpec } from "@connectrpc/connect";
 import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
 import { EndSchema, type Metadata, type Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { ownedBytes } from "./byte-views.ts";
 import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
 import { decodeRequest } from "./message-codec.ts";
+import { encodeMessage } from "./message-writer.ts";
 import { metadataBytes } from "./metadata.ts";
-import { ownedBytes } from "./owned-bytes.ts";
 import { connectErrorOf } from "./status.ts";
 import type { StreamHandler } from "./stream.ts";
 
@@ -102,7 +103,7 @@ export class UnaryHandlerCall implements StreamHandler {
     try {
       if (stream.closed) return this.#settle();
       const schema = this.#spec.method.output;
-      const response = toBinary(schema, create(schema, output));
+      const response = encodeMessage(schema, output);
       if (response.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
       const header = context.responseHeaderMetadata();
       const trailer = context.responseTrailerMetadata();
