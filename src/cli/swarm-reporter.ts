@@ -30,6 +30,7 @@ export class SwarmReporter implements Reporter {
   readonly #closest = new Map<number, readonly ShownPeer[]>();
   /** Nodes that have told since these were last shown. Bounded by `shownNodes`. */
   readonly #news = new Set<number>();
+  #shownBlock = "";
   #allListening = false;
   #isClosing = false;
 
@@ -86,11 +87,18 @@ export class SwarmReporter implements Reporter {
 
   #showClosest(): void {
     this.#news.clear();
-    this.#timed("Each node and its closest peers");
     const rows = [...this.#closest]
       .sort(([a], [b]) => a - b)
       .map(([index, peers]) => [this.#label(index)].concat(peers.map((peer) => this.#shownPeer(peer))));
-    for (const line of alignColumns(rows)) this.#terminal.line(line);
+    const block = alignColumns(rows);
+    const text = block.join("\n");
+    if (text === this.#shownBlock) {
+      this.#timed(this.#terminal.paint("dim", "Each node has the same closest peers as before"));
+      return;
+    }
+    this.#shownBlock = text;
+    this.#timed("Each node and its closest peers");
+    for (const line of block) this.#terminal.line(line);
     this.#tellOfTheRest(this.#members.size - this.#closest.size);
   }
 

@@ -152,6 +152,24 @@ test("a swarm shows the closest peers of its nodes as one block with their numbe
   ]);
 });
 
+test("a block that has not changed is one line", () => {
+  const { terminal, reporter } = runningSwarm(["a", "b"]);
+  const round = (peers: readonly { id: string; address: string | null }[]): string[] => {
+    for (const [name, index] of [
+      ["a", 1],
+      ["b", 2],
+    ] as const) {
+      reporter.report({ event: "closest", id: idOf(name), peers }, index);
+    }
+    return terminal.takeLines();
+  };
+  assert.equal(round([]).length, 3);
+  const unchanged = [`${now}  Each node has the same closest peers as before`];
+  assert.deepEqual(round([]), unchanged);
+  assert.deepEqual(round([]), unchanged);
+  assert.equal(round([{ id: idOf("x"), address: null }]).length, 3);
+});
+
 test("the block does not wait for a node that stands still or has died", () => {
   const { terminal, reporter } = runningSwarm(["a", "b", "c"]);
   const tell = (name: string, index: number): void => {
