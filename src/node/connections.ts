@@ -95,8 +95,9 @@ export class Connections {
   async close(): Promise<void> {
     this.#closing.abort(new DswarmError("node_closed"));
     await Promise.allSettled(this.#dialing.values());
-    const open = [...this.#peerings.values()].flatMap((peering) => [...peering.open]);
-    await Promise.all(open.map((connection) => connection.close()));
+    const ends: Promise<void>[] = [];
+    for (const { open } of this.#peerings.values()) for (const connection of open) ends.push(connection.close());
+    await Promise.all(ends);
   }
 
   #usable(key: string): RpcConnection | undefined {
@@ -144,16 +145,18 @@ export class Connections {
     const peering = this.#peerings.get(key) ?? { open: new Set(), current: undefined, since: 0 };
     this.#peerings.set(key, peering);
     const { current } = peering;
-    const areCrossing = current !== undefined && this.#areCrossing(current, peering.since, connection);
+    const isUsable = current?.usable === true;
+    const areCrossing = isUsable && this.#areCrossing(current, peering.since, connection);
     const isKept = !areCrossing || isDialedBySmallerKey(connection.link);
     if (isKept) {
       peering.current = connection;
       peering.since = config.clock.now();
     }
     this.#add(peering, connection);
-    // On a connection that crossed another, calls finish in their own time; on one that the peer has lost, they cannot.
-    if (areCrossing) void (isKept ? current : connection).close(Number.POSITIVE_INFINITY);
-    else if (current !== undefined) void current.close();
+    // Calls on a connection that is given up finish in their own time; on one that the peer has lost they cannot.
+    const isLost = isUsable && !areCrossing;
+    const givenUp = isKept ? current : connection;
+    void givenUp?.close(isLost ? config.rpc.drainTimeoutMs : Number.POSITIVE_INFINITY);
     if (isNewPeer) onNewPeer(remoteId);
     if (current === undefined) onConnected(remoteId);
     return isKept ? connection : current;
@@ -176,8 +179,7 @@ export class Connections {
    */
   #areCrossing(current: RpcConnection, since: number, added: RpcConnection): boolean {
     const { clock, channel } = this.#init.config;
-    if (!current.usable || current.link.role === added.link.role) return false;
-    return clock.now() - since <= channel.handshakeTimeoutMs;
+    return current.link.role !== added.link.role && clock.now() - since <= channel.handshakeTimeoutMs;
   }
 
   #onClosed(connection: RpcConnection, key: string, reason: DswarmError | undefined): void {

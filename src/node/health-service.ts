@@ -2,8 +2,8 @@
 // (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
 import { EventEmitter, once } from "node:events";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { DswarmError } from "../util/errors.ts";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../../gen/grpc/health/v1/health_pb.ts";
+import { DswarmError } from "../util/errors.ts";
 
 /** The health of a node's services. */
 export interface HealthBook {

@@ -63,7 +63,7 @@ function pingTargets(node: DswarmNode, { ids, count }: PingPeersRequest): NodeId
   if (ids.length > maxCount) throw outOfRange("ids", maxCount);
   if (count > maxCount) throw outOfRange("count", maxCount);
   if (ids.length === 0) return node.peers.closest(undefined, count === 0 ? defaultCount : count).map(({ id }) => id);
-  const parsed = new Map(ids.map(NodeId.parse).map((id) => [id.toString(), id]));
+  const parsed = new Map(ids.map((text) => NodeId.parse(text)).map((id) => [id.toString(), id]));
   if (parsed.has(node.id.toString())) throw new DswarmError("self_connection");
   return [...parsed.values()].sort((a, b) => compareDistance(node.id.bytes, a.bytes, b.bytes));
 }

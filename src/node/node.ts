@@ -6,7 +6,7 @@
 import { EventEmitter } from "node:events";
 import type { RequestListener } from "node:http";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import type { Client, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -30,6 +30,7 @@ import { createHealthBook, type HealthBook } from "./health-service.ts";
 import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
+import { type PingOptions, type Pong, ping } from "./ping.ts";
 import { Port } from "./port.ts";
 import { createReflectionService } from "./reflection-service.ts";
 
@@ -48,18 +49,8 @@ export interface NodeEvents {
   disconnected: [id: NodeId, reason: DswarmError | undefined];
 }
 
-/** How a ping went. */
-export interface Pong {
-  /** Milliseconds from call to answer, on an open connection. */
-  readonly rttMs: number;
-  /** "host:port" of the peer's end of the connection. */
-  readonly address: string;
-}
-
 /** How to reach a peer: its id, any text form of it, or a `dswarm://` address. */
 export type PeerName = NodeId | string;
-
-const pongNonceBytes = 8;
 
 /** Makes what answers HTTP requests on a node's port. */
 export type HttpFactory = (node: DswarmNode) => RequestListener;
@@ -241,38 +232,15 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /**
    * Pings a peer, connecting first where there is no connection.
-   * @throws ConnectError
+   * @throws ConnectError; DswarmError `node_id_invalid`, `address_invalid`
    */
-  async ping(
-    peer: PeerName,
-    { signal, timeoutMs }: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
-  ): Promise<Pong> {
+  async ping(peer: PeerName, options: PingOptions = {}): Promise<Pong> {
     const id = this.#peerId(peer);
     const { clock } = this.config;
-    let address = "";
-    let startedAt = 0;
-    const transport = createRpcTransport({
-      clock,
-      authority: id.toBase64url(),
-      connect: async () => {
-        const connection = await this.#connections.connect(id);
-        address = connection.link.remoteAddress;
-        startedAt = clock.now();
-        return connection;
-      },
-    });
-    const nonce = clock.randomBytes(pongNonceBytes);
-    const call = createClient(DhtService, transport).ping(
-      { nonce },
-      { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) },
-    );
-    const answer = await call;
-    if (Buffer.compare(answer.nonce, nonce) !== 0) {
-      throw new DswarmError("message_invalid", "the pong is not that of the ping").toConnectError();
-    }
-    const rttMs = clock.now() - startedAt;
-    this.peers.heard(id, rttMs);
-    return { rttMs, address };
+    const connect = () => this.#connections.connect(id);
+    const pong = await ping({ connect, clock, authority: id.toBase64url() }, options);
+    this.peers.heard(id, pong.rttMs);
+    return pong;
   }
 
   /** Takes leave, finishes calls in flight, closes connections and the port. Idempotent. */
@@ -298,7 +266,15 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       onLink: (link) => this.#connections.accept(link),
     });
     const certificate = this.#certificate;
-    const port = await Port.open({ certificate, host: this.#bindHost, port: config.port, listener, http, logger, clock });
+    const port = await Port.open({
+      certificate,
+      host: this.#bindHost,
+      port: config.port,
+      listener,
+      http,
+      logger,
+      clock,
+    });
     this.#port = port.number;
     this.#lifetime.onClose(() => port.close());
     this.#lifetime.onClose(() => this.#connections.close());
@@ -326,7 +302,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   #lastHeardMs: (id: NodeId) => number | undefined = () => undefined;
 
-  /** Milliseconds since a peer was last heard of, by an announce or on a connection. */
+  /** Milliseconds since a peer was last heard of, by an announce, a handshake or a ping. */
   silenceMs(peer: PeerInfo): number {
     const heardAt = Math.max(peer.lastHeardAt, this.#lastHeardMs(peer.id) ?? 0);
     return Math.max(0, this.config.clock.now() - heardAt);
@@ -342,9 +318,9 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   #onDisconnected(id: NodeId, reason: DswarmError | undefined): void {
-    this.#tell("disconnected", id, reason);
-    this.#bootstrap?.lost(id);
     const isForgotten = this.peers.disconnected(id);
+    this.#bootstrap?.lost(id);
+    this.#tell("disconnected", id, reason);
     // When it is this node that closes, the peers are not lost.
     if (isForgotten && !this.#lifetime.closed) this.#tell("peerLost", id, reason === undefined ? "left" : "expired");
   }

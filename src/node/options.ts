@@ -119,11 +119,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
   });
 }
 
-function discoveryOf(
-  options: NodeOptions["discovery"],
-  host: string,
-  maxPeers: number,
-): DiscoveryConfig | undefined {
+function discoveryOf(options: NodeOptions["discovery"], host: string, maxPeers: number): DiscoveryConfig | undefined {
   if (options === false) return undefined;
   const discovery = resolveDiscoveryOptions({ maxPeers, ...(options !== true && options), host });
   // What discovery tells once and the node has no room for, the node would never hear again.
@@ -148,7 +144,9 @@ function authorizeOf(authorize: NodeOptions["authorize"], logger: Logger): NodeC
   if (typeof authorize !== "function") throw new TypeError("authorize: not a function");
   return (id) => {
     try {
-      return authorize(id) === true;
+      // Programs without types may return anything.
+      const verdict: unknown = authorize(id);
+      return verdict === true;
     } catch (error) {
       logger.error({ event: "authorize_failed", err: error }, "who cannot be judged is refused");
       return false;

@@ -88,7 +88,10 @@ test("calls in flight finish, those of the node and those of its peers", async (
   for (const each of [node, peer]) each.serve(EchoService, implementation);
   await node.ping(peer.address);
   const payload = new Uint8Array(5);
-  const calls = [node.client(EchoService, peer.id).echo({ payload }), peer.client(EchoService, node.id).echo({ payload })];
+  const calls = [
+    node.client(EchoService, peer.id).echo({ payload }),
+    peer.client(EchoService, node.id).echo({ payload }),
+  ];
   await until("both calls run", () => started === 2);
   const closing = node.close();
   // The peer does not know yet.
@@ -143,7 +146,11 @@ test("a node that is closed while it starts does not start", async () => {
   await assert.rejects(starting, { code: "node_closed" });
   const node = handedOut ?? assert.fail("it was not handed out");
   await node.close();
-  await until("its port is closed", () => assertGone(node).then(() => true).catch(() => false));
+  await until("its port is closed", () =>
+    assertGone(node)
+      .then(() => true)
+      .catch(() => false),
+  );
 });
 
 test("a process ends by itself when its node is closed", async (t) => {

@@ -77,9 +77,9 @@ test("the data directory of a process that was killed is free again", async (t) 
 
 test("locks that no living process holds do not keep a data directory", async (t) => {
   const dataDir = await temporaryDirectory(t);
-  const { close } = await openDataDir(dataDir);
+  const first = await openDataDir(dataDir);
   const own = JSON.parse(await lockText(dataDir));
-  await close();
+  await first.close();
   const token = "0".repeat(24);
   const stale = [
     { pid: 2 ** 22 + 1, startedAt: "1", token },
@@ -102,7 +102,10 @@ test("a lock that says nothing of its holder is left to the owner to remove", as
   await (await openDataDir(dataDir)).close();
   for (const text of ["", "garbage", "null", "{}", `{"pid":0,"startedAt":"","token":"${"0".repeat(24)}"}`]) {
     await writeFile(join(dataDir, "lock"), text);
-    await assert.rejects(openDataDir(dataDir), { code: "data_dir_invalid", message: /no lock of dswarm; .* remove it/ });
+    await assert.rejects(openDataDir(dataDir), {
+      code: "data_dir_invalid",
+      message: /no lock of dswarm; .* remove it/,
+    });
     assert.equal(await lockText(dataDir), text);
   }
 });

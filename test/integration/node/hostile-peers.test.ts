@@ -8,12 +8,10 @@ import { FrameSchema } from "../../../gen/dswarm/v1/frame_pb.ts";
 import { dial } from "../../../src/channel/dial.ts";
 import { networkKeyOf, resolveChannelOptions } from "../../../src/channel/options.ts";
 import { generateKeyPair, type KeyPair } from "../../../src/identity/keys.ts";
-import { NodeId } from "../../../src/identity/node-id.ts";
 import { systemClock } from "../../../src/util/clock.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
 import { OpenLink } from "../channel/rig.ts";
-import { type ChildNode, startChild } from "./child-node.ts";
-import { apiJson, apiPing, startNode, testNetwork, until } from "./rig.ts";
+import { apiJson, until } from "./rig.ts";
 import { assertUnharmed, startVictim, type Victim } from "./victim.ts";
 
 const pingMethod = "dswarm.v1.DhtService/Ping";
@@ -82,25 +80,4 @@ test("peers with fresh keys do not keep out those that announce themselves", asy
   await Promise.all(flood.map(({ link }) => link.close()));
   // What is left is the newcomer of `assertUnharmed`.
   await until("they are forgotten", async () => (await apiJson(victim.port, "/api/peers")).peers.length === 1);
-});
-
-test("when half of ten nodes are killed, the others notice and go on", async (t) => {
-  const options = await testNetwork();
-  const children = await Promise.all(Array.from({ length: 10 }, () => startChild(t, options)));
-  const acquainted = (some: readonly ChildNode[]): Promise<unknown> =>
-    Promise.all(some.flatMap((child) => some.filter((o) => o !== child).map(({ id }) => child.told("peer", { id }))));
-  await acquainted(children);
-  for (const { port } of children) await apiPing(port);
-  const [dead, alive] = [children.slice(0, 5), children.slice(5)];
-  await Promise.all(dead.map((child) => child.kill()));
-  for (const child of alive) for (const { id } of dead) await child.told("peerLost", { id, reason: "expired" });
-  const newcomer = await startNode(t, options);
-  for (const child of alive) {
-    await child.told("peer", { id: newcomer.id.toString() });
-    const results = await apiPing(child.port, "?count=20");
-    assert.equal(results.length, 5);
-    for (const { ok, error } of results) assert.equal(ok, true, error?.message);
-    child.assertUnharmed();
-  }
-  await until("the newcomer knows them", () => alive.every(({ id }) => newcomer.peers.get(NodeId.parse(id))));
 });

@@ -9,8 +9,8 @@ import { networkKeyOf } from "../../../src/channel/options.ts";
 import { encodeAnnounce, networkIdOf } from "../../../src/discovery/announce.ts";
 import { generateKeyPair, keyPairFromSeed } from "../../../src/identity/keys.ts";
 import { openRaw, openTls } from "../channel/rig.ts";
-import { apiJson, apiPing, startNode, testNetwork, until } from "./rig.ts";
 import { startChild } from "./child-node.ts";
+import { apiJson, apiPing, startNode, testNetwork, until } from "./rig.ts";
 import { assertUnharmed, startVictim } from "./victim.ts";
 
 const group = "239.255.255.19";

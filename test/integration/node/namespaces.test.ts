@@ -34,25 +34,27 @@ function obstacle(): string | undefined {
 }
 
 /** What runs a command in the namespaces of a process. */
-function enter(pid: number): readonly string[] {
+function enter(pid: number): readonly [string, ...string[]] {
   return ["nsenter", "--preserve-credentials", "-U", "-n", "-t", `${pid}`];
 }
 
-function run(pid: number, ...args: readonly string[]): void {
-  const [command = "", ...rest] = [...enter(pid), ...args];
-  execFileSync(command, rest, { stdio: "pipe" });
+function run(pid: number, ...args: readonly string[]): string {
+  const [command, ...rest] = enter(pid);
+  return execFileSync(command, [...rest, ...args], { stdio: "pipe", encoding: "utf8" });
 }
 
 async function makeNamespaces(t: TestContext): Promise<readonly [number, number]> {
   const first = await holdNamespace(t, "unshare", "-rn");
-  const [command = "", ...args] = [...enter(first), "unshare", "-n"];
-  const second = await holdNamespace(t, command, ...args);
+  const second = await holdNamespace(t, ...enter(first), "unshare", "-n");
   run(first, "ip", "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", `${second}`);
   for (const [i, pid] of [first, second].entries()) {
     run(pid, "ip", "address", "add", `${addresses[i]}/24`, "dev", "veth0");
     run(pid, "ip", "link", "set", "veth0", "up");
     run(pid, "ip", "link", "set", "lo", "up");
   }
+  // The kernel takes a moment to see that the cable has two ends.
+  const isUp = (pid: number): boolean => run(pid, "ip", "link", "show", "veth0").includes("LOWER_UP");
+  await until("the pair is up", () => isUp(first) && isUp(second));
   return [first, second];
 }
 

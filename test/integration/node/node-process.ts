@@ -13,7 +13,8 @@ import { DswarmError, messageOf } from "../../../src/util/errors.ts";
 import type { LogFields } from "../../../src/util/log.ts";
 
 /** What the process is started with. */
-export interface ChildOptions extends Omit<CreateNodeOptions, "keys" | "networkKey" | "authorize" | "logger" | "clock"> {
+export interface ChildOptions
+  extends Omit<CreateNodeOptions, "keys" | "networkKey" | "authorize" | "logger" | "clock"> {
   /** 64 hex digits. */
   readonly seed?: string;
 }
@@ -78,6 +79,8 @@ function obey(node: DswarmNode, order: ChildCommand): Promise<void> {
       return ping(node, order.peer);
     case "get":
       return get(order.url, order.headers ?? {});
+    default:
+      throw new Error(`no such command: ${JSON.stringify(order)}`);
   }
 }
 

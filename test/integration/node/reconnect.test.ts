@@ -42,7 +42,10 @@ test("a peer killed and started again with its key, on another port, is reached 
 
   const second = await startChild(t, { ...options, seed });
   assert.notEqual(second.port, first.port);
-  await until("its new address is heard", () => node.peers.get(id)?.addresses.some((a) => a.port === second.port) ?? false);
+  await until(
+    "its new address is heard",
+    () => node.peers.get(id)?.addresses.some((a) => a.port === second.port) ?? false,
+  );
   const { payload } = await client.echo({ payload: new Uint8Array(3) });
   assert.equal(payload.length, 3);
   const [result] = await apiPing(node.port);

@@ -106,17 +106,11 @@ export interface Answer {
   readonly text: string;
 }
 
-/** Sends a request on a connection of its own. */
+/** Sends a request, with a body of JSON or none, on a connection of its own. */
 export async function send(port: number, path: string, options: RequestOptions = {}, body = ""): Promise<Answer> {
-  const outgoing = request({
-    host: "127.0.0.1",
-    port,
-    path,
-    agent: false,
-    rejectUnauthorized: false,
-    ...options,
-    headers: { ...(body !== "" && { "Content-Type": "application/json" }), ...options.headers },
-  });
+  const headers = body === "" ? {} : { "Content-Type": "application/json" };
+  const own = { host: "127.0.0.1", port, path, agent: false, rejectUnauthorized: false, headers };
+  const outgoing = request({ ...own, ...options });
   outgoing.end(body);
   const [incoming] = await once(outgoing, "response");
   incoming.setEncoding("utf8");

@@ -23,6 +23,10 @@ async function startTwo(t: TestContext): Promise<[DswarmNode, DswarmNode]> {
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (payload: Uint8Array): string => new TextDecoder().decode(payload);
 
+async function* three() {
+  for (const each of ["1", "2", "3"]) yield { payload: bytes(each) };
+}
+
 test("a service is called by id, by every text form of it, and by address; the handler knows the caller", async (t) => {
   const [server, caller] = await startTwo(t);
   server.serve(EchoService, {
@@ -61,15 +65,13 @@ test("calls of all kinds work, in both directions on one connection", async (t) 
     });
   }
   const [a, b] = nodes;
-  async function* three() {
-    for (const each of ["1", "2", "3"]) yield { payload: bytes(each) };
-  }
   await a.ping(b.address);
   for (const client of [a.client(EchoService, b.id), b.client(EchoService, a.id)]) {
     assert.equal(text((await client.echo({ payload: bytes("x") })).payload), "x");
     assert.equal((await client.collect(three())).count, 3);
     let answers = "";
-    for await (const { payload, index } of client.repeat({ payload: bytes("r"), count: 3 })) answers += text(payload) + index;
+    for await (const { payload, index } of client.repeat({ payload: bytes("r"), count: 3 }))
+      answers += text(payload) + index;
     for await (const { payload } of client.converse(three())) answers += text(payload);
     assert.equal(answers, "r0r1r2123");
   }

@@ -39,7 +39,10 @@ const failures: readonly Failure[] = [
       assert.ok(typeof address === "object" && address !== null);
       return { ...(await testNetwork()), port: address.port };
     },
-    error: dswarmError("bind_failed", /127\.0\.0\.1:\d+: another program uses it; choose another port, or 0 for a free/),
+    error: dswarmError(
+      "bind_failed",
+      /127\.0\.0\.1:\d+: another program uses it; choose another port, or 0 for a free/,
+    ),
   },
   {
     name: "an address of another machine",

@@ -12,6 +12,7 @@ import {
   send,
   startNode,
   testNetwork,
+  until,
 } from "./rig.ts";
 
 const ten = Array.from({ length: 10 });
@@ -23,7 +24,9 @@ test("ten nodes in one process know all others and ping the three closest", asyn
   const listeningAt = performance.now();
   await allAcquainted(nodes);
   const listenMs = Math.round(listeningAt - startedAt);
-  t.diagnostic(`listening after ${listenMs} ms, all acquainted ${Math.round(performance.now() - listeningAt)} ms later`);
+  t.diagnostic(
+    `listening after ${listenMs} ms, all acquainted ${Math.round(performance.now() - listeningAt)} ms later`,
+  );
   for (const node of nodes) {
     const others = nodes.filter((other) => other !== node).map(({ id }) => id);
     assert.equal(node.peers.size, others.length);
@@ -35,7 +38,7 @@ test("ten nodes in one process know all others and ping the three closest", asyn
   }
 });
 
-test("ten processes know all others and ping the three closest", async (t) => {
+test("ten processes know all others and ping the three closest; when half are killed, the others go on", async (t) => {
   const options = await testNetwork();
   const startedAt = performance.now();
   const children = await Promise.all(ten.map(() => startChild(t, options)));
@@ -44,7 +47,9 @@ test("ten processes know all others and ping the three closest", async (t) => {
     for (const { id } of children) if (id !== child.id) await child.told("peer", { id });
   }
   const listenMs = Math.round(listeningAt - startedAt);
-  t.diagnostic(`listening after ${listenMs} ms, all acquainted ${Math.round(performance.now() - listeningAt)} ms later`);
+  t.diagnostic(
+    `listening after ${listenMs} ms, all acquainted ${Math.round(performance.now() - listeningAt)} ms later`,
+  );
   for (const { id, port } of children) {
     const others = children.filter((other) => other.id !== id).map((other) => NodeId.parse(other.id));
     const expected = byDistance(NodeId.parse(id), others);
@@ -55,7 +60,19 @@ test("ten processes know all others and ping the three closest", async (t) => {
     );
     assertPinged(await apiPing(port), expected.slice(0, 3));
   }
-  for (const child of children) child.assertUnharmed();
+
+  const [dead, alive] = [children.slice(0, 5), children.slice(5)];
+  await Promise.all(dead.map((child) => child.kill()));
+  for (const child of alive) for (const { id } of dead) await child.told("peerLost", { id, reason: "expired" });
+  const newcomer = await startNode(t, options);
+  for (const child of alive) {
+    await child.told("peer", { id: newcomer.id.toString() });
+    const results = await apiPing(child.port, "?count=20");
+    assert.equal(results.length, alive.length);
+    for (const { ok, error } of results) assert.equal(ok, true, error?.message);
+    child.assertUnharmed();
+  }
+  await until("the newcomer knows them", () => alive.every(({ id }) => newcomer.peers.get(NodeId.parse(id))));
 });
 
 test("every way to call the API of a node gives the same", async (t) => {

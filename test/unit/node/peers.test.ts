@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { compareDistance, type NodeId } from "../../../src/identity/node-id.ts";
 import { PeerBook } from "../../../src/node/peers.ts";
