@@ -2,11 +2,14 @@
 // The command line `dswarm`.
 import { CommanderError } from "commander";
 import { exitCodes } from "./cli-error.ts";
+import { keepCompiledCode } from "./compile-cache.ts";
 import type { Context } from "./context.ts";
 import type { FailureFlags } from "./failure.ts";
 import { createProgram } from "./program.ts";
 import { programName } from "./program-name.ts";
 import { terminalOn } from "./terminal.ts";
+
+keepCompiledCode();
 
 const context: Context = {
   stdout: terminalOn(process.stdout),
