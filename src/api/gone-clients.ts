@@ -11,7 +11,7 @@ export function reportGoneClients(app: Express): void {
   // Express has it that responses inherit from this one.
   app.response.write = write;
   app.use((_request, response, next) => {
-    
+    response.once("close", () => response.emit("drain"));
     next();
   });
 }

@@ -44,19 +44,15 @@ async function* reportStream(
   signal: AbortSignal,
   reporter: FaultReporter,
 ): AsyncGenerator<Message> {
-  let isSending = false;
   try {
     for await (const message of response.message) {
       // Node takes what is written to a client that is gone, as if it were sent.
       signal.throwIfAborted();
       checkEncodes(message, response);
-      isSending = true;
       yield message;
-      isSending = false;
     }
   } catch (thrown) {
-    const gone = new ConnectError("the client went away", Code.Canceled, undefined, undefined, thrown);
-    throw reporter.report(isSending ? gone : thrown, response.method).toConnectError();
+    throw reporter.report(thrown, response.method).toConnectError();
   }
 }
 

@@ -254,6 +254,7 @@ test("a stream stops at a client that does not read, and ends with it", { timeou
     let yielded = 0;
     const ended = Promise.withResolvers<void>();
     async function* endless(message: Message): AsyncGenerator<Message> {
+      Object.assign(message, { text: "x".repeat(10_000) });
       try {
         for (;;) {
           yielded++;
