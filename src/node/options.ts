@@ -82,7 +82,13 @@ export interface NodeConfig {
 }
 
 /** The defaults of NodeOptions that are plain values. */
-export const nodeDefaults = Object.freeze({ network: "dev", host: "127.0.0.1", port: 0, maxPeers: 4096 });
+export const nodeDefaults = Object.freeze({
+  network: "dev",
+  host: "127.0.0.1",
+  port: 0,
+  discovery: true,
+  maxPeers: 4096,
+});
 
 /**
  * Fills in defaults and checks.
@@ -108,7 +114,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
     dataDir: options.dataDir,
     host,
     port: whole("port", options.port ?? nodeDefaults.port, 0, 65_535),
-    discovery: discoveryOf(options.discovery, host, maxPeers),
+    discovery: discoveryOf(options.discovery ?? nodeDefaults.discovery, host, maxPeers),
     bootstrap: Object.freeze((options.bootstrap ?? []).map(parsePeerAddress)),
     authorize: authorizeOf(options.authorize, logger),
     maxPeers,
@@ -119,7 +125,11 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
   });
 }
 
-function discoveryOf(options: NodeOptions["discovery"], host: string, maxPeers: number): DiscoveryConfig | undefined {
+function discoveryOf(
+  options: Omit<DiscoveryOptions, "host"> | boolean,
+  host: string,
+  maxPeers: number,
+): DiscoveryConfig | undefined {
   if (options === false) return undefined;
   const discovery = resolveDiscoveryOptions({ maxPeers, ...(options !== true && options), host });
   // What discovery tells once and the node has no room for, the node would never hear again.

@@ -15,8 +15,8 @@ interface Listening {
   readonly told: string[];
 }
 
-async function startListening(t: TestContext): Promise<Listening> {
-  const options = await testNetwork({ intervalMs: 20 });
+async function startListening(t: TestContext, intervalMs = 20): Promise<Listening> {
+  const options = await testNetwork({ intervalMs });
   const node = await startNode(t, options);
   const keys = generateKeyPair();
   const told: string[] = [];
@@ -55,11 +55,13 @@ test("a peer whose announces end while it is connected is lost with the connecti
   const listening = await startListening(t);
   const { node, options, keys, told } = listening;
   const peer = await startSilent(t, listening);
-  await announceAs(keys, options, { port: peer.port });
-  await until("it is heard", () => told.length === 1);
   await peer.ping(node.address);
+  await until("it has connected", () => told.length === 2);
+  await announceAs(keys, options, { port: peer.port });
+  await until("it is heard", () => (node.peers.get(keys.id)?.addresses.length ?? 0) > 0);
   await allExpire(listening);
-  assert.deepEqual(told, ["peer announce", "connected"]);
+  assert.deepEqual(node.peers.get(keys.id)?.addresses, []);
+  assert.deepEqual(told, ["peer inbound", "connected"]);
   await node.ping(keys.id);
   await peer.close();
   await until("it is lost", () => told.length === 4);
@@ -67,7 +69,7 @@ test("a peer whose announces end while it is connected is lost with the connecti
 });
 
 test("a peer that dials first and announces itself then outlives its connection, until it is silent", async (t) => {
-  const listening = await startListening(t);
+  const listening = await startListening(t, 60);
   const { node, options, keys, told } = listening;
   const peer = await startSilent(t, listening);
   await peer.ping(node.address);

@@ -179,6 +179,8 @@ test("interceptors and timeouts of a client apply", async (t) => {
       return {};
     },
   });
+  // With a connection, the call is sent before its time is over.
+  await caller.ping(server.id);
   const urls: string[] = [];
   const client = caller.client(EchoService, server.id, {
     defaultTimeoutMs: 200,

@@ -11,7 +11,7 @@ const { id } = generateKeyPair();
 test("the defaults are a node of the network dev on loopback", () => {
   const config = resolveNodeOptions();
   const { network, host, port, maxPeers, dataDir, keys, bootstrap } = config;
-  assert.deepEqual({ network, host, port, maxPeers }, nodeDefaults);
+  assert.deepEqual({ network, host, port, discovery: true, maxPeers }, nodeDefaults);
   assert.deepEqual([dataDir, keys, bootstrap], [undefined, undefined, []]);
   assert.deepEqual(config.networkKey, networkKeyOf("dev"));
   assert.deepEqual(config.discovery, discoveryDefaults);
@@ -36,6 +36,7 @@ test("discovery takes the host and the bound on peers from the node, and can be 
   const { discovery } = resolveNodeOptions({ host: "192.0.2.1", maxPeers: 9, discovery: { intervalMs: 100 } });
   assert.deepEqual(discovery, { ...discoveryDefaults, host: "192.0.2.1", maxPeers: 9, intervalMs: 100 });
   assert.equal(resolveNodeOptions({ discovery: { maxPeers: 5 } }).discovery?.maxPeers, 5);
+  assert.deepEqual(resolveNodeOptions({ discovery: true }).discovery, discoveryDefaults);
   assert.equal(resolveNodeOptions({ discovery: false }).discovery, undefined);
 });
 
