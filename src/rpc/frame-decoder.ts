@@ -1,6 +1,7 @@
 // Cuts a byte stream into frames. Bytes may come split or joined in any way.
 import type { Frame } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { plainView } from "./byte-views.ts";
 import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
 
@@ -13,15 +14,16 @@ export class FrameDecoder {
   #prefix = 0;
   #prefixBytes = 0;
   /** A frame that came in parts, as far as it has come: each byte is copied once, however small the parts are. */
-  #partial: Buffer | undefined;
+  #partial: Uint8Array | undefined;
   #partialBytes = 0;
 
   /**
    * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete. The payloads of
-   * the frames are views of that memory.
+   * the frames are views of that memory: plain Uint8Arrays, as a Buffer's `slice` would surprise who expects a copy.
    * @throws DswarmError `frame_too_large` or `frame_invalid`; the decoder is then of no further use
    */
-  push(bytes: Uint8Array, onFrame: (frame: Frame) => void): void {
+  push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
+    const bytes = plainView(chunk);
     let at = 0;
     while (at < bytes.length) {
       if (this.#partial !== undefined) {
@@ -35,7 +37,7 @@ export class FrameDecoder {
         onFrame(decode(bytes.subarray(at, end)));
         at = end;
       } else {
-        this.#partial = Buffer.allocUnsafeSlow(length);
+        this.#partial = plainView(Buffer.allocUnsafeSlow(length));
       }
     }
   }
@@ -55,7 +57,7 @@ export class FrameDecoder {
   }
 
   /** Returns where the input is read to. */
-  #readPartial(partial: Buffer, input: Uint8Array, at: number, onFrame: (frame: Frame) => void): number {
+  #readPartial(partial: Uint8Array, input: Uint8Array, at: number, onFrame: (frame: Frame) => void): number {
     const part = input.subarray(at, at + partial.length - this.#partialBytes);
     partial.set(part, this.#partialBytes);
     this.#partialBytes += part.length;

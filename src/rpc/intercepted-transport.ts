@@ -36,7 +36,7 @@ export class InterceptedTransport implements Transport {
   readonly #options: InterceptedTransportOptions;
   readonly #interceptors: Interceptor[];
 
-  /** @param interceptors the last is the outermost */
+  /** @param interceptors the first is the outermost */
   constructor(inner: Transport, options: InterceptedTransportOptions, interceptors: readonly Interceptor[]) {
     this.#inner = inner;
     this.#options = options;

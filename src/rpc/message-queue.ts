@@ -1,6 +1,6 @@
 // Messages received on a stream, as an async iterable whose reader paces the sender.
 import type { ConnectError } from "@connectrpc/connect";
-import { ownedBytes } from "./owned-bytes.ts";
+import { ownedBytes } from "./byte-views.ts";
 import type { Stream } from "./stream.ts";
 
 interface Received {

@@ -16,7 +16,7 @@ import { UnaryHandlerCall } from "./unary-handler-call.ts";
 
 /** Settings of a served service. */
 export interface ServeOptions {
-  /** Run around every call; the last of the list is the outermost. */
+  /** Run around every call; the first of the list is the outermost. */
   readonly interceptors?: readonly Interceptor[];
 }
 

@@ -13,9 +13,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { ownedBytes, plainView } from "./byte-views.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { metadataFault } from "./metadata.ts";
-import { ownedBytes } from "./owned-bytes.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import type { Assembling } from "./receive-budget.ts";
 import { endOfError } from "./status.ts";
@@ -209,7 +209,7 @@ export class Stream implements Assembling {
       this.handler?.onMessage(payload, cost);
       return;
     }
-    const message = Buffer.concat([...this.#pieces, payload], this.#pieceBytes);
+    const message = plainView(Buffer.concat([...this.#pieces, payload], this.#pieceBytes));
     const paid = this.#pieceCostPaid;
     const unpaid = this.#pieceCost + cost - paid;
     this.#dropPieces();

@@ -22,7 +22,7 @@ export interface RpcTransportOptions {
   readonly clock: Clock;
   /** Name of the peer in the URLs that interceptors see, for example base64url of its key. */
   readonly authority: string;
-  /** Run around every call; the last of the list is the outermost. */
+  /** Run around every call; the first of the list is the outermost. */
   readonly interceptors?: readonly Interceptor[];
   /** Milliseconds for calls that name no time of their own. @default none */
   readonly defaultTimeoutMs?: number;

@@ -4,12 +4,12 @@ import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import { ownedBytes } from "./byte-views.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { decodeResponse } from "./message-codec.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
 import type { RpcConnection } from "./mux.ts";
-import { ownedBytes } from "./owned-bytes.ts";
 import { connectErrorOf, errorOfEnd } from "./status.ts";
 import type { Stream, StreamHandler } from "./stream.ts";
 

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
+import { protocol } from "../../../src/rpc/params.ts";
 import { all, bytesOf, each, type RpcEnd, type RpcPair, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 /** All four methods, as their comments in echo.proto say. */
 export const echo: ServiceImpl<typeof EchoService> = {
@@ -25,17 +26,23 @@ export const echo: ServiceImpl<typeof EchoService> = {
 };
 
 const directions = ["dialer", "listener"] as const;
-// Around the bounds of an inline message, a piece, and a stream's first credit.
-const sizes = [0, 1, 32_760, 32_764, 32_765, 32_768, 32_769, 65_400, 65_536, 70_000];
+// Around the bounds of an inline message, a piece, and a stream's first credit. Fields around the payload take some bytes.
+const { maxPieceBytes, initialStreamCredit } = protocol;
+const fewSizes = [0, 1, maxPieceBytes + 100];
+const sizes = [
+  ...fewSizes,
+  ...[-8, -5, -4, -3, 0, 1].map((more) => maxPieceBytes + more),
+  ...[-140, -136, -64, 0, 5000].map((more) => initialStreamCredit + more),
+];
 
 function endsOf(pair: RpcPair, caller: (typeof directions)[number]): readonly [RpcEnd, RpcEnd] {
   return caller === "dialer" ? [pair.dialer, pair.listener] : [pair.listener, pair.dialer];
 }
 
 /** Runs one call of a kind chosen by `i`, and checks its result. */
-async function mixedCall(end: RpcEnd, i: number): Promise<void> {
+async function mixedCall(end: RpcEnd, i: number, maxBytes: number): Promise<void> {
   const client = end.client();
-  const payload = bytesOf((i * 37) % 3000);
+  const payload = bytesOf((i * 37) % maxBytes);
   switch (i % 4) {
     case 0:
       assert.deepEqual((await client.echo({ payload })).payload, payload);
@@ -56,7 +63,7 @@ async function mixedCall(end: RpcEnd, i: number): Promise<void> {
       break;
     }
     default: {
-      const requests = Array.from({ length: i % 11 }, (_, n) => ({ payload: bytesOf(n * 100) }));
+      const requests = Array.from({ length: i % 11 }, (_, n) => ({ payload: bytesOf((n * 100) % maxBytes) }));
       const answers = await all(client.converse(each(requests)));
       assert.deepEqual(
         answers.map((answer) => answer.payload),
@@ -66,13 +73,24 @@ async function mixedCall(end: RpcEnd, i: number): Promise<void> {
   }
 }
 
-export function callKindTests(rpcTest: RpcTest): void {
+/** Calls back with one byte less until none is left. */
+function bounce(end: RpcEnd): Pick<ServiceImpl<typeof EchoService>, "echo"> {
+  return {
+    async echo({ payload }) {
+      if (payload.length === 0) return { payload };
+      const { payload: below } = await end.client().echo({ payload: payload.subarray(1) });
+      return { payload: Uint8Array.of(...below, payload.length) };
+    },
+  };
+}
+
+export function callKindTests(rpcTest: RpcTest, isFast: boolean): void {
   for (const caller of directions) {
     rpcTest(`the ${caller} calls all four kinds, with messages of any size`, async (pair) => {
       const [from, to] = endsOf(pair, caller);
       to.serve(echo);
       const client = from.client();
-      for (const size of sizes) {
+      for (const size of isFast ? sizes : fewSizes) {
         const payload = bytesOf(size);
         assert.deepEqual((await client.echo({ payload })).payload, payload);
         const [first, second] = await all(client.repeat({ payload, count: 2 }));
@@ -98,9 +116,13 @@ export function callKindTests(rpcTest: RpcTest): void {
   });
 
   rpcTest("200 calls of mixed kinds at once from each end", async (pair) => {
+    const maxBytes = isFast ? 3000 : 30;
     pair.dialer.serve(echo);
     pair.listener.serve(echo);
-    const calls = Array.from({ length: 200 }, (_, i) => [mixedCall(pair.dialer, i), mixedCall(pair.listener, i + 1)]);
+    const calls = Array.from({ length: 200 }, (_, i) => [
+      mixedCall(pair.dialer, i, maxBytes),
+      mixedCall(pair.listener, i + 1, maxBytes),
+    ]);
     await Promise.all(calls.flat());
     assert.equal(pair.listener.counters.get("rpc.served"), 200);
     assert.equal(pair.dialer.counters.get("rpc.served"), 200);
@@ -129,13 +151,6 @@ export function callKindTests(rpcTest: RpcTest): void {
   });
 
   rpcTest("handlers call back the end that called them, again and again", async ({ dialer, listener }) => {
-    const bounce = (end: RpcEnd) => ({
-      echo: async ({ payload }: { payload: Uint8Array }) => {
-        if (payload.length === 0) return { payload };
-        const { payload: below } = await end.client().echo({ payload: payload.subarray(1) });
-        return { payload: Uint8Array.of(...below, payload.length) };
-      },
-    });
     dialer.serve(bounce(dialer));
     listener.serve(bounce(listener));
     const { payload } = await dialer.client().echo({ payload: new Uint8Array(30) });

@@ -4,8 +4,8 @@ import { getEventListeners } from "node:events";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RpcConnection } from "../../../src/rpc/mux.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { aborted, all, assertFails, bytesOf, each, failureOf, type RpcPair, transparent, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 interface Seen {
   readonly reasons: unknown[];
@@ -62,6 +62,11 @@ async function* untilReturned(onReturn: () => void): AsyncIterable<{ payload: Ui
   } finally {
     onReturn();
   }
+}
+
+async function* throwing(): AsyncIterable<object> {
+  yield {};
+  throw new ConnectError("out of data", Code.DataLoss);
 }
 
 export function cancellationTests(rpcTest: RpcTest): void {
@@ -262,10 +267,9 @@ export function cancellationTests(rpcTest: RpcTest): void {
   rpcTest("answers that wait unread are dropped by an abort", async ({ dialer, listener }) => {
     listener.serve(echo);
     const controller = new AbortController();
-    const answers = dialer
-      .client()
-      .repeat({ payload: bytesOf(10), count: 100_000 }, { signal: controller.signal })
-      [Symbol.asyncIterator]();
+    const { signal } = controller;
+    const repeated = dialer.client().repeat({ payload: bytesOf(10), count: 100_000 }, { signal });
+    const answers = repeated[Symbol.asyncIterator]();
     await answers.next();
     controller.abort();
     await assertFails(answers.next() as Promise<unknown>, Code.Canceled);
@@ -301,8 +305,7 @@ export function cancellationTests(rpcTest: RpcTest): void {
           for (;;) yield {};
         } finally {
           returned++;
-          // biome-ignore lint/correctness/noUnsafeFinally: what the test is about
-          throw new Error("no");
+          await Promise.reject(new Error("no"));
         }
       },
     ];
@@ -323,10 +326,6 @@ export function cancellationTests(rpcTest: RpcTest): void {
   rpcTest("iterables of callers that throw or misbehave fail their call only", async ({ dialer, listener }) => {
     listener.serve(echo);
     const client = dialer.client();
-    async function* throwing(): AsyncIterable<object> {
-      yield {};
-      throw new ConnectError("out of data", Code.DataLoss);
-    }
     await assertFails(client.collect(throwing()), Code.DataLoss, /out of data/);
     await assertFails(client.converse(throwing()), Code.DataLoss);
     const noIterator = {

@@ -3,14 +3,18 @@ import assert from "node:assert/strict";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { DswarmError, dswarmErrorOf } from "../../../src/util/errors.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { aborted, all, assertFails, bytesOf, each, failureOf, type RpcEnd, type RpcPair, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 const ends = ["dialer", "listener"] as const;
 
 function assertLost(error: ConnectError): void {
   assert.equal(error.code, Code.Unavailable, error.message);
   assert.equal(dswarmErrorOf(error)?.retryable, true);
+}
+
+async function* endless(): AsyncIterable<{ payload: Uint8Array }> {
+  for (;;) yield { payload: bytesOf(1000) };
 }
 
 /** Opens calls of every kind that never end by themselves; returns their failures. */
@@ -28,9 +32,6 @@ async function openEveryKind(from: RpcEnd, to: RpcEnd): Promise<Promise<ConnectE
       for await (const { payload } of requests) yield { payload };
     },
   });
-  async function* endless(): AsyncIterable<{ payload: Uint8Array }> {
-    for (;;) yield { payload: bytesOf(1000) };
-  }
   const client = from.client();
   const failures = [
     failureOf(client.echo({})),
@@ -200,8 +201,7 @@ export function closingTests(rpcTest: RpcTest): void {
   );
 
   rpcTest("connecting that fails fails the call with its error", async ({ dialer }) => {
-    const fail = (error: unknown) => (): Promise<never> => Promise.reject(error as Error);
-    const refused = dialer.client({ connect: fail(new DswarmError("unreachable")) });
+    const refused = dialer.client({ connect: () => Promise.reject(new DswarmError("unreachable")) });
     assertLost(await failureOf(refused.echo({})));
     assertLost(await failureOf(refused.repeat({})));
     const throwing = dialer.client({

@@ -4,8 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { RpcConnection } from "../../../src/rpc/mux.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { aborted, all, assertFails, bytesOf, type RpcPair, transparent, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 /** Serves handlers that wait for their signal; returns the reasons that they got. */
 function serveWaiting({ listener }: RpcPair): unknown[] {

@@ -3,14 +3,17 @@ import assert from "node:assert/strict";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { protocol, rpcDefaults } from "../../../src/rpc/params.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { all, bytesOf, each, failureOf, type RpcEnd, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 const mebibyte = 1 << 20;
 const gibibyte = 1 << 30;
 const chunk = bytesOf(16_384);
 /** What may be under way or in queues of one stream: its window, and what links and encoders hold. */
 const maxAheadBytes = rpcDefaults.streamWindowBytes + mebibyte;
+
+/** Windows as small as they may be. */
+const smallest = { streamWindowBytes: protocol.initialStreamCredit, maxUnconsumedBytes: protocol.initialStreamCredit };
 
 /** Waits until a number has not changed for many turns. */
 async function settled(read: () => number): Promise<number> {
@@ -71,8 +74,8 @@ export function flowTests(rpcTest: RpcTest): void {
     const gate = Promise.withResolvers<void>();
     listener.serve({
       ...echo,
-      async collect(requests) {
-        const reading = requests[Symbol.asyncIterator]();
+      async collect(received) {
+        const reading = received[Symbol.asyncIterator]();
         await reading.next();
         await gate.promise;
         for (let i = 0; i < 200; i++) await reading.next();
@@ -108,13 +111,40 @@ export function flowTests(rpcTest: RpcTest): void {
       },
     });
     const requests = Array.from({ length: 20 }, () => ({ payload: bytesOf(10_000) }));
-    const calls = Array.from({ length: 100 }, () => dialer.client().collect(each(requests)));
+    const stalled = Math.floor(rpcDefaults.maxUnconsumedBytes / protocol.initialStreamCredit) - 4;
+    const calls = Array.from({ length: stalled }, () => dialer.client().collect(each(requests)));
     await settled(() => listener.connection.unconsumedBytes);
-    assert.ok(listener.connection.unconsumedBytes <= 100 * protocol.initialStreamCredit);
+    assert.ok(listener.connection.unconsumedBytes <= rpcDefaults.maxUnconsumedBytes);
     await assertServes(dialer);
     gate.resolve();
     for (const { count } of await Promise.all(calls)) assert.equal(count, 20);
   });
+
+  rpcTest(
+    "past maxUnconsumedBytes a peer waits with all that costs credit, and goes on when it is read",
+    async ({ dialer, listener }) => {
+      const gate = Promise.withResolvers<void>();
+      listener.serve({
+        ...echo,
+        async collect(requests) {
+          await gate.promise;
+          return { count: (await all(requests)).length };
+        },
+      });
+      const requests = Array.from({ length: 50 }, () => ({ payload: bytesOf(10_000) }));
+      const client = dialer.client();
+      const calls = Array.from({ length: 100 }, () => client.collect(each(requests)));
+      await settled(() => listener.connection.unconsumedBytes);
+      const { unconsumedBytes } = listener.connection;
+      assert.ok(unconsumedBytes > mebibyte && unconsumedBytes <= 2 * mebibyte, `${unconsumedBytes} bytes`);
+      const large = client.echo({ payload: bytesOf(200_000) });
+      assert.equal((await client.echo({ payload: bytesOf(30_000) })).payload.length, 30_000);
+      gate.resolve();
+      for (const { count } of await Promise.all(calls)) assert.equal(count, 50);
+      await large;
+    },
+    { listener: { maxUnconsumedBytes: mebibyte } },
+  );
 
   rpcTest("floods of empty messages are bounded by credit", async ({ dialer, listener }) => {
     let made = 0;
@@ -142,16 +172,14 @@ export function flowTests(rpcTest: RpcTest): void {
   rpcTest("small calls go on while 10 MiB answers are under way", async ({ dialer, listener }) => {
     listener.serve(echo);
     const client = dialer.client();
-    let [large, small] = [0, 0];
     const payload = bytesOf(10 * mebibyte);
-    const answers = [1, 2, 3].map(async () => {
+    const done = new Set<number>();
+    const answers = [1, 2, 3].map(async (i) => {
       assert.equal((await client.echo({ payload })).payload.length, payload.length);
-      large++;
+      done.add(i);
     });
-    while (large < 3) {
-      await client.echo({ payload: bytesOf(10) });
-      if (large === 0) small++;
-    }
+    let small = 0;
+    for (; done.size === 0; small++) await client.echo({ payload: bytesOf(10) });
     await Promise.all(answers);
     assert.ok(small >= 20, `${small} small calls before the first large one was done`);
   });
@@ -161,7 +189,10 @@ export function flowTests(rpcTest: RpcTest): void {
     const client = dialer.client();
     const order: number[] = [];
     const streams = Array.from({ length: 8 }, async (_, stream) => {
-      for await (const _message of client.repeat({ payload: chunk, count: 100 })) order.push(stream);
+      for await (const { index } of client.repeat({ payload: chunk, count: 100 })) {
+        assert.equal(order.filter((one) => one === stream).length, index);
+        order.push(stream);
+      }
     });
     await Promise.all(streams);
     assert.equal(order.length, 800);
@@ -205,8 +236,8 @@ export function flowTests(rpcTest: RpcTest): void {
       assert.equal((await all(client.converse(each([{ payload }, { payload }])))).length, 2);
     },
     {
-      dialer: { streamWindowBytes: 65_536, maxUnconsumedBytes: 65_536 },
-      listener: { streamWindowBytes: 65_536, maxUnconsumedBytes: 65_536 },
+      dialer: smallest,
+      listener: smallest,
     },
   );
 }

@@ -12,8 +12,8 @@ import {
 import { EchoResponseSchema, EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { callerKey } from "../../../src/rpc/handler-context.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { all, assertFails, bytesOf, each } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 /** Notes when a call enters and leaves. */
 function noting(notes: string[], name: string): Interceptor {
@@ -27,14 +27,15 @@ function noting(notes: string[], name: string): Interceptor {
   };
 }
 
-const order = ["b in", "a in", "a out", "b out"];
+const order = ["a in", "b in", "b out", "a out"];
+
+function mark<T>(message: T): T {
+  const { payload } = message as { payload?: Uint8Array };
+  return payload === undefined ? message : { ...message, payload: Uint8Array.of(255, ...payload) };
+}
 
 /** Puts a byte before each payload, requests and responses of any kind. */
 const marking: Interceptor = (next) => async (request) => {
-  const mark = <T>(message: T): T => {
-    const { payload } = message as { payload?: Uint8Array };
-    return payload === undefined ? message : { ...message, payload: Uint8Array.of(255, ...payload) };
-  };
   async function* marked<M extends DescMessage>(
     messages: AsyncIterable<MessageShape<M>>,
   ): AsyncIterable<MessageShape<M>> {
@@ -49,8 +50,32 @@ const marking: Interceptor = (next) => async (request) => {
     : { ...response, message: mark(response.message) };
 };
 
+/** Answers without a call. */
+const cached: Interceptor = () => (request) =>
+  Promise.resolve({
+    stream: false,
+    service: request.service,
+    method: request.method as never,
+    header: new Headers({ "x-cache": "hit" }),
+    trailer: new Headers(),
+    message: create(EchoResponseSchema, { payload: bytesOf(3) }),
+  });
+
+const failing =
+  (error: unknown): Interceptor =>
+  () =>
+  () => {
+    throw error;
+  };
+
+/** Waits for the signal. */
+const stuck: Interceptor = () => (request) =>
+  new Promise((_, reject) => {
+    request.signal.addEventListener("abort", () => reject(request.signal.reason));
+  });
+
 export function interceptorTests(rpcTest: RpcTest): void {
-  rpcTest("interceptors of the caller run around each call, the last outermost", async ({ dialer, listener }) => {
+  rpcTest("interceptors of the caller run around each call, the first outermost", async ({ dialer, listener }) => {
     const paths: (string | null)[] = [];
     const withPath = (context: HandlerContext): void => void paths.push(context.requestHeader.get("x-path"));
     listener.serve({
@@ -71,13 +96,13 @@ export function interceptorTests(rpcTest: RpcTest): void {
     };
     await client.echo({}, { onHeader });
     assert.deepEqual(notes.splice(0), order);
-    assert.equal(path, "a, b");
+    assert.equal(path, "b, a");
     await all(client.repeat({}, { onHeader }));
     assert.deepEqual(notes, order);
-    assert.deepEqual(paths, ["b, a", "b, a"]);
+    assert.deepEqual(paths, ["a, b", "a, b"]);
   });
 
-  rpcTest("interceptors of the callee run around each call, the last outermost", async ({ dialer, listener }) => {
+  rpcTest("interceptors of the callee run around each call, the first outermost", async ({ dialer, listener }) => {
     const notes: string[] = [];
     listener.serve(echo, { interceptors: [noting(notes, "a"), noting(notes, "b")] });
     const client = dialer.client();
@@ -88,7 +113,7 @@ export function interceptorTests(rpcTest: RpcTest): void {
     await client.collect(each([{}]), { onHeader });
     await all(client.converse(each([{}]), { onHeader }));
     assert.deepEqual(notes, [...order, ...order, ...order, ...order]);
-    assert.deepEqual(paths, ["a, b", "a, b", "a, b", "a, b"]);
+    assert.deepEqual(paths, ["b, a", "b, a", "b, a", "b, a"]);
   });
 
   for (const at of ["caller", "callee"] as const) {
@@ -123,15 +148,6 @@ export function interceptorTests(rpcTest: RpcTest): void {
 
   rpcTest("an interceptor of the caller may answer without a call", async ({ dialer, listener }) => {
     listener.serve(echo);
-    const cached: Interceptor = () => (request) =>
-      Promise.resolve({
-        stream: false,
-        service: request.service,
-        method: request.method as never,
-        header: new Headers({ "x-cache": "hit" }),
-        trailer: new Headers(),
-        message: create(EchoResponseSchema, { payload: bytesOf(3) }),
-      });
     const client = dialer.client({ interceptors: [cached] });
     assert.deepEqual((await client.echo({})).payload, bytesOf(3));
     assert.equal(listener.counters.get("rpc.served"), 0);
@@ -174,12 +190,6 @@ export function interceptorTests(rpcTest: RpcTest): void {
   });
 
   rpcTest("errors of interceptors end their call only", async ({ dialer, listener }) => {
-    const failing =
-      (error: unknown): Interceptor =>
-      () =>
-      () => {
-        throw error;
-      };
     const withdraw = listener.serve(echo, { interceptors: [failing(new Error("secret"))] });
     await assertFails(dialer.client().echo({}), Code.Internal, /^internal error$/);
     await assertFails(dialer.client().repeat({}), Code.Internal, /^internal error$/);
@@ -193,10 +203,6 @@ export function interceptorTests(rpcTest: RpcTest): void {
 
   rpcTest("a deadline holds for interceptors too", async ({ dialer, listener }) => {
     listener.serve(echo);
-    const stuck: Interceptor = () => (request) =>
-      new Promise((_, reject) => {
-        request.signal.addEventListener("abort", () => reject(request.signal.reason));
-      });
     const client = dialer.client({ interceptors: [stuck] });
     await assertFails(client.echo({}, { timeoutMs: 10 }), Code.DeadlineExceeded);
     await assertFails(client.repeat({}, { timeoutMs: 10 }), Code.DeadlineExceeded);
@@ -224,6 +230,7 @@ export function interceptorTests(rpcTest: RpcTest): void {
           },
           async *repeat(_, context) {
             note(context);
+            yield {};
           },
         },
         { interceptors },

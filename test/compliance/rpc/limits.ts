@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { EchoRequestSchema, EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
+import { protocol } from "../../../src/rpc/params.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { aborted, all, assertFails, bytesOf, each, failureOf, type RpcPair, until } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 /** A payload that makes an EchoRequest (and every message that has it alone) so many bytes long. */
 function payloadFor(messageBytes: number): Uint8Array {
@@ -71,7 +72,7 @@ export function limitTests(rpcTest: RpcTest): void {
     assert.deepEqual(listener.faults, []);
   });
 
-  for (const limit of [1000, 40_000]) {
+  for (const limit of [1000, protocol.maxPieceBytes + 5000]) {
     for (const past of ["request", "answer"] as const) {
       for (const who of ["sender", "receiver", "both"] as const) {
         const fact = `a ${past} one byte past ${limit} bytes is refused by the ${who}, one byte less passes`;

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { protocol } from "../../../src/rpc/params.ts";
 import { echo } from "./call-kinds.ts";
-import type { RpcTest } from "./rpc-compliance.ts";
 import { all, assertFails, bytesOf, each, type RpcEnd } from "./rpc-pair.ts";
+import type { RpcTest } from "./rpc-test.ts";
 
 interface Answered {
   header: Headers | undefined;
@@ -36,7 +36,7 @@ function metadataOf(entries: number, bytes: number): [string, string][] {
   return list;
 }
 
-const { maxMetadataBytes, maxMetadataEntries } = protocol;
+const { maxMetadataBytes, maxMetadataEntries, maxPieceBytes } = protocol;
 const withinBounds = [
   metadataOf(maxMetadataEntries, 1000),
   metadataOf(2, maxMetadataBytes),
@@ -51,11 +51,12 @@ const notAllowed: [string, string][] = [
   ["x-raw-bin", "not*base64"],
 ];
 
+function mirror(from: Headers, ...to: Headers[]): void {
+  for (const [key, value] of from) for (const headers of to) headers.append(key, value);
+}
+
 /** Serves handlers that answer what they are asked with, in header and trailer. */
 function serveMirror(end: RpcEnd): void {
-  const mirror = (from: Headers, ...to: Headers[]): void => {
-    for (const [key, value] of from) for (const headers of to) headers.append(key, value);
-  };
   end.serve({
     echo: ({ payload }, context) => {
       mirror(context.requestHeader, context.responseHeader, context.responseTrailer);
@@ -94,7 +95,7 @@ export function metadataTests(rpcTest: RpcTest): void {
     const payload = bytesOf(5);
     const runs: ((options: object) => Promise<unknown>)[] = [
       (options) => client.echo({ payload }, options),
-      (options) => client.echo({ payload: bytesOf(100_000) }, options),
+      (options) => client.echo({ payload: bytesOf(200_000) }, options),
       (options) => all(client.repeat({ payload, count: 3 }, options)),
       (options) => all(client.repeat({ payload, count: 0 }, options)),
       (options) => client.collect(each([{ payload }]), options),
@@ -135,7 +136,8 @@ export function metadataTests(rpcTest: RpcTest): void {
         onTrailer: (h: Headers) => answer.onTrailer(h),
       };
       // Header, trailer and the largest message of an End frame together are more than a frame holds.
-      for (const size of [0, 32_700, 32_764, 32_768]) await client.echo({ payload: bytesOf(size) }, options);
+      for (const size of [0, maxPieceBytes - 100, maxPieceBytes - 4, maxPieceBytes])
+        await client.echo({ payload: bytesOf(size) }, options);
       assert.equal([...(answer.header ?? [])].length, headers.length);
       assert.equal([...(answer.trailer ?? [])].length, headers.length);
       await all(client.repeat({ count: 2 }, options));
@@ -192,7 +194,7 @@ export function metadataTests(rpcTest: RpcTest): void {
     for (const [headers, code] of cases) {
       given = headers;
       await assertFails(client.echo({}), code);
-      await assertFails(client.echo({ payload: bytesOf(100_000) }), code);
+      await assertFails(client.echo({ payload: bytesOf(200_000) }), code);
       await assertFails(client.repeat({}), code);
       await assertFails(client.collect(each([])), code);
       await assertFails(client.converse(each([])), code);
@@ -205,11 +207,11 @@ export function metadataTests(rpcTest: RpcTest): void {
       pair.listener.serve({
         echo: (_, { responseHeader }) => {
           responseHeader.set("x-head", "1");
-          return { payload: bytesOf(70_000) };
+          return { payload: bytesOf(170_000) };
         },
         async *repeat(_, { responseHeader }) {
           responseHeader.set("x-head", "1");
-          yield { payload: bytesOf(70_000) };
+          yield { payload: bytesOf(170_000) };
         },
       });
       const client = pair.dialer.client();
@@ -218,7 +220,7 @@ export function metadataTests(rpcTest: RpcTest): void {
         assert.equal(error.metadata.get("x-head"), "1");
       }
     },
-    { listener: { maxMessageBytes: 65_536 } },
+    { listener: { maxMessageBytes: 160_000 } },
   );
 
   rpcTest("an error of a handler that set a header late keeps its code", async ({ dialer, listener }) => {

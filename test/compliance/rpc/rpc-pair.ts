@@ -86,7 +86,9 @@ export async function* each<T>(items: Iterable<T>): AsyncIterable<T> {
 
 /** Bytes of a length whose content tells their place. */
 export function bytesOf(length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (i * 7) ^ (i >> 8));
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = (i * 7) ^ (i >> 8);
+  return bytes;
 }
 
 /** Never resolves by itself. */

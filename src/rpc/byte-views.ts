@@ -1,4 +1,9 @@
-// Bytes that are kept for long must not keep the chunk alive in which they came.
+// Views of the memory that chunks came in: what class they have, and how long they keep it alive.
+
+/** The same bytes as a Uint8Array that is no Buffer. */
+export function plainView(bytes: Uint8Array): Uint8Array {
+  return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
+}
 
 /** A view of a chunk may hold this many times its own size. */
 const maxShare = 4;

@@ -1,0 +1,56 @@
+// A link whose bytes arrive a few at a time, all within the turn: a timer for each would take minutes.
+
+import type { NodeId } from "../../../src/identity/node-id.ts";
+import type { Link, LinkRole, LinkSink } from "../../../src/link/link.ts";
+import type { DswarmError } from "../../../src/util/errors.ts";
+
+/** Hands on what another link brings in chunks of `chunkBytes`. */
+export class SplitLink implements Link {
+  readonly role: LinkRole;
+  readonly localId: NodeId;
+  readonly remoteId: NodeId;
+  readonly remoteAddress: string;
+  readonly #inner: Link;
+  readonly #chunkBytes: number;
+  #isOver = false;
+
+  constructor(inner: Link, chunkBytes: number) {
+    this.role = inner.role;
+    this.localId = inner.localId;
+    this.remoteId = inner.remoteId;
+    this.remoteAddress = inner.remoteAddress;
+    this.#inner = inner;
+    this.#chunkBytes = chunkBytes;
+  }
+
+  get bufferedBytes(): number {
+    return this.#inner.bufferedBytes;
+  }
+
+  open(sink: LinkSink): void {
+    this.#inner.open({
+      data: (bytes) => {
+        for (let at = 0; at < bytes.length && !this.#isOver; at += this.#chunkBytes) {
+          sink.data(bytes.subarray(at, at + this.#chunkBytes));
+        }
+      },
+      drain: () => sink.drain(),
+      closed: (reason) => {
+        this.#isOver = true;
+        sink.closed(reason);
+      },
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#inner.write(bytes);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  abort(reason: DswarmError): void {
+    this.#inner.abort(reason);
+  }
+}
