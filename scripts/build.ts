@@ -1,7 +1,6 @@
 // Emits dist/: JavaScript, types and source maps, for Node and for TypeScript projects that depend on dswarm.
 import { execFileSync } from "node:child_process";
-import { chmodSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 
 rmSync("dist", { recursive: true, force: true });
 execFileSync("tsc", ["--project", "tsconfig.build.json"], { stdio: "inherit" });
-chmodSync("dist/src/cli/main.js", 0o755);

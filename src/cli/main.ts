@@ -1,15 +1,11 @@
-#!/usr/bin/env node
-// The command line `dswarm`.
+// The command line `dswarm`; bin/dswarm.mjs starts it.
 import { CommanderError } from "commander";
 import { exitCodes } from "./cli-error.ts";
-import { keepCompiledCode } from "./compile-cache.ts";
 import type { Context } from "./context.ts";
 import type { FailureFlags } from "./failure.ts";
 import { createProgram } from "./program.ts";
 import { programName } from "./program-name.ts";
 import { terminalOn } from "./terminal.ts";
-
-keepCompiledCode();
 
 const context: Context = {
   stdout: terminalOn(process.stdout),

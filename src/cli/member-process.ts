@@ -1,7 +1,6 @@
 // A node of a swarm in a process of its own: `start --json`, whose events come on its stdout and which ends when its stdin
 // does, so that none outlives a swarm that was killed.
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Clock } from "../util/clock.ts";
@@ -32,8 +31,8 @@ export interface MemberProcessInit {
 
 // A node closes within seconds; one that hangs is not waited for.
 const closeGraceMs = 15_000;
-// What is built has another extension.
-const mainPath = join(import.meta.dirname, import.meta.filename.endsWith(".ts") ? "main.ts" : "main.js");
+// A member runs the same program in the same way as this one.
+const [, programPath = ""] = process.argv;
 
 /** A child process that runs one node. */
 export class MemberProcess implements Member {
@@ -50,9 +49,13 @@ export class MemberProcess implements Member {
 
   /** @throws CliError when the process ends before its node listens */
   async start(): Promise<void> {
-    const child = spawn(process.execPath, [mainPath, "start", "--json", "--until-eof", ...this.#init.args], {
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, programPath, "start", "--json", "--until-eof", ...this.#init.args],
+      {
+        stdio: ["pipe", "pipe", "pipe"],
+      },
+    );
     this.#child = child;
     const listening = Promise.withResolvers<void>();
     onLines(child.stdout, (line) => this.#onEventLine(line, listening.resolve));

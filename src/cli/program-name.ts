@@ -12,7 +12,8 @@ export function programName(
   script: string = process.argv[1] ?? "",
   directory: string = process.cwd(),
 ): string {
-  if (basename(script) !== "main.ts") return environment["npm_lifecycle_event"] === "npx" ? "npx dswarm" : "dswarm";
+  if (!["dswarm.mjs", "main.ts"].includes(basename(script)))
+    return environment["npm_lifecycle_event"] === "npx" ? "npx dswarm" : "dswarm";
   const isScript = ["dswarm", "start"].includes(environment["npm_lifecycle_event"] ?? "");
   return isScript ? "npm run -s dswarm --" : `node ${relative(directory, script)}`;
 }

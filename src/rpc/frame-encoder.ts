@@ -6,6 +6,7 @@
 // (a property test holds them to it); the rare ones go through the generated codec.
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FrameSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import { protocol } from "./params.ts";
 
 /** The body of a frame, as the generated code has it. */
 export type FrameBody = NonNullable<MessageInitShape<typeof FrameSchema>["body"]>;
@@ -28,10 +29,24 @@ const tag = {
   creditBytes: 0x08,
 } as const;
 
-const bufferBytes = 65_536;
+// What a turn of small calls needs, and what a turn needs that ends with the largest frame.
+const bufferSizes = [8192, 65_536 + protocol.maxFrameBytes] as const;
 const maxSpares = 16;
-/** Buffers between uses, so that idle connections hold none. Bounded by `maxSpares`. */
-const spares: Buffer[] = [];
+/** Buffers between uses, by size, so that idle connections hold none. Bounded by `maxSpares`. */
+const spares: ReadonlyMap<number, Buffer[]> = new Map(bufferSizes.map((size) => [size, []]));
+
+/** A buffer of at least so many bytes. */
+function takeBuffer(bytes: number): Buffer {
+  const size = bufferSizes.find((each) => each >= bytes);
+  return size === undefined ? Buffer.allocUnsafeSlow(bytes) : (spares.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size));
+}
+
+function giveBack(buffer: Buffer): void {
+  const same = spares.get(buffer.length);
+  if (same !== undefined && same.length < maxSpares) same.push(buffer);
+}
+
+const noBytes = Buffer.alloc(0);
 
 /** Collects frames until they are taken. */
 export class FrameEncoder {
@@ -48,12 +63,12 @@ export class FrameEncoder {
    * @returns what `use` returned
    */
   take<T>(use: (bytes: Uint8Array) => T): T {
-    const buffer = this.#buffer ?? Buffer.alloc(0);
+    const buffer = this.#buffer ?? noBytes;
     const length = this.#length;
     this.#buffer = undefined;
     this.#length = 0;
     const result = use(buffer.subarray(0, length));
-    if (buffer.length === bufferBytes && spares.length < maxSpares) spares.push(buffer);
+    giveBack(buffer);
     return result;
   }
 
@@ -123,13 +138,15 @@ export class FrameEncoder {
   }
 
   #room(bytes: number): Buffer {
-    this.#buffer ??= spares.pop() ?? Buffer.allocUnsafeSlow(bufferBytes);
-    if (this.#length + bytes > this.#buffer.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#length + bytes));
-      this.#buffer.copy(larger, 0, 0, this.#length);
-      this.#buffer = larger;
+    const buffer = this.#buffer;
+    if (buffer !== undefined && this.#length + bytes <= buffer.length) return buffer;
+    const larger = takeBuffer(Math.max((buffer?.length ?? 0) * 2, this.#length + bytes));
+    if (buffer !== undefined) {
+      buffer.copy(larger, 0, 0, this.#length);
+      giveBack(buffer);
     }
-    return this.#buffer;
+    this.#buffer = larger;
+    return larger;
   }
 
   #field(buffer: Buffer, fieldTag: number, value: number): void {

@@ -379,13 +379,14 @@ export class RpcConnection implements StreamHost {
     if (!(ours ? fromCallee : fromCaller).has(body.case)) {
       throw new DswarmError("frame_invalid", `${body.case} on stream ${streamId}`);
     }
-    if (body.case === "data") this.#received.received(body.value.payload.length + protocol.dataFrameCost);
     const stream = this.#streams.get(streamId);
+    // The peer may have opened streams before it had our go-away.
+    const known = ours ? streamId < this.#nextId : streamId <= this.#lastRemoteId || this.#refusing;
+    if (stream === undefined && !known) throw new DswarmError("frame_invalid", `stream ${streamId} was never opened`);
+    const cost = body.case === "data" ? body.value.payload.length + protocol.dataFrameCost : 0;
+    if (cost > 0) this.#received.received(cost);
     if (stream === undefined) {
-      // The peer may have opened streams before it had our go-away.
-      const known = ours ? streamId < this.#nextId : streamId <= this.#lastRemoteId || this.#refusing;
-      if (!known) throw new DswarmError("frame_invalid", `stream ${streamId} was never opened`);
-      if (body.case === "data") this.consumed(body.value.payload.length + protocol.dataFrameCost);
+      if (cost > 0) this.consumed(cost);
       return;
     }
     switch (body.case) {

@@ -3,9 +3,9 @@
 /** Fixed by the protocol (docs/protocol.md): both ends rely on them. */
 export const protocol = {
   /** Bytes of an encoded frame at most, without its length prefix. */
-  maxFrameBytes: 65_536,
-  /** Message bytes at most in one Data, Open or End frame. */
-  maxPieceBytes: 32_768,
+  maxFrameBytes: 131_072,
+  /** Message bytes at most in one Data, Open or End frame: 64 KiB of payload with the fields around it fit. */
+  maxPieceBytes: 69_632,
   /** Bytes of metadata keys and values at most, in one Open, Header or End frame, each list by itself. */
   maxMetadataBytes: 16_384,
   /** Metadata entries at most, likewise. */
@@ -17,7 +17,7 @@ export const protocol = {
   /** Credit that a Data frame costs beyond its payload, so that empty messages are bounded too. */
   dataFrameCost: 64,
   /** Credit of a new stream, each way. */
-  initialStreamCredit: 65_536,
+  initialStreamCredit: 131_072,
   /** Credit of a new connection, each way. */
   initialConnectionCredit: 1_048_576,
 } as const;
@@ -28,7 +28,7 @@ export interface RpcOptions {
   readonly maxMessageBytes?: number;
   /** Calls that a peer may have running here at once on one connection. At least 1. @default 1024 */
   readonly maxConcurrentStreams?: number;
-  /** Bytes that a peer may send ahead of a consumer on one stream. At least 65536. @default 262144 */
+  /** Bytes that a peer may send ahead of a consumer on one stream. At least 131072. @default 262144 */
   readonly streamWindowBytes?: number;
   /** Bytes received and not yet consumed, on all streams of a connection, above which the peer gets no more credit. @default 8388608 */
   readonly maxUnconsumedBytes?: number;

@@ -63,7 +63,7 @@ describe("the packed package", { timeout }, () => {
   });
 
   test("has the command", { timeout }, () => {
-    const output = execFileSync(process.execPath, [join(installed, "dist/src/cli/main.js"), "--version"], {
+    const output = execFileSync(process.execPath, [join(installed, "bin/dswarm.mjs"), "--version"], {
       encoding: "utf8",
     });
     assert.match(output, /^\d+\.\d+\.\d+\n$/);

@@ -16,7 +16,7 @@ export const file_dswarm_v1_frame: GenFile = /*@__PURE__*/
 
 /**
  * One frame of the RPC layer. Frames follow one another in the plaintext of the box stream, each preceded by its length
- * as a varint. A frame's encoding is at most 65536 bytes.
+ * as a varint. A frame's encoding is at most 131072 bytes.
  *
  * A frame without a known body is ignored, so that later versions may add bodies.
  *
@@ -153,7 +153,7 @@ export type Open = Message<"dswarm.v1.Open"> & {
   metadata: Metadata[];
 
   /**
-   * The first message, whole, at most 32768 bytes. It costs no credit. Absent when it travels in Data frames.
+   * The first message, whole, at most 69632 bytes. It costs no credit. Absent when it travels in Data frames.
    *
    * @generated from field: optional bytes message = 4;
    */
@@ -230,8 +230,8 @@ export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
  */
 export type Data = Message<"dswarm.v1.Data"> & {
   /**
-   * The bytes of the piece, at most 32768. A Data frame costs this many bytes and 64 more of the credit of its stream
-   * and of the connection; a stream starts with a credit of 65536 each way, a connection with 1048576.
+   * The bytes of the piece, at most 69632. A Data frame costs this many bytes and 64 more of the credit of its stream
+   * and of the connection; a stream starts with a credit of 131072 each way, a connection with 1048576.
    *
    * @generated from field: bytes payload = 1;
    */
@@ -309,7 +309,7 @@ export type End = Message<"dswarm.v1.End"> & {
   trailer: Metadata[];
 
   /**
-   * The only message of a unary answer, whole, at most 32768 bytes. It costs no credit.
+   * The only message of a unary answer, whole, at most 69632 bytes. It costs no credit.
    *
    * @generated from field: optional bytes response = 6;
    */
