@@ -17,7 +17,11 @@ export const errorTable = {
   address_invalid: { message: "not a valid dswarm:// address", connect: Code.InvalidArgument, retryable: false },
   key_file_invalid: { message: "the key file is not usable", connect: Code.FailedPrecondition, retryable: false },
   // node
-  data_dir_in_use: { message: "another node uses the data directory", connect: Code.FailedPrecondition, retryable: true },
+  data_dir_in_use: {
+    message: "another node uses the data directory",
+    connect: Code.FailedPrecondition,
+    retryable: true,
+  },
   data_dir_invalid: { message: "the data directory is not usable", connect: Code.FailedPrecondition, retryable: false },
   bind_failed: { message: "cannot listen on the address", connect: Code.FailedPrecondition, retryable: false },
   interface_unknown: { message: "no such network interface", connect: Code.InvalidArgument, retryable: false },

@@ -59,14 +59,14 @@ const body: fc.Arbitrary<Body | undefined> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc
-      .record({ method, halfClose: fc.boolean(), message: maybe(bytes), metadata: someMetadata })
+      .record({ method, halfClose: fc.nat(3).map((n) => n === 0), message: maybe(bytes), metadata: someMetadata })
       .map(({ message, ...open }) => ({ case: "open" as const, value: { ...open, ...(message && { message }) } })),
   },
   {
     weight: 16,
     arbitrary: fc.record({ payload: bytes, more: fc.boolean() }).map((value) => ({ case: "data" as const, value })),
   },
-  { weight: 4, arbitrary: fc.constant({ case: "halfClose" as const, value: {} }) },
+  { weight: 2, arbitrary: fc.constant({ case: "halfClose" as const, value: {} }) },
   {
     weight: 4,
     arbitrary: fc
@@ -78,7 +78,7 @@ const body: fc.Arbitrary<Body | undefined> = fc.oneof(
       })
       .map(({ response, ...end }) => ({ case: "end" as const, value: { ...end, ...(response && { response }) } })),
   },
-  { weight: 3, arbitrary: fc.constant({ case: "cancel" as const, value: {} }) },
+  { weight: 1, arbitrary: fc.constant({ case: "cancel" as const, value: {} }) },
   {
     weight: 3,
     arbitrary: rarely().map((isNothing) => ({ case: "credit" as const, value: { bytes: isNothing ? 0 : 5000 } })),
