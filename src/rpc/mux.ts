@@ -315,7 +315,6 @@ export class RpcConnection implements StreamHost {
   #onConnectionFrame(body: Frame["body"]): void {
     switch (body.case) {
       case "credit":
-        if (body.value.bytes === 0) throw new DswarmError("frame_invalid", "a credit of nothing");
         this.#outbox.schedule.addConnectionCredit(body.value.bytes);
         this.#outbox.planFlush();
         return;

@@ -1,6 +1,6 @@
 // Takes turns: messages of many streams leave in pieces, one stream after the other, within the credit of each stream and of
 // the connection, and only while the link has room. So a large message never holds up a small one.
-
+import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { protocol } from "./params.ts";
 import type { Stream } from "./stream.ts";
@@ -58,8 +58,9 @@ export class SendSchedule {
     }
   }
 
+  /** @throws DswarmError `frame_invalid` */
   addConnectionCredit(bytes: number): void {
-    this.#credit += bytes;
+    this.#credit = withCredit(this.#credit, bytes);
   }
 
   /** A stream got credit: it may take its turn again. */

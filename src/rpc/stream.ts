@@ -14,6 +14,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import { ownedBytes, plainView } from "./byte-views.ts";
+import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { metadataFault } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
@@ -271,9 +272,7 @@ export class Stream implements Assembling {
   }
 
   onCredit(bytes: number): void {
-    this.sendCredit += bytes;
-    // Nobody needs this much: a peer that gives it is broken or plays.
-    if (bytes === 0 || this.sendCredit > 2 ** 40) throw new DswarmError("frame_invalid", "a credit out of its range");
+    this.sendCredit = withCredit(this.sendCredit, bytes);
   }
 
   /** Ends the stream for a fault of the peer or of this end, telling the peer and the handler. */

@@ -30,33 +30,37 @@ const lengths = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: protocol.maxPieceBytes - 8, max: protocol.maxPieceBytes }) },
 );
 const bytes = fc.tuple(lengths, fc.nat(255)).map(([length, seed]) => new Uint8Array(length).map((_, i) => seed + i));
-const name = fc.string({ unit: fc.constantFrom(..."abcXYZ./_1"), minLength: 1, maxLength: protocol.maxMethodBytes });
+const name = fc.string({
+  unit: fc.constantFrom("a", "Z", ".", "/", "_", "1"),
+  minLength: 1,
+  maxLength: protocol.maxMethodBytes,
+});
 const option = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(uint31, name, uint31, option(bytes), fc.boolean()).map(([id, method, timeoutMs, message, halfClose]) => ({
-    write: (encoder) => encoder.open(id, Buffer.from(method, "latin1"), timeoutMs, message, halfClose),
+    write: (encoder: FrameEncoder) => encoder.open(id, Buffer.from(method, "latin1"), timeoutMs, message, halfClose),
     expected: generated(id, { case: "open", value: { method, timeoutMs, halfClose, ...(message && { message }) } }),
   })),
   fc.tuple(uint31, bytes, fc.boolean()).map(([id, payload, more]) => ({
-    write: (encoder) => encoder.data(id, payload, more),
+    write: (encoder: FrameEncoder) => encoder.data(id, payload, more),
     expected: generated(id, { case: "data", value: { payload, more } }),
   })),
   uint31.map((id) => ({
-    write: (encoder) => encoder.halfClose(id),
+    write: (encoder: FrameEncoder) => encoder.halfClose(id),
     expected: generated(id, { case: "halfClose", value: {} }),
   })),
   fc.tuple(uint31, option(bytes)).map(([id, response]) => ({
-    write: (encoder) => encoder.endOk(id, response),
+    write: (encoder: FrameEncoder) => encoder.endOk(id, response),
     expected: generated(id, { case: "end", value: { ...(response && { response }) } }),
   })),
   fc.tuple(fc.oneof(fc.constant(0), uint31), uint32).map(([id, credit]) => ({
-    write: (encoder) => encoder.credit(id, Math.max(1, credit)),
+    write: (encoder: FrameEncoder) => encoder.credit(id, Math.max(1, credit)),
     expected: generated(id, { case: "credit", value: { bytes: Math.max(1, credit) } }),
   })),
   fc.tuple(uint31, bytes).map(([id, value]) => {
     const body: FrameBody = { case: "header", value: { metadata: [{ key: "k-bin", value }] } };
-    return { write: (encoder) => void encoder.frame(id, body), expected: generated(id, body) };
+    return { write: (encoder: FrameEncoder) => void encoder.frame(id, body), expected: generated(id, body) };
   }),
 );
 
@@ -65,7 +69,7 @@ suite("the frame encoder", () => {
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 12 }), (steps) => {
         const encoder = new FrameEncoder();
-        for (const { write } of steps) write(encoder);
+        for (const one of steps) one.write(encoder);
         const expected = Buffer.concat(steps.map((each) => each.expected));
         assert.equal(encoder.length, expected.length);
         encoder.take((written) => assert.ok(expected.equals(written)));

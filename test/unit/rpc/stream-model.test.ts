@@ -50,8 +50,11 @@ const bytes = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(40_000, 60_000).map((length) => echoBytes(length)) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1).map((more) => new Uint8Array(protocol.maxPieceBytes + more)) },
 );
-const metadata = rarely().map((isBad) => [{ key: isBad ? "Not Allowed" : "x-good", value: Uint8Array.of(65) }]);
-const someMetadata = fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: metadata });
+type Metadata = { key: string; value: Uint8Array }[];
+const metadata: fc.Arbitrary<Metadata> = rarely().map((isBad) => [
+  { key: isBad ? "Not Allowed" : "x-good", value: Uint8Array.of(65) },
+]);
+const someMetadata = fc.oneof({ weight: 3, arbitrary: fc.constant<Metadata>([]) }, { weight: 1, arbitrary: metadata });
 const method = fc.constantFrom("Echo", "Echo", "Repeat", "Collect", "Collect", "Converse", "Nothing").map(echoMethod);
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined });
 
@@ -100,43 +103,40 @@ const step: fc.Arbitrary<Step> = fc.record({
 });
 const steps = fc.array(step, { minLength: 1, maxLength: 40, size: "max" });
 
+const connectionOnly = (): readonly number[] => [0];
+const ours = (model: StreamModel): readonly number[] => model.ours;
+const theirs = (model: StreamModel): readonly number[] => (model.theirs.length > 0 ? model.theirs : late(model));
+
+/** The stream that the peer has opened last, be it over. */
+function late({ nextTheirs }: StreamModel): readonly number[] {
+  return nextTheirs > 2 ? [nextTheirs - 2] : [];
+}
+
+/** The streams on which a sane peer sends a frame of a kind. */
+const fitting: Readonly<Record<NonNullable<Body["case"]>, (model: StreamModel) => readonly number[]>> = {
+  open: (model) => [model.nextTheirs],
+  data: (model) => [...model.ours, ...model.theirs, ...model.theirs, ...late(model)],
+  halfClose: theirs,
+  end: ours,
+  cancel: theirs,
+  credit: (model) => [0, ...model.ours, ...model.theirs],
+  ping: connectionOnly,
+  pong: connectionOnly,
+  goAway: connectionOnly,
+  header: ours,
+};
+
 /** The stream that a step is about; undefined where there is none that fits. */
 function streamOf({ aim, n, body: sent }: Step, model: StreamModel): number | undefined {
   if (aim === "any") return n;
-  const one = (ids: readonly number[]): number | undefined => ids[n % ids.length];
-  const late = model.nextTheirs > 2 ? [model.nextTheirs - 2] : [];
-  switch (sent?.case) {
-    case "open":
-      return model.nextTheirs;
-    case "ping":
-    case "pong":
-    case "goAway":
-      return 0;
-    case "header":
-    case "end":
-      return one(model.ours);
-    case "halfClose":
-    case "cancel":
-      return one(model.theirs.length > 0 ? model.theirs : late);
-    case "credit":
-      return one([0, ...model.ours, ...model.theirs]);
-    default:
-      return one([...model.ours, ...model.theirs, ...model.theirs, ...late]);
-  }
+  const streams = fitting[sent?.case ?? "data"](model);
+  return streams[n % streams.length];
 }
 
 /** A frame of the connection under test as the model says it. */
 function lineOf({ streamId, body: sent }: Frame): string {
-  switch (sent.case) {
-    case "end":
-      return `end ${streamId} ${sent.value.code}`;
-    case "pong":
-      return `pong ${sent.value.id}`;
-    case "cancel":
-      return `cancel ${streamId}`;
-    default:
-      return `unexpected ${sent.case} on ${streamId}`;
-  }
+  if (sent.case === "end") return `end ${streamId} ${sent.value.code}`;
+  return sent.case === "pong" ? `pong ${sent.value.id}` : `${sent.case} ${streamId}`;
 }
 
 /** Runs the steps against a connection and the model. */

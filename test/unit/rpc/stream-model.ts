@@ -34,6 +34,8 @@ interface ModelStream {
   pieces: Uint8Array[];
 }
 
+const maxStatus: number = Code.Unauthenticated;
+
 type DataBody = Extract<Body, { case: "data" }>["value"];
 type OpenBody = Extract<Body, { case: "open" }>["value"];
 type EndBody = Extract<Body, { case: "end" }>["value"];
@@ -133,7 +135,11 @@ export class StreamModel {
       }
       case "end":
         return this.#onEnd(id, stream, body.value);
-      default:
+      case "ping":
+      case "pong":
+      case "goAway":
+      case undefined:
+        return;
     }
   }
 
@@ -151,8 +157,14 @@ export class StreamModel {
         }
         return;
       case "pong":
+      case undefined:
         return;
-      default:
+      case "open":
+      case "data":
+      case "halfClose":
+      case "end":
+      case "cancel":
+      case "header":
         this.#die("frame_invalid");
     }
   }
@@ -221,7 +233,7 @@ export class StreamModel {
       (stream.pieces.length > 0 ? Code.Internal : undefined) ??
       (stream.answering && (end.header?.length ?? 0) > 0 ? Code.Internal : undefined);
     if (fault !== undefined) return this.#settle(id, fault);
-    if (code !== 0) return this.#settle(id, code > Code.Unauthenticated ? Code.Unknown : code);
+    if (code !== 0) return this.#settle(id, code > maxStatus ? Code.Unknown : code);
     if (response !== undefined) stream.messages.push(response);
     const isOne = stream.kind === "bidi" || stream.messages.length === 1;
     this.#settle(id, isOne && stream.messages.every(decodes) ? 0 : Code.Internal);
