@@ -128,7 +128,11 @@ function varint(bytes: Uint8Array): number {
 function lengthDelimited(bytes: Uint8Array): Uint8Array | undefined {
   at++;
   const length = varint(bytes);
-  if (length < 0 || at + length > bytes.length) return undefined;
+  if (length < 0 || at + length > bytes.length) {
+    // Never mistaken for the end of the frame: a field that is cut off is not one that is missing.
+    at = bytes.length + 1;
+    return undefined;
+  }
   at += length;
   return bytes.subarray(at - length, at);
 }

@@ -84,6 +84,12 @@ test("reads, or refuses, arbitrary bytes as the generated codec does", () => {
   );
 });
 
+test("refuses a field that is cut off as the generated codec does", () => {
+  const cutOpen = Uint8Array.of(8, 1, 18, 12, 10, 5, 97, 46, 66, 47, 67, 16, 1, 34, 0x80, 0x01);
+  const cutEnd = Uint8Array.of(8, 1, 42, 3, 50, 0x80, 0x01);
+  for (const input of [cutOpen, cutEnd]) assert.deepEqual([byHand(input), generated(input)], ["refused", "refused"]);
+});
+
 test("tells methods apart however many it has seen", () => {
   for (let round = 0; round < 3; round++) {
     for (let i = 0; i < 100; i++) {
