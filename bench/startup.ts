@@ -45,7 +45,8 @@ interface Program {
 }
 
 const builtIndex = "./dist/src/index.js";
-const cli = "src/cli/main.ts";
+// As package.json starts it.
+const cli = ["--max-semi-space-size=4", "bin/dswarm.mjs"];
 const cacheDir = mkdtempSync(join(tmpdir(), "dswarm-bench-"));
 const libraries = importedLibraries(join(root, "src/index.ts"));
 const baseline = program(
@@ -66,7 +67,11 @@ const programs: readonly Program[] = [
   ...(existsSync(join(root, builtIndex))
     ? [program("the same, compiled (npm run build)", nodeSource(builtIndex))]
     : []),
-  ...(existsSync(join(root, cli)) ? [{ label: "dswarm start", args: [cli, "start", "--json", "--no-discovery"] }] : []),
+  {
+    label: "dswarm start",
+    args: [...cli, "start", "--json", "--no-discovery"],
+    env: { XDG_CACHE_HOME: cacheDir },
+  },
 ];
 
 /** @param source an ES module */

@@ -1,10 +1,14 @@
 // A process of a swarm, as the benchmark sees it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 const processPath = join(import.meta.dirname, "swarm-process.ts");
+const cacheDir = join(tmpdir(), `dswarm-bench-${process.pid}`);
+process.on("exit", () => rmSync(cacheDir, { recursive: true, force: true }));
 const deadlineMs = 60_000;
 
 /** A process of the swarm, running from the start. Ended by `end`. */
@@ -18,7 +22,11 @@ export class SwarmMember {
   /** @param ownNodes that it runs, of `allNodes` in the swarm */
   constructor(ownNodes: number, allNodes: number, udpPort: number) {
     const args = [ownNodes, allNodes, udpPort].map(String);
-    const child = spawn(process.execPath, [processPath, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+    // As bin/dswarm.mjs starts a node: with a small young generation, and compiled code kept from the start before.
+    const child = spawn(process.execPath, ["--max-semi-space-size=4", processPath, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, NODE_COMPILE_CACHE: cacheDir },
+    });
     this.#child = child;
     createInterface({ input: child.stdout }).on("line", (line) => {
       const { event, urls } = JSON.parse(line) as { event: string; urls: string[] };
@@ -47,7 +55,8 @@ export class SwarmMember {
 
   async end(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    this.#child.kill("SIGKILL");
+    // An exit in order keeps the compiled code.
+    this.#child.stdin?.end();
     await once(this.#child, "exit");
   }
 

@@ -64,7 +64,7 @@ export class InterceptedTransport implements Transport {
     });
   }
 
-  stream<I extends DescMessage, O extends DescMessage>(
+  async stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined = this.#options.defaultTimeoutMs,
@@ -73,11 +73,17 @@ export class InterceptedTransport implements Transport {
     contextValues?: ContextValues,
   ): Promise<StreamResponse<I, O>> {
     const leftMs = this.#countDown(timeoutMs);
-    return runStreamingCall<I, O>({
+    let innermost: AsyncIterable<unknown> | undefined;
+    const response = await runStreamingCall<I, O>({
       ...this.#settings(signal, timeoutMs),
       req: { stream: true, method, message: requests, ...this.#common(method, header, contextValues) },
-      next: (request) => this.#inner.stream(method, request.signal, leftMs(), request.header, request.message),
+      next: async (request) => {
+        const inner = await this.#inner.stream(method, request.signal, leftMs(), request.header, request.message);
+        innermost = inner.message;
+        return inner;
+      },
     });
+    return { ...response, message: withReturn(response.message, () => innermost) };
   }
 
   /** Returns a function that tells the time left for the inner transport, 0 for no limit. */
@@ -111,6 +117,27 @@ export class InterceptedTransport implements Transport {
       contextValues: contextValues ?? createContextValues(),
     };
   }
+}
+
+/** Messages whose reader may stop early: Connect leaves that out of what its interceptors give. */
+function withReturn<T>(
+  messages: AsyncIterable<T>,
+  innermost: () => AsyncIterable<unknown> | undefined,
+): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const reader = messages[Symbol.asyncIterator]();
+      return {
+        next: () => reader.next(),
+        async return() {
+          await innermost()?.[Symbol.asyncIterator]().return?.();
+          // Interceptors, and Connect around them, see an end and clean up.
+          await reader.next().catch(() => undefined);
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }
 
 interface CallSettings {
