@@ -1,12 +1,15 @@
 // Cuts a byte stream into frames. Bytes may come split or joined in any way.
 import type { Frame } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
-import { plainView } from "./byte-views.ts";
+import { ownedBytes, plainView } from "./byte-views.ts";
 import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
 
 // A varint of this many bytes holds every length that is allowed.
 const maxPrefixBytes = 3;
+
+// Whoever keeps a message keeps at most this much alive beyond it, however large the chunk is in which it came.
+const maxKeptBytes = 65_536;
 
 /** Decodes frames. Bounded by one frame of `protocol.maxFrameBytes`. */
 export class FrameDecoder {
@@ -19,7 +22,7 @@ export class FrameDecoder {
 
   /**
    * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete. The payloads of
-   * the frames are views of that memory: plain Uint8Arrays, as a Buffer's `slice` would surprise who expects a copy.
+   * the frames may be views of that memory: plain Uint8Arrays, as a Buffer's `slice` would surprise who expects a copy.
    * @throws DswarmError `frame_too_large` or `frame_invalid`; the decoder is then of no further use
    */
   push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
@@ -31,10 +34,11 @@ export class FrameDecoder {
         continue;
       }
       const length = this.#readPrefix(bytes[at++] ?? 0);
-      if (length === undefined) continue;
+      // An empty frame has no body: it is ignored, as cheaply as it is sent.
+      if (length === undefined || length === 0) continue;
       const end = at + length;
       if (end <= bytes.length) {
-        onFrame(decode(bytes.subarray(at, end)));
+        onFrame(decode(ownedBytes(bytes.subarray(at, end), maxKeptBytes)));
         at = end;
       } else {
         this.#partial = plainView(Buffer.allocUnsafeSlow(length));

@@ -1,4 +1,5 @@
 // Calls over the memory link, as it is and with delay.
+import { createRpcClient } from "../../../src/rpc/client.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 import { memoryLinks } from "./memory-links.ts";
 import { rpcCompliance } from "./rpc-compliance.ts";
@@ -10,4 +11,5 @@ rpcCompliance(
     const random = new VirtualClock(1);
     return { delayMs: () => random.random() * 3, chunkBytes: 40_001 };
   }),
+  { makeClient: createRpcClient },
 );

@@ -8,7 +8,7 @@ import { flowTests } from "./flow.ts";
 import { interceptorTests } from "./interceptors.ts";
 import { limitTests } from "./limits.ts";
 import { metadataTests } from "./metadata.ts";
-import type { MakeLinks } from "./rpc-pair.ts";
+import type { MakeClient, MakeLinks } from "./rpc-pair.ts";
 import { rpcTestOn } from "./rpc-test.ts";
 import { statusTests } from "./statuses.ts";
 
@@ -16,6 +16,8 @@ import { statusTests } from "./statuses.ts";
 export interface LinkTraits {
   /** Whether it moves many mebibytes in a moment. @default true */
   readonly isFast?: boolean;
+  /** How its clients are made. @default Connect's createClient */
+  readonly makeClient?: MakeClient;
 }
 
 /**
@@ -23,8 +25,12 @@ export interface LinkTraits {
  * @param name of the kind of link, for the report
  * @param makeLinks makes a fresh pair of link ends for each test
  */
-export function rpcCompliance(name: string, makeLinks: MakeLinks, { isFast = true }: LinkTraits = {}): void {
-  const rpcTest = rpcTestOn(makeLinks);
+export function rpcCompliance(
+  name: string,
+  makeLinks: MakeLinks,
+  { isFast = true, makeClient }: LinkTraits = {},
+): void {
+  const rpcTest = rpcTestOn(makeLinks, makeClient);
   suite(`calls over ${name}`, () => {
     callKindTests(rpcTest, isFast);
     deadlineTests(rpcTest);

@@ -3,7 +3,15 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, Code, ConnectError, createClient, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import {
+  type Client,
+  Code,
+  ConnectError,
+  createClient,
+  type Interceptor,
+  type ServiceImpl,
+  type Transport,
+} from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import type { Link } from "../../../src/link/link.ts";
 import { RpcConnection } from "../../../src/rpc/mux.ts";
@@ -25,6 +33,9 @@ export interface LinkEnds {
 }
 
 export type MakeLinks = () => Promise<LinkEnds>;
+
+/** Makes a client: Connect's `createClient`, or what nodes use instead. */
+export type MakeClient = <S extends DescService>(service: S, transport: Transport) => Client<S>;
 
 /** Settings of the two ends. */
 export interface PairOptions {
@@ -148,11 +159,13 @@ export class RpcEnd {
   readonly counters = new Counters();
   readonly faults: LogFields[] = [];
   readonly clock: Clock;
+  readonly #makeClient: MakeClient;
   /** How the connection has ended. */
   ended: { readonly reason: DswarmError | undefined } | undefined;
 
-  constructor(link: Link, options: RpcOptions, clock: Clock) {
+  constructor(link: Link, options: RpcOptions, clock: Clock, makeClient: MakeClient) {
     this.clock = clock;
+    this.#makeClient = makeClient;
     const logger = { ...silentLogger, error: (fields: LogFields): void => void this.faults.push(fields) };
     this.registry = new ServiceRegistry({ clock, logger, counters: this.counters });
     this.connection = new RpcConnection(link, {
@@ -179,7 +192,7 @@ export class RpcEnd {
   clientOf<S extends DescService>(service: S, options: Partial<RpcTransportOptions> = {}): Client<S> {
     const { connection, clock } = this;
     const transport = createRpcTransport({ connect: () => connection, clock, authority: "peer", ...options });
-    return createClient(service, transport);
+    return this.#makeClient(service, transport);
   }
 
   get isQuiet(): boolean {
@@ -200,10 +213,10 @@ export class RpcPair {
   readonly clock = new CountingClock();
   readonly #links: LinkEnds;
 
-  constructor(links: LinkEnds, options: PairOptions = {}) {
+  constructor(links: LinkEnds, options: PairOptions = {}, makeClient: MakeClient = createClient) {
     this.#links = links;
-    this.dialer = new RpcEnd(links.dialer, options.dialer ?? {}, this.clock);
-    this.listener = new RpcEnd(links.listener, options.listener ?? {}, this.clock);
+    this.dialer = new RpcEnd(links.dialer, options.dialer ?? {}, this.clock, makeClient);
+    this.listener = new RpcEnd(links.listener, options.listener ?? {}, this.clock, makeClient);
   }
 
   cut(): void {

@@ -15,12 +15,12 @@ const rpcTest = rpcTestOn(memoryLinks());
 /** An interceptor that wraps streams, as those that log or count messages do. */
 const wrapping: Interceptor = (next) => async (request) => {
   const response = await next(request);
-  if (!response.stream) return response;
-  async function* wrapped(messages: typeof response.message): typeof response.message {
-    for await (const message of messages) yield message;
-  }
-  return { ...response, message: wrapped(response.message) } as typeof response;
+  return response.stream ? { ...response, message: wrapped(response.message) } : response;
 };
+
+async function* wrapped<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  for await (const message of messages) yield message;
+}
 
 const interceptorLists: readonly (readonly Interceptor[])[] = [[], [transparent], [wrapping, transparent]];
 

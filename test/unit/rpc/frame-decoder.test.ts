@@ -96,15 +96,15 @@ suite("the frame decoder", () => {
     assert.equal(decode([Uint8Array.of(0x80, 0x80, 0x80)]).error?.code, "frame_too_large");
     assert.equal(decode([Uint8Array.of(0xff, 0xff, 0x7f)]).error?.code, "frame_too_large");
     // Not the shortest form, but one that protobuf runtimes read.
-    assert.equal(decode([Uint8Array.of(0x80, 0x80, 0x00)]).frames.length, 1);
+    assert.equal(decode([Uint8Array.of(0x80, 0x80, 0x00)]).error, undefined);
+    assert.equal(decode([Uint8Array.of(0x82, 0x80, 0x00, 0x08, 0x01)]).frames.length, 1);
   });
 
-  test("an empty frame is a frame without a body", () => {
-    const { frames: received } = decode([new Uint8Array(3)]);
-    assert.deepEqual(
-      received.map(({ streamId, body }) => [streamId, body.case]),
-      Array.from({ length: 3 }, () => [0, undefined]),
-    );
+  test("ignores empty frames", () => {
+    const good = frameOf(100);
+    const { frames: received, error } = decode([Buffer.concat([new Uint8Array(3), good, new Uint8Array(3), good])]);
+    assert.equal(error, undefined);
+    assert.equal(received.length, 2);
   });
 
   test("calls back for what came before a fault", () => {
@@ -126,6 +126,17 @@ suite("the frame decoder", () => {
       received.map((one) => one.constructor),
       [Uint8Array, Uint8Array],
     );
+  });
+
+  test("keeps no large chunk alive for a small payload", () => {
+    const bytes = new Uint8Array(1 << 20);
+    const small = frameOf(100);
+    bytes.set(small, 5000);
+    const held: number[] = [];
+    new FrameDecoder().push(bytes, ({ body }) => {
+      if (body.case === "data") held.push(body.value.payload.buffer.byteLength);
+    });
+    assert.deepEqual(held, [100]);
   });
 
   test("costs time by the byte, also for a frame that comes one byte at a time", () => {
