@@ -13,11 +13,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
-import { ownedBytes, plainView } from "./byte-views.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { metadataFault } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
+import { PieceBuffer } from "./piece-buffer.ts";
 import type { Assembling } from "./receive-budget.ts";
 import { endOfError } from "./status.ts";
 
@@ -78,8 +78,7 @@ export class Stream implements Assembling {
   /** Costs of received messages, not released. */
   #held = 0;
   /** Pieces of an incomplete message. Bounded by the receive credit and `maxMessageBytes`. */
-  #pieces: Uint8Array[] = [];
-  #pieceBytes = 0;
+  #pieces: PieceBuffer | undefined;
   #pieceCost = 0;
   /** The part of it for which the peer was given credit. */
   #pieceCostPaid = 0;
@@ -189,28 +188,28 @@ export class Stream implements Assembling {
     if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
     if (this.#remoteDone) return this.fail(new DswarmError("frame_invalid", "a message after the half-close"));
     this.#answering = true;
-    this.#pieceBytes += payload.length;
-    if (this.#pieceBytes > this.#host.config.maxMessageBytes) return this.fail(new DswarmError("message_too_large"));
+    const bytes = payload.length + (this.#pieces?.bytes ?? 0);
+    if (bytes > this.#host.config.maxMessageBytes) return this.fail(new DswarmError("message_too_large"));
     if (more) this.#onPiece(payload, cost);
     else this.#onLastPiece(payload, cost);
   }
 
   #onPiece(payload: Uint8Array, cost: number): void {
-    // An empty piece carries nothing on: taken, a peer could pile up pieces without end.
+    // An empty piece carries nothing on: taken, a peer could send pieces without end.
     if (payload.length === 0) return this.fail(new DswarmError("frame_invalid", "an empty piece"));
-    this.#pieces.push(ownedBytes(payload));
+    this.#pieces ??= new PieceBuffer();
+    this.#pieces.add(payload);
     this.#pieceCost += cost;
     if (this.#hungry) this.#host.assembling(this, cost);
   }
 
   #onLastPiece(payload: Uint8Array, cost: number): void {
-    if (this.#pieces.length === 0) {
-      this.#pieceBytes = 0;
+    if (this.#pieces === undefined) {
       this.#hungry = false;
       this.handler?.onMessage(payload, cost);
       return;
     }
-    const message = plainView(Buffer.concat([...this.#pieces, payload], this.#pieceBytes));
+    const message = this.#pieces.join(payload);
     const paid = this.#pieceCostPaid;
     const unpaid = this.#pieceCost + cost - paid;
     this.#dropPieces();
@@ -222,8 +221,7 @@ export class Stream implements Assembling {
 
   #dropPieces(): void {
     if (this.#hungry && this.#pieceCost > 0) this.#host.assembled(this, this.#pieceCost);
-    this.#pieces = [];
-    this.#pieceBytes = 0;
+    this.#pieces = undefined;
     this.#pieceCost = 0;
     this.#pieceCostPaid = 0;
   }
@@ -236,7 +234,8 @@ export class Stream implements Assembling {
   }
 
   onHalfClose(): void {
-    if (this.#remoteDone || this.#pieces.length > 0) return this.fail(new DswarmError("frame_invalid", "a half-close"));
+    if (this.#remoteDone || this.#pieces !== undefined)
+      return this.fail(new DswarmError("frame_invalid", "a half-close"));
     this.remoteHalfClosed();
     this.handler?.onHalfClose();
   }
@@ -259,7 +258,7 @@ export class Stream implements Assembling {
       metadataFault(end.header) ??
       metadataFault(end.trailer) ??
       this.inlineFault(end.response) ??
-      (this.#pieces.length > 0 ? new DswarmError("frame_invalid", "an end within a message") : undefined) ??
+      (this.#pieces !== undefined ? new DswarmError("frame_invalid", "an end within a message") : undefined) ??
       (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
     this.#close();
     if (fault === undefined) this.handler?.onEnd(end);
@@ -316,7 +315,7 @@ export class Stream implements Assembling {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#pieces.length > 0) this.#dropPieces();
+    if (this.#pieces !== undefined) this.#dropPieces();
     // What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
     this.#host.consumed(this.#held);
     this.#held = 0;

@@ -1,6 +1,13 @@
 // Connect's Transport over dswarm's wire: what createClient needs to call a peer.
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import type { Interceptor, StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  type StreamResponse,
+  type Transport,
+  type UnaryResponse,
+} from "@connectrpc/connect";
 import type { Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { abortedErrorOf, CallerPatience } from "./caller-patience.ts";
@@ -117,7 +124,7 @@ interface Connected {
 }
 
 function timeLimit(timeoutMs: number | undefined): number | undefined {
-  if (Number.isNaN(timeoutMs)) throw new RangeError("timeoutMs is not a number");
+  if (Number.isNaN(timeoutMs)) throw new ConnectError("timeoutMs is not a number", Code.InvalidArgument);
   return timeoutMs === undefined || timeoutMs <= 0 ? undefined : timeoutMs;
 }
 

@@ -124,7 +124,7 @@ export function deadlineTests(rpcTest: RpcTest): void {
         await client.echo({}, { timeoutMs });
         await all(client.repeat({ count: 2 }, { timeoutMs }));
       }
-      await assertFails(client.echo({}, { timeoutMs: Number.NaN }), Code.Internal, /not a number/);
+      await assertFails(client.echo({}, { timeoutMs: Number.NaN }), Code.InvalidArgument, /not a number/);
     }
   });
 
