@@ -143,7 +143,7 @@ export class RpcConnection implements StreamHost {
     halfClose: boolean,
     handler: StreamHandler,
   ): Stream {
-    if (!this.usable) throw this.#closeReason?.error ?? new DswarmError("link_closed");
+    if (!this.usable) throw new DswarmError("link_closed", undefined, { cause: this.#closeReason?.error });
     const id = this.#nextId;
     this.#nextId += 2;
     const stream = new Stream(this, id, true);

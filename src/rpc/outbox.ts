@@ -8,8 +8,9 @@ import type { Stream } from "./stream.ts";
 
 // The encoder is handed to the link when it holds this much, before the turn ends.
 const flushBytes = 65_536;
-// Messages up to this size are sent at once even where the link is behind: a turn of their own would cost more.
+// Messages up to this size are sent at once even where the link is a little behind: a turn of their own would cost more.
 const smallBytes = 1024;
+const littleBehindBytes = 1_048_576;
 
 /** Sends frames. Bounded by `maxQueuedBytes` beyond one message a stream. */
 export class Outbox {
@@ -32,7 +33,8 @@ export class Outbox {
    * to wait for their turn as Data frames, so that many calls at once do not pile up in the link.
    */
   takesInline(bytes: number): boolean {
-    return bytes <= (this.#linkHasRoom ? protocol.maxPieceBytes : smallBytes);
+    if (this.#linkHasRoom) return bytes <= protocol.maxPieceBytes;
+    return bytes <= smallBytes && this.#link.bufferedBytes + this.encoder.length < littleBehindBytes;
   }
 
   /** Sends a message in turn with those of other streams. Returns undefined when it is sent already. */

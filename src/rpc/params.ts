@@ -26,11 +26,18 @@ export const protocol = {
 export interface RpcOptions {
   /** Bytes of one message at most, sent or received. 1 to 2^30. @default 16777216 */
   readonly maxMessageBytes?: number;
-  /** Calls that a peer may have running here at once on one connection. At least 1. @default 1024 */
+  /**
+   * Calls that a peer may have here at once on one connection, from their opening until nothing of their handlers runs any
+   * more. At least 1. @default 1024
+   */
   readonly maxConcurrentStreams?: number;
   /** Bytes that a peer may send ahead of a consumer on one stream. At least 131072. @default 262144 */
   readonly streamWindowBytes?: number;
-  /** Bytes received and not yet consumed, on all streams of a connection, above which the peer gets no more credit. @default 8388608 */
+  /**
+   * Bytes received and not yet consumed, on all streams of a connection, above which the peer gets no more credit. Parts of
+   * messages that a consumer waits for count apart: above as many bytes of these, one message after the other is completed.
+   * At least 131072. @default 8388608
+   */
   readonly maxUnconsumedBytes?: number;
   /** Bytes queued for a peer that does not read, above which the connection is ended. @default 67108864 */
   readonly maxQueuedBytes?: number;

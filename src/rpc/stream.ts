@@ -254,11 +254,14 @@ export class Stream implements Assembling {
   }
 
   onEnd(end: End): void {
+    // A call may fail while an answer is under way; it cannot succeed then.
     const fault =
       metadataFault(end.header) ??
       metadataFault(end.trailer) ??
       this.inlineFault(end.response) ??
-      (this.#pieces !== undefined ? new DswarmError("frame_invalid", "an end within a message") : undefined) ??
+      (this.#pieces !== undefined && end.code === 0
+        ? new DswarmError("frame_invalid", "an end within a message")
+        : undefined) ??
       (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
     this.#close();
     if (fault === undefined) this.handler?.onEnd(end);

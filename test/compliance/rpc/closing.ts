@@ -134,6 +134,36 @@ export function closingTests(rpcTest: RpcTest): void {
     assert.equal(listener.ended?.reason?.code, "node_closed");
   });
 
+  rpcTest("listeners of signals, producers and readers may end the connection from within", async (pair) => {
+    const { dialer, listener } = pair;
+    const reason = new DswarmError("node_closed");
+    listener.serve({
+      echo: (_, { signal }) => {
+        // Told within the abort of the connection, of whose end it knows nothing yet.
+        signal.addEventListener("abort", () => {
+          listener.connection.abort(reason);
+          void listener.connection.close();
+          failureOf(listener.client().echo({})).then(assertLost, assert.fail);
+        });
+        return aborted(signal);
+      },
+      async *converse(requests, { signal }) {
+        signal.addEventListener("abort", () => listener.connection.abort(reason));
+        for await (const { payload } of requests) yield { payload };
+      },
+    });
+    async function* ending(): AsyncIterable<object> {
+      yield {};
+      await until("both run", () => listener.connection.running === 2);
+      dialer.connection.abort(reason);
+      yield {};
+    }
+    const client = dialer.client();
+    const calls = [failureOf(client.echo({})), failureOf(client.converse(ending()))];
+    for (const error of await Promise.all(calls)) assert.equal(error.code, Code.Unavailable);
+    await bothEnded(pair);
+  });
+
   for (const [how, end] of [
     ["an abort of the dialer", (pair: RpcPair) => pair.dialer.connection.abort(new DswarmError("keepalive_timeout"))],
     ["an abort of the listener", (pair: RpcPair) => pair.listener.connection.abort(new DswarmError("peer_too_slow"))],

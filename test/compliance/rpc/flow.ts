@@ -60,6 +60,7 @@ export function flowTests(rpcTest: RpcTest): void {
     assert.ok(ahead * chunk.length <= maxAheadBytes, `${ahead} messages were asked for`);
     const { unconsumedBytes } = dialer.connection;
     assert.ok(unconsumedBytes > 0 && unconsumedBytes <= rpcDefaults.streamWindowBytes, `${unconsumedBytes} bytes`);
+    assert.ok(listener.connection.link.bufferedBytes < mebibyte);
     await assertServes(dialer);
     assert.equal(made, ahead);
     // The reader goes on: so does the producer.
@@ -94,6 +95,7 @@ export function flowTests(rpcTest: RpcTest): void {
     assert.ok(ahead * chunk.length <= maxAheadBytes, `${ahead} messages were asked for`);
     const { unconsumedBytes } = listener.connection;
     assert.ok(unconsumedBytes > 0 && unconsumedBytes <= rpcDefaults.streamWindowBytes, `${unconsumedBytes} bytes`);
+    assert.ok(dialer.connection.link.bufferedBytes < mebibyte);
     await assertServes(dialer);
     assert.equal(made, ahead);
     gate.resolve();
@@ -223,6 +225,18 @@ export function flowTests(rpcTest: RpcTest): void {
     const answers = await Promise.all(Array.from({ length: 1000 }, () => dialer.client().echo({ payload })));
     for (const answer of answers) assert.equal(answer.payload.length, payload.length);
   });
+
+  rpcTest(
+    "twenty thousand calls at once of small messages",
+    async ({ dialer, listener }) => {
+      listener.serve(echo);
+      const client = dialer.client();
+      const payload = bytesOf(1000);
+      const answers = Array.from({ length: 20_000 }, () => client.echo({ payload }));
+      for (const answer of await Promise.all(answers)) assert.equal(answer.payload.length, payload.length);
+    },
+    { listener: { maxConcurrentStreams: 100_000 } },
+  );
 
   rpcTest(
     "messages far larger than the smallest window and budget arrive, many at once too",

@@ -230,7 +230,7 @@ export class StreamModel {
       metadataFault(end.trailer) ??
       (sizeOf(response) > protocol.maxPieceBytes ? Code.Internal : undefined) ??
       (sizeOf(response) > this.#config.maxMessageBytes ? Code.ResourceExhausted : undefined) ??
-      (stream.pieces.length > 0 ? Code.Internal : undefined) ??
+      (stream.pieces.length > 0 && code === 0 ? Code.Internal : undefined) ??
       (stream.answering && (end.header?.length ?? 0) > 0 ? Code.Internal : undefined);
     if (fault !== undefined) return this.#settle(id, fault);
     if (code !== 0) return this.#settle(id, code > maxStatus ? Code.Unknown : code);
