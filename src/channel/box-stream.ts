@@ -13,6 +13,11 @@ export const maxBodyBytes = 4096;
 /** Bytes that each box adds. */
 export const overheadBytes = 34;
 
+/** Bytes of the boxes of so many bytes. */
+export function boxedBytes(plainBytes: number): number {
+  return plainBytes + Math.ceil(plainBytes / maxBodyBytes) * overheadBytes;
+}
+
 const macBytes = 16;
 const headerBytes = 2 + macBytes;
 const zeroHeader = Buffer.alloc(headerBytes);
@@ -46,11 +51,14 @@ export class Boxer {
     advance(this.#bodyNonce, 1);
   }
 
-  /** Boxes bytes, into one allocation for all their boxes. Returns no bytes for none. */
-  box(plain: Uint8Array): Buffer {
-    const boxes = Math.ceil(plain.length / maxBodyBytes);
-    const output = Buffer.allocUnsafe(plain.length + boxes * overheadBytes);
-    for (let from = 0, to = 0; from < plain.length; from += maxBodyBytes) {
+  /**
+   * Boxes bytes. Returns no bytes for none.
+   * @param output where to, at least `boxedBytes` of them; not the memory of `plain`
+   * @returns the part of `output` that was written
+   */
+  box(plain: Uint8Array, output: Buffer = Buffer.allocUnsafe(boxedBytes(plain.length))): Buffer {
+    let to = 0;
+    for (let from = 0; from < plain.length; from += maxBodyBytes) {
       const body = plain.length <= maxBodyBytes ? plain : plain.subarray(from, from + maxBodyBytes);
       const bodyAt = to + overheadBytes;
       const cipher = output.subarray(bodyAt, bodyAt + body.length);
@@ -59,7 +67,7 @@ export class Boxer {
       this.#boxHeader(output.subarray(to, bodyAt), this.#header);
       to = bodyAt + body.length;
     }
-    return output;
+    return output.subarray(0, to);
   }
 
   /** The goodbye: 34 bytes, after which nothing may be boxed. */

@@ -1,15 +1,19 @@
 // The Link of the real network: a box stream on a websocket, after the Secret Handshake.
 import type { NodeId } from "../identity/node-id.ts";
 import type { Link, LinkRole, LinkSink } from "../link/link.ts";
+import { BufferPool } from "../util/buffer-pool.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import { Boxer, maxBodyBytes, overheadBytes, Unboxer } from "./box-stream.ts";
+import { Boxer, boxedBytes, maxBodyBytes, overheadBytes, Unboxer } from "./box-stream.ts";
 import type { HandshakeOutcome } from "./handshake.ts";
 import type { ChannelConfig } from "./options.ts";
 import type { WebSocketDuplex } from "./websocket.ts";
 
 /** How many times `closeTimeoutMs` a closing link may take while something still moves on it. */
 const maxCloseTimeouts = 10;
+
+// Boxes between their making and the operating system: those of a turn of small calls, and those of full messages.
+const buffers = new BufferPool([8192, 212_992], 16);
 
 /** What a link is made of. */
 export interface ChannelLinkOptions {
@@ -94,7 +98,7 @@ export class ChannelLink implements Link {
     for (let at = 0; at < bytes.length; at += this.#maxPlainBytes) {
       if (this.#isEnded || this.#saidGoodbye) return true;
       const part = bytes.length <= this.#maxPlainBytes ? bytes : bytes.subarray(at, at + this.#maxPlainBytes);
-      this.#duplex.send(this.#boxer.box(part), this.#onSent);
+      this.#sendBoxed(part);
       if (this.bufferedBytes > this.#config.maxBufferedBytes) {
         // Not from within the writer's own call.
         queueMicrotask(() => this.abort(new DswarmError("peer_too_slow")));
@@ -103,6 +107,14 @@ export class ChannelLink implements Link {
     }
     this.#wantsDrain ||= this.bufferedBytes > this.#config.highWaterMarkBytes;
     return !this.#wantsDrain;
+  }
+
+  #sendBoxed(plain: Uint8Array): void {
+    const buffer = buffers.take(boxedBytes(plain.length));
+    this.#duplex.send(this.#boxer.box(plain, buffer), () => {
+      buffers.giveBack(buffer);
+      this.#onSent();
+    });
   }
 
   async close(): Promise<void> {
@@ -155,10 +167,10 @@ export class ChannelLink implements Link {
     }
   }
 
-  readonly #onSent = (): void => {
+  #onSent(): void {
     this.#moves += 1;
     this.#drainIfRoom();
-  };
+  }
 
   #drainIfRoom(): void {
     if (!this.#wantsDrain || this.#isEnded || this.#sink === undefined) return;

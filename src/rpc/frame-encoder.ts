@@ -6,6 +6,7 @@
 // (a property test holds them to it); the rare ones go through the generated codec.
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { FrameSchema } from "../../gen/dswarm/v1/frame_pb.ts";
+import { BufferPool } from "../util/buffer-pool.ts";
 import { protocol } from "./params.ts";
 
 /** The body of a frame, as the generated code has it. */
@@ -29,22 +30,9 @@ const tag = {
   creditBytes: 0x08,
 } as const;
 
-// What a turn of small calls needs, and what a turn needs that ends with the largest frame.
-const bufferSizes = [8192, 65_536 + protocol.maxFrameBytes] as const;
-const maxSpares = 16;
-/** Buffers between uses, by size, so that idle connections hold none. Bounded by `maxSpares`. */
-const spares: ReadonlyMap<number, Buffer[]> = new Map(bufferSizes.map((size) => [size, []]));
-
-/** A buffer of at least so many bytes. */
-function takeBuffer(bytes: number): Buffer {
-  const size = bufferSizes.find((each) => each >= bytes);
-  return size === undefined ? Buffer.allocUnsafeSlow(bytes) : (spares.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size));
-}
-
-function giveBack(buffer: Buffer): void {
-  const same = spares.get(buffer.length);
-  if (same !== undefined && same.length < maxSpares) same.push(buffer);
-}
+// What a turn of small calls needs, and what a turn needs that ends with the largest frame. In a pool, so that idle
+// connections hold none.
+const buffers = new BufferPool([8192, 65_536 + protocol.maxFrameBytes], 16);
 
 const noBytes = Buffer.alloc(0);
 
@@ -68,7 +56,7 @@ export class FrameEncoder {
     this.#buffer = undefined;
     this.#length = 0;
     const result = use(buffer.subarray(0, length));
-    giveBack(buffer);
+    buffers.giveBack(buffer);
     return result;
   }
 
@@ -140,10 +128,10 @@ export class FrameEncoder {
   #room(bytes: number): Buffer {
     const buffer = this.#buffer;
     if (buffer !== undefined && this.#length + bytes <= buffer.length) return buffer;
-    const larger = takeBuffer(Math.max((buffer?.length ?? 0) * 2, this.#length + bytes));
+    const larger = buffers.take(Math.max((buffer?.length ?? 0) * 2, this.#length + bytes));
     if (buffer !== undefined) {
       buffer.copy(larger, 0, 0, this.#length);
-      giveBack(buffer);
+      buffers.giveBack(buffer);
     }
     this.#buffer = larger;
     return larger;

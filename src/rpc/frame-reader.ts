@@ -64,9 +64,9 @@ function readBody(bytes: Uint8Array, bodyTag: number | undefined): Frame["body"]
           $typeName: "dswarm.v1.End",
           code: 0,
           message: "",
-          details: [],
-          header: [],
-          trailer: [],
+          details: none,
+          header: none,
+          trailer: none,
           ...(response && { response }),
         },
       };
@@ -103,7 +103,7 @@ function readOpen(bytes: Uint8Array): Frame["body"] | undefined {
       $typeName: "dswarm.v1.Open",
       method,
       timeoutMs,
-      metadata: [],
+      metadata: none,
       ...(message && { message }),
       halfClose,
     },
@@ -111,6 +111,9 @@ function readOpen(bytes: Uint8Array): Frame["body"] | undefined {
 }
 
 const noBytes = new Uint8Array(0);
+/** Shared by all frames, which nobody changes. */
+const none: never[] = [];
+Object.freeze(none);
 
 /** A varint of at most 28 bits. Negative for a larger one, or one that is cut off. */
 function varint(bytes: Uint8Array): number {

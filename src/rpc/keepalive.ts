@@ -23,6 +23,8 @@ export class Keepalive {
   #cancelTimer: () => void;
   #heardAt: number;
   #usedAt: number;
+  /** Since the last tick, which then takes the time: to ask the clock for each call would cost too much. */
+  #wasUsed = false;
   #probedAt: number | undefined;
   #isStopped = false;
 
@@ -44,7 +46,7 @@ export class Keepalive {
 
   /** A call has ended. */
   used(): void {
-    this.#usedAt = this.#clock.now();
+    this.#wasUsed = true;
   }
 
   stop(): void {
@@ -58,6 +60,8 @@ export class Keepalive {
 
   #tick(): void {
     const now = this.#clock.now();
+    if (this.#wasUsed) this.#usedAt = now;
+    this.#wasUsed = false;
     const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.#config;
     if (this.#probedAt !== undefined && now - this.#probedAt >= keepaliveTimeoutMs) return this.#actions.onDead();
     if (idleTimeoutMs > 0 && now - this.#usedAt >= idleTimeoutMs && this.#actions.isIdle()) {

@@ -52,7 +52,8 @@ class PlainTransport implements Transport {
     this.#options = options;
   }
 
-  async unary<I extends DescMessage, O extends DescMessage>(
+  // Not async: a frame of it would wait for every call.
+  unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined = this.#options.defaultTimeoutMs,
@@ -65,10 +66,15 @@ class PlainTransport implements Transport {
       const request = encodeRequest(method.input, message);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
-      const connected = now instanceof RpcConnection ? { connection: now, timeoutMs: limitMs } : await now;
-      return await callUnary({ ...connected, clock, method, request, metadata, signal });
+      if (now instanceof RpcConnection) {
+        return callUnary({ connection: now, clock, method, request, metadata, signal, timeoutMs: limitMs });
+      }
+      return now.then(
+        (connected) => callUnary({ ...connected, clock, method, request, metadata, signal }),
+        (error: unknown) => Promise.reject(connectErrorOf(error)),
+      );
     } catch (error) {
-      throw connectErrorOf(error);
+      return Promise.reject(connectErrorOf(error));
     }
   }
 

@@ -30,12 +30,13 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   init: UnaryCallInit<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    new UnaryCall(init, resolve, reject).start();
+    new UnaryCall(init.method, resolve, reject).start(init);
   });
 }
 
 class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamHandler {
-  readonly #init: UnaryCallInit<I, O>;
+  // The rest of what it is made of is not kept: many calls wait at once, and what they hold is what the garbage collector copies.
+  readonly #method: DescMethodUnary<I, O>;
   readonly #resolve: (response: UnaryResponse<I, O>) => void;
   readonly #reject: (error: ConnectError) => void;
   #patience: CallerPatience | undefined;
@@ -44,17 +45,17 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   #response: Uint8Array | undefined;
 
   constructor(
-    init: UnaryCallInit<I, O>,
+    method: DescMethodUnary<I, O>,
     resolve: (response: UnaryResponse<I, O>) => void,
     reject: (error: ConnectError) => void,
   ) {
-    this.#init = init;
+    this.#method = method;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  start(): void {
-    const { connection, clock, method, request, metadata, signal, timeoutMs } = this.#init;
+  start(init: UnaryCallInit<I, O>): void {
+    const { connection, clock, method, request, metadata, signal, timeoutMs } = init;
     const inline = connection.takesInline(request.length);
     const name = methodNameBytes(method);
     try {
@@ -80,7 +81,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       return;
     }
     if (signal !== undefined || timeoutMs !== undefined) {
-      this.#patience = new CallerPatience(clock, signal, timeoutMs, this.#giveUp);
+      this.#patience = new CallerPatience(clock, signal, timeoutMs, (error) => this.#giveUp(error));
     }
   }
 
@@ -110,8 +111,8 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       return;
     }
     try {
-      const message = decodeResponse(this.#init.method.output, response);
-      this.#resolve(new LazyUnaryResponse(this.#init.method, message, header, end.trailer));
+      const message = decodeResponse(this.#method.output, response);
+      this.#resolve(new LazyUnaryResponse(this.#method, message, header, end.trailer));
     } catch (error) {
       this.#reject(connectErrorOf(error));
     }
@@ -133,11 +134,11 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
     }
   }
 
-  readonly #giveUp = (error: ConnectError): void => {
+  #giveUp(error: ConnectError): void {
     this.#patience?.stop();
     this.#stream?.cancel();
     this.#reject(error);
-  };
+  }
 }
 
 /** A response whose headers are made when they are asked for. */
