@@ -1,7 +1,8 @@
 // Messages of services to bytes and back, with the error that each side is to see.
-import { type DescMessage, fromBinary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
+import { decodeMessage } from "./message-reader.ts";
 import { encodeMessage } from "./message-writer.ts";
 
 /**
@@ -22,7 +23,7 @@ export function encodeRequest<I extends DescMessage>(schema: I, message: Message
  */
 export function decodeRequest<I extends DescMessage>(schema: I, bytes: Uint8Array): MessageShape<I> {
   try {
-    return fromBinary(schema, bytes);
+    return decodeMessage(schema, bytes);
   } catch (error) {
     throw new DswarmError("message_invalid", undefined, { cause: error });
   }
@@ -34,7 +35,7 @@ export function decodeRequest<I extends DescMessage>(schema: I, bytes: Uint8Arra
  */
 export function decodeResponse<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
   try {
-    return fromBinary(schema, bytes);
+    return decodeMessage(schema, bytes);
   } catch (error) {
     throw new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error);
   }

@@ -1,41 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create, createFileRegistry, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import {
-  FileDescriptorProtoSchema,
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
-} from "@bufbuild/protobuf/wkt";
 import * as fc from "fast-check";
 import { encodeMessage } from "../../../src/rpc/message-writer.ts";
-
-const types = { b: Type.BYTES, s: Type.STRING, u: Type.UINT32, f: Type.BOOL } as const;
-
-/** A message of the fields that are written by hand, each plain and proto3 optional, and one with a high number. */
-function schemaOf(...highest: readonly number[]): DescMessage {
-  const field = [...highest].flatMap((number) => ({
-    name: `high${number}`,
-    number,
-    type: Type.UINT32,
-    label: Label.OPTIONAL,
-  }));
-  for (const [i, [name, type]] of Object.entries(types).entries()) {
-    field.push({ name, number: i * 2 + 1, type, label: Label.OPTIONAL });
-    const optional = { name: `${name}o`, number: i * 2 + 2, type: type as Type.UINT32, label: Label.OPTIONAL };
-    field.push({ ...optional, proto3Optional: true, oneofIndex: i } as (typeof field)[number]);
-  }
-  const oneofDecl = Object.keys(types).map((name) => ({ name: `_${name}o` }));
-  const file = create(FileDescriptorProtoSchema, {
-    name: "test.proto",
-    package: "test",
-    syntax: "proto3",
-    messageType: [{ name: "Plain", field, oneofDecl }],
-  });
-  const schema = createFileRegistry(file, () => undefined).getMessage("test.Plain");
-  assert(schema !== undefined);
-  return schema;
-}
+import { scalarTypes, schemaOf } from "./scalar-schema.ts";
 
 const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   b: fc.uint8Array({ maxLength: 300 }),
@@ -62,7 +31,7 @@ function initOf(faulty: boolean): fc.Arbitrary<MessageInitShape<DescMessage>> {
     const right = values[name.charAt(0)] ?? fc.nat();
     return faulty ? fc.oneof({ arbitrary: right, weight: 4 }, { arbitrary: wrong, weight: 1 }) : right;
   };
-  const names = Object.keys(types).flatMap((name) => [name, `${name}o`]);
+  const names = Object.keys(scalarTypes).flatMap((name) => [name, `${name}o`]);
   const record = Object.fromEntries([...names, "high15", "high16"].map((name) => [name, value(name)]));
   return fc.record(record, { requiredKeys: [] }) as fc.Arbitrary<MessageInitShape<DescMessage>>;
 }
@@ -76,8 +45,8 @@ function outcome(encode: () => Uint8Array): string {
 }
 
 for (const [title, schema] of [
-  ["short tags", schemaOf(15)],
-  ["a long tag", schemaOf(15, 16)],
+  ["short tags", schemaOf({ optional: true, highest: [15] })],
+  ["a long tag", schemaOf({ optional: true, highest: [15, 16] })],
 ] as const) {
   test(`writes messages with ${title} as the generated codec does`, () => {
     fc.assert(
@@ -106,7 +75,7 @@ for (const [title, schema] of [
 }
 
 test("takes a message of another type as the generated codec does", () => {
-  const [one, other] = [schemaOf(15), schemaOf(14)];
+  const [one, other] = [schemaOf({ optional: true, highest: [15] }), schemaOf({ optional: true, highest: [14] })];
   const message = { ...create(one), $typeName: "test.Other" } as MessageInitShape<DescMessage>;
   assert.equal(
     outcome(() => encodeMessage(other, message)),
@@ -115,7 +84,7 @@ test("takes a message of another type as the generated codec does", () => {
 });
 
 test("keeps unknown fields of a whole message", () => {
-  const schema = schemaOf(15);
+  const schema = schemaOf({ optional: true, highest: [15] });
   const message = create(schema, { u: 7 });
   message.$unknown = [{ no: 40, wireType: WireType.Varint, data: new Uint8Array([1]) }];
   assert.deepEqual(Buffer.from(encodeMessage(schema, message)), Buffer.from(toBinary(schema, message)));
