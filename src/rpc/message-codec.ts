@@ -3,15 +3,19 @@ import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/prot
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
 import { decodeMessage } from "./message-reader.ts";
-import { encodeMessage } from "./message-writer.ts";
+import { encodeMessage, type MessageMemory } from "./message-writer.ts";
 
 /**
  * Caller: a request as bytes.
  * @throws ConnectError `internal` for a message that its schema does not allow
  */
-export function encodeRequest<I extends DescMessage>(schema: I, message: MessageInitShape<I>): Uint8Array {
+export function encodeRequest<I extends DescMessage>(
+  schema: I,
+  message: MessageInitShape<I>,
+  memory?: MessageMemory,
+): Uint8Array {
   try {
-    return encodeMessage(schema, message);
+    return encodeMessage(schema, message, memory);
   } catch (error) {
     throw new ConnectError("the request does not encode", Code.Internal, undefined, undefined, error);
   }

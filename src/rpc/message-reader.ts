@@ -78,8 +78,9 @@ function hotScalarOf(field: DescField): HotScalar | undefined {
     case ScalarType.SFIXED64:
     case ScalarType.SINT32:
     case ScalarType.SINT64:
-      return undefined;
+      break;
   }
+  return undefined;
 }
 
 /** Where the reading of a message stands. Reading never yields, so one for the process will do. */

@@ -10,6 +10,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import { protocol } from "./params.ts";
 
 /** Writes one field. Both methods get its value, which is not undefined. */
 interface FieldWriter {
@@ -25,18 +26,41 @@ type MessageWriter = readonly FieldWriter[] | "generated";
 /** By schema, made at its first use. */
 const writers = new WeakMap<DescMessage, MessageWriter>();
 
+// Messages smaller than this come from Node's own pool, which costs little.
+const minScratchBytes = 4096;
+/** Where large messages are written that are read at once. Made at its first use. */
+let scratch: Buffer | undefined;
+
+/** Memory of its own, or such as the next message may be written to: for whoever has read the message before that. */
+export type MessageMemory = "own" | "scratch";
+
 /**
- * A message as bytes, in memory of its own.
+ * A message as bytes.
  * @throws Error for a message that its schema does not allow
  */
-export function encodeMessage<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Uint8Array {
+export function encodeMessage<D extends DescMessage>(
+  schema: D,
+  message: MessageInitShape<D>,
+  memory: MessageMemory = "own",
+): Uint8Array {
   let writer = writers.get(schema);
   if (writer === undefined) {
     writer = compile(schema);
     writers.set(schema, writer);
   }
-  const bytes = writer === "generated" ? undefined : write(schema, writer, message);
+  const bytes = writer === "generated" ? undefined : write(schema, writer, message, memory);
   return bytes ?? toBinary(schema, create(schema, message));
+}
+
+/** The same bytes in memory that stays. */
+export function keptMessage(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer === scratch?.buffer ? Uint8Array.from(bytes) : bytes;
+}
+
+function outputOf(bytes: number, memory: MessageMemory): Buffer {
+  if (memory === "own" || bytes < minScratchBytes || bytes > protocol.maxPieceBytes) return Buffer.allocUnsafe(bytes);
+  scratch ??= Buffer.allocUnsafeSlow(protocol.maxPieceBytes);
+  return scratch.subarray(0, bytes);
 }
 
 function compile(schema: DescMessage): MessageWriter {
@@ -48,6 +72,7 @@ function write(
   schema: DescMessage,
   fields: readonly FieldWriter[],
   message: Record<string, unknown>,
+  memory: MessageMemory,
 ): Uint8Array | undefined {
   const typeName = message["$typeName"];
   if ((typeName !== undefined && typeName !== schema.typeName) || message["$unknown"] !== undefined) return undefined;
@@ -59,7 +84,7 @@ function write(
     if (fieldSize < 0) return undefined;
     size += fieldSize;
   }
-  const output = Buffer.allocUnsafe(size);
+  const output = outputOf(size, memory);
   let at = 0;
   for (const field of fields) {
     const value = message[field.name];

@@ -63,16 +63,17 @@ class PlainTransport implements Transport {
     try {
       const { clock } = this.#options;
       const metadata = metadataOf(header);
-      const request = encodeRequest(method.input, message);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
       if (now instanceof RpcConnection) {
+        const request = encodeRequest(method.input, message, "scratch");
         return callUnary({ connection: now, clock, method, request, metadata, signal, timeoutMs: limitMs });
       }
-      return now.then(
-        (connected) => callUnary({ ...connected, clock, method, request, metadata, signal }),
-        (error: unknown) => Promise.reject(connectErrorOf(error)),
-      );
+      const connecting = now.catch((error: unknown) => Promise.reject(connectErrorOf(error)));
+      // In case that the request does not encode, when nobody waits for the connection.
+      connecting.catch(() => undefined);
+      const request = encodeRequest(method.input, message);
+      return connecting.then((connected) => callUnary({ ...connected, clock, method, request, metadata, signal }));
     } catch (error) {
       return Promise.reject(connectErrorOf(error));
     }

@@ -7,6 +7,7 @@ import { DswarmError } from "../util/errors.ts";
 import { ownedBytes } from "./byte-views.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { decodeResponse } from "./message-codec.ts";
+import { keptMessage } from "./message-writer.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
 import type { RpcConnection } from "./mux.ts";
@@ -18,6 +19,7 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   readonly connection: RpcConnection;
   readonly clock: Clock;
   readonly method: DescMethodUnary<I, O>;
+  /** The memory is read before `callUnary` returns. */
   readonly request: Uint8Array;
   readonly metadata: Metadata[] | undefined;
   readonly signal: AbortSignal | undefined;
@@ -73,7 +75,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       );
       this.#stream = stream;
       stream.wantMessage();
-      if (!inline) this.#sendInData(stream, request);
+      if (!inline) this.#sendInData(stream, keptMessage(request));
       // Sending may have found the connection lost.
       if (stream.closed) return;
     } catch (error) {

@@ -8,7 +8,7 @@ import { DswarmError } from "../util/errors.ts";
 import { ownedBytes } from "./byte-views.ts";
 import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
 import { decodeRequest } from "./message-codec.ts";
-import { encodeMessage } from "./message-writer.ts";
+import { encodeMessage, keptMessage } from "./message-writer.ts";
 import { metadataBytes } from "./metadata.ts";
 import { connectErrorOf } from "./status.ts";
 import type { StreamHandler } from "./stream.ts";
@@ -103,12 +103,12 @@ export class UnaryHandlerCall implements StreamHandler {
     try {
       if (stream.closed) return this.#settle();
       const schema = this.#spec.method.output;
-      const response = encodeMessage(schema, output);
+      const response = encodeMessage(schema, output, "scratch");
       if (response.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
       const header = context.responseHeaderMetadata();
       const trailer = context.responseTrailerMetadata();
       if (!connection.takesInline(response.length + metadataBytes(header) + metadataBytes(trailer))) {
-        this.#sendInData(response, header, trailer);
+        this.#sendInData(keptMessage(response), header, trailer);
         return;
       }
       if (header.length === 0 && trailer.length === 0) stream.endOk(response);

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import * as fc from "fast-check";
-import { encodeMessage } from "../../../src/rpc/message-writer.ts";
+import { encodeMessage, keptMessage } from "../../../src/rpc/message-writer.ts";
+import { protocol } from "../../../src/rpc/params.ts";
 import { scalarTypes, schemaOf } from "./scalar-schema.ts";
 
 const values: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
@@ -88,4 +89,22 @@ test("keeps unknown fields of a whole message", () => {
   const message = create(schema, { u: 7 });
   message.$unknown = [{ no: 40, wireType: WireType.Varint, data: new Uint8Array([1]) }];
   assert.deepEqual(Buffer.from(encodeMessage(schema, message)), Buffer.from(toBinary(schema, message)));
+});
+
+test("a large message in scratch memory is the next one's to overwrite, unless it is kept", () => {
+  const schema = schemaOf({ optional: false, highest: [] });
+  const encoded = (byte: number, bytes: number): Uint8Array =>
+    encodeMessage(schema, { b: new Uint8Array(bytes).fill(byte) }, "scratch");
+  const first = encoded(1, 10_000);
+  const kept = keptMessage(first);
+  const expected = Buffer.from(kept);
+  const small = encoded(2, 100);
+  assert.deepEqual(Buffer.from(first), expected);
+  const second = encoded(3, 10_000);
+  assert.equal(second.buffer, first.buffer);
+  assert.notDeepEqual(Buffer.from(first), expected);
+  assert.deepEqual(Buffer.from(kept), expected);
+  assert.equal(keptMessage(small), small);
+  // One that no frame takes whole is not copied at once either.
+  assert.notEqual(encoded(4, protocol.maxPieceBytes).buffer, first.buffer);
 });
