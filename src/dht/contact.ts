@@ -1,0 +1,37 @@
+// A contact: a node and where it is reached, as the DHT keeps it and as peers tell of it.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
+import { DswarmError } from "../util/errors.ts";
+import { dhtProtocol } from "./params.ts";
+
+/** A node and where it is reached. */
+export interface Contact {
+  readonly id: NodeId;
+  /** The best first. 1 to 4. */
+  readonly addresses: readonly HostPort[];
+}
+
+/** Reads what a peer says of a contact. Returns undefined where that breaks a rule of the protocol. */
+export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" | "addresses">): Contact | undefined {
+  if (addresses.length < 1 || addresses.length > dhtProtocol.maxAddresses) return undefined;
+  const parsed: HostPort[] = [];
+  for (const text of addresses) {
+    const address = text.length > dhtProtocol.maxAddressLength ? undefined : parseHostPort(text);
+    if (address === undefined) return undefined;
+    parsed.push(address);
+  }
+  try {
+    return { id: NodeId.fromBytes(id), addresses: parsed };
+  } catch (error) {
+    if (error instanceof DswarmError) return undefined;
+    throw error;
+  }
+}
+
+/** A contact as a message for peers; of its addresses, those that the protocol has room for. */
+export function contactToMessage({ id, addresses }: Contact): MessageInitShape<typeof ContactSchema> {
+  const texts = addresses.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
+  return { id: id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) };
+}

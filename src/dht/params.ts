@@ -1,0 +1,58 @@
+// Numbers of the DHT: those fixed by the protocol, and those that each node chooses for itself.
+
+/** Fixed by the protocol (proto/dswarm/v1/dht.proto). */
+export const dhtProtocol = {
+  /** Bits of an id or a key. */
+  idBits: 256,
+  /** Addresses of a contact at most. */
+  maxAddresses: 4,
+  /** Characters of an address at most. */
+  maxAddressLength: 64,
+} as const;
+
+/** What a node may set of its routing table. */
+export interface RoutingOptions {
+  /** Contacts of a k-bucket at most, and as many replacements. 1 to 1024. @default 20 */
+  readonly k?: number;
+  /** Requests in a row without an answer after which a contact gives way to a replacement. At least 1. @default 3 */
+  readonly maxMisses?: number;
+  /** Requests in a row without an answer after which a contact goes even where nothing replaces it. At least `maxMisses`. @default 5 */
+  readonly maxMissesAlone?: number;
+  /**
+   * Contacts of a k-bucket at most that have the same host, so that one machine cannot fill it with keys of its own. At least 1.
+   * On loopback, where all have one host, it has to be `k`.
+   * @default 20
+   */
+  readonly maxPerHost?: number;
+  /** Milliseconds without a lookup in a k-bucket's range after which it is to be refreshed (paper, section 2.3). @default 3600000 */
+  readonly refreshMs?: number;
+}
+
+/** Checked settings of a routing table. */
+export type RoutingConfig = Readonly<Required<RoutingOptions>>;
+
+/** The defaults of RoutingOptions. */
+export const routingDefaults: RoutingConfig = Object.freeze({
+  k: 20,
+  maxMisses: 3,
+  maxMissesAlone: 5,
+  maxPerHost: 20,
+  refreshMs: 3_600_000,
+});
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError for a value out of its range
+ */
+export function resolveRoutingOptions(options: RoutingOptions = {}): RoutingConfig {
+  const config = { ...routingDefaults, ...options };
+  for (const [name, value] of Object.entries(config)) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new RangeError(`${name}: ${value} is not a whole number of at least 1`);
+  }
+  if (config.k > 1024) throw new RangeError(`k: ${config.k} is above 1024`);
+  if (config.maxMissesAlone < config.maxMisses) {
+    throw new RangeError(`maxMissesAlone: ${config.maxMissesAlone} is below maxMisses, which is ${config.maxMisses}`);
+  }
+  return Object.freeze(config);
+}

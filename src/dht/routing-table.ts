@@ -1,0 +1,181 @@
+// The routing table (Maymounkov and Mazières 2002, section 2.4, in the form of one k-bucket for each length of the prefix that
+// an id shares with the node's own). Only contacts that have answered enter.
+import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Contact } from "./contact.ts";
+import { type BucketEntry, KBucket, type Placement } from "./k-bucket.ts";
+import { dhtProtocol, type RoutingConfig } from "./params.ts";
+
+/** Settings of a routing table. */
+export interface RoutingTableOptions {
+  readonly self: NodeId;
+  readonly config: RoutingConfig;
+  readonly clock: Clock;
+  /** Whether a contact answers now. Must not reject. */
+  readonly ping: (contact: Contact) => Promise<boolean>;
+}
+
+interface Slot {
+  readonly bucket: KBucket;
+  /** When there last was a lookup in its range, on the clock's `now`. */
+  lookedUpAt: number;
+  /** Whether the contact seen longest ago is being pinged. */
+  isChecking: boolean;
+}
+
+/** Contacts by their distance. Bounded by 256 buckets. */
+export class RoutingTable {
+  readonly #options: RoutingTableOptions;
+  /** By the bits shared with the node's own id; made when first needed. */
+  readonly #slots: (Slot | undefined)[] = [];
+  #size = 0;
+
+  constructor(options: RoutingTableOptions) {
+    this.#options = options;
+  }
+
+  /** Contacts in all buckets, without replacements. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Entries by bucket: index (bits shared with the node's own id) and contacts, the one seen longest ago first. */
+  *buckets(): Generator<{ readonly index: number; readonly entries: readonly BucketEntry[] }> {
+    for (const [index, slot] of this.#slots.entries()) {
+      if (slot !== undefined && slot.bucket.entries.length > 0) yield { index, entries: slot.bucket.entries };
+    }
+  }
+
+  has(id: NodeId): boolean {
+    return this.#slots[this.#indexOf(id)]?.bucket.entries.some((entry) => entry.contact.id.equals(id)) ?? false;
+  }
+
+  /**
+   * Notes that a contact has answered. In a full bucket it waits until another fails, of which the one seen longest ago is
+   * pinged now.
+   */
+  seen(contact: Contact): Placement {
+    if (contact.id.equals(this.#options.self)) return "refused";
+    const slot = this.#slotFor(this.#indexOf(contact.id));
+    const before = slot.bucket.entries.length;
+    const placement = slot.bucket.seen(contact, this.#options.clock.now());
+    this.#size += slot.bucket.entries.length - before;
+    if (placement === "waiting" && !slot.isChecking) void this.#checkOldest(slot);
+    return placement;
+  }
+
+  /** Notes that a contact has not answered a request. That a connection was closed is no such thing. */
+  missed(id: NodeId): void {
+    this.#change(id, (bucket) => bucket.missed(id));
+  }
+
+  /** Forgets a contact, which has taken its leave. */
+  remove(id: NodeId): void {
+    this.#change(id, (bucket) => bucket.remove(id));
+  }
+
+  /**
+   * The contacts closest to a target that answer, the closest first.
+   * @param target 32 bytes
+   * @param except one that is left out, for example who asks
+   */
+  closest(target: Uint8Array, count: number, except?: NodeId): Contact[] {
+    const found: Contact[] = [];
+    for (const bucket of this.#bucketsByDistance(target)) {
+      const live = bucket.entries.filter((entry) => bucket.isLive(entry)).map((entry) => entry.contact);
+      live.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
+      for (const contact of live) {
+        if (except !== undefined && contact.id.equals(except)) continue;
+        found.push(contact);
+        if (found.length >= count) return found;
+      }
+    }
+    return found;
+  }
+
+  /** Notes that there is a lookup of a key, 32 bytes. */
+  lookedUp(target: Uint8Array): void {
+    const slot = this.#slots[sharedBits(this.#options.self.bytes, target)];
+    if (slot !== undefined) slot.lookedUpAt = this.#options.clock.now();
+  }
+
+  /** A random key (32 bytes) in the range of each bucket in use in which there was no lookup for `refreshMs`. */
+  refreshTargets(): Uint8Array[] {
+    const { clock, config } = this.#options;
+    const before = clock.now() - config.refreshMs;
+    return this.#slots.flatMap((slot, index) =>
+      slot !== undefined && slot.lookedUpAt <= before ? [this.randomKey(index)] : [],
+    );
+  }
+
+  /** A random key of 32 bytes that shares just so many leading bits with the node's own id. 0 to 255. */
+  randomKey(shared: number): Uint8Array {
+    const { self, clock } = this.#options;
+    const key = clock.randomBytes(dhtProtocol.idBits / 8);
+    const at = shared >>> 3;
+    key.set(self.bytes.subarray(0, at));
+    const own = self.bytes[at] ?? 0;
+    const flipped = 0x80 >>> (shared & 7);
+    const random = flipped - 1;
+    key[at] = ((own ^ flipped) & ~random) | ((key[at] ?? 0) & random);
+    return key;
+  }
+
+  /**
+   * Buckets in the order in which their contacts are away from a target, each as a whole closer than the next. With d = own id ^
+   * target: contacts of bucket i agree with the own id in front of bit i and differ in it. So where bit i of d is set, they are
+   * closer to the target than the own id is, and than all of the buckets behind; where it is not, farther than all of these.
+   */
+  *#bucketsByDistance(target: Uint8Array): Generator<KBucket> {
+    const self = this.#options.self.bytes;
+    const isCloser = (index: number): boolean =>
+      ((((self[index >>> 3] ?? 0) ^ (target[index >>> 3] ?? 0)) >>> (7 - (index & 7))) & 1) === 1;
+    const slots = this.#slots;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i];
+      if (slot !== undefined && isCloser(i)) yield slot.bucket;
+    }
+    for (let i = slots.length - 1; i >= 0; i--) {
+      const slot = slots[i];
+      if (slot !== undefined && !isCloser(i)) yield slot.bucket;
+    }
+  }
+
+  #indexOf(id: NodeId): number {
+    return sharedBits(this.#options.self.bytes, id.bytes);
+  }
+
+  #slotFor(index: number): Slot {
+    const known = this.#slots[index];
+    if (known !== undefined) return known;
+    const { config, clock } = this.#options;
+    const slot: Slot = { bucket: new KBucket(config), lookedUpAt: clock.now(), isChecking: false };
+    // Without holes, which would make the array slow.
+    while (this.#slots.length < index) this.#slots.push(undefined);
+    this.#slots[index] = slot;
+    return slot;
+  }
+
+  #change(id: NodeId, change: (bucket: KBucket) => boolean): void {
+    const slot = this.#slots[this.#indexOf(id)];
+    if (slot === undefined) return;
+    const before = slot.bucket.entries.length;
+    change(slot.bucket);
+    this.#size += slot.bucket.entries.length - before;
+  }
+
+  /** Until an answer shows that the bucket is well filled, or nobody waits any more. Each step costs an entry a miss. */
+  async #checkOldest(slot: Slot): Promise<void> {
+    slot.isChecking = true;
+    for (;;) {
+      const [oldest] = slot.bucket.entries;
+      if (oldest === undefined || slot.bucket.replacements.length === 0) break;
+      if (await this.#options.ping(oldest.contact)) {
+        this.seen(oldest.contact);
+        break;
+      }
+      this.missed(oldest.contact.id);
+    }
+    slot.isChecking = false;
+  }
+}
