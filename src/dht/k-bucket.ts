@@ -50,15 +50,18 @@ export class KBucket {
   /** Notes that a contact has answered. */
   seen(contact: Contact, now: number): Placement {
     const entry: BucketEntry = { contact, lastSeenAt: now, misses: 0 };
-    if (take(this.#entries, contact.id) !== undefined) {
-      this.#entries.push(entry);
+    const known = take(this.#entries, contact.id);
+    if (known !== undefined) {
+      // One that moves to a host that has its share here keeps the addresses that it had.
+      this.#entries.push(this.#hasRoomFor(contact, this.#entries) ? entry : { ...entry, contact: known.contact });
       return "updated";
     }
     take(this.#replacements, contact.id);
-    if (this.#ofHost(contact) >= this.#config.maxPerHost) return "refused";
+    if (!this.#hasRoomFor(contact, this.#entries)) return "refused";
     if (this.#entries.length >= this.#config.k) {
       const dead = this.#entries.find((other) => !this.isLive(other));
       if (dead === undefined) {
+        if (!this.#hasRoomFor(contact, this.#replacements)) return "refused";
         this.#replacements.push(entry);
         if (this.#replacements.length > this.#config.k) this.#replacements.shift();
         return "waiting";
@@ -67,6 +70,12 @@ export class KBucket {
     }
     this.#entries.push(entry);
     return "added";
+  }
+
+  /** Notes that an entry has answered a ping; its addresses stay as they are. */
+  answered(id: NodeId, now: number): void {
+    const entry = take(this.#entries, id);
+    if (entry !== undefined) this.#entries.push({ ...entry, lastSeenAt: now, misses: 0 });
   }
 
   /** Notes that a contact has not answered. Returns whether it is an entry no more. */
@@ -86,8 +95,9 @@ export class KBucket {
   remove(id: NodeId): boolean {
     take(this.#replacements, id);
     if (take(this.#entries, id) === undefined) return false;
-    const next = this.#replacements.pop();
+    const next = this.#replacements.findLast((entry) => this.#hasRoomFor(entry.contact, this.#entries));
     if (next !== undefined) {
+      take(this.#replacements, next.contact.id);
       // Among the entries in the order of when they were seen.
       const at = this.#entries.findIndex((other) => other.lastSeenAt > next.lastSeenAt);
       this.#entries.splice(at < 0 ? this.#entries.length : at, 0, next);
@@ -95,9 +105,10 @@ export class KBucket {
     return true;
   }
 
-  #ofHost({ addresses: [first] }: Contact): number {
+  #hasRoomFor({ addresses: [first] }: Contact, list: readonly BucketEntry[]): boolean {
+    const { k, maxPerHost } = this.#config;
     const host = first?.host;
-    return this.#entries.filter((entry) => entry.contact.addresses[0]?.host === host).length;
+    return maxPerHost >= k || list.filter((entry) => entry.contact.addresses[0]?.host === host).length < maxPerHost;
   }
 }
 

@@ -19,9 +19,9 @@ export interface RoutingOptions {
   /** Requests in a row without an answer after which a contact goes even where nothing replaces it. At least `maxMisses`. @default 5 */
   readonly maxMissesAlone?: number;
   /**
-   * Contacts of a k-bucket at most that have the same host, so that one machine cannot fill it with keys of its own. At least 1.
-   * On loopback, where all have one host, it has to be `k`.
-   * @default 20
+   * Contacts of a k-bucket at most that have the same host, so that one machine cannot fill it with keys of its own; likewise of
+   * the replacements. At least 1; from `k` on there is no such bound, which loopback needs, where all have one host.
+   * @default that of `k`
    */
   readonly maxPerHost?: number;
   /** Milliseconds without a lookup in a k-bucket's range after which it is to be refreshed (paper, section 2.3). @default 3600000 */
@@ -32,11 +32,10 @@ export interface RoutingOptions {
 export type RoutingConfig = Readonly<Required<RoutingOptions>>;
 
 /** The defaults of RoutingOptions. */
-export const routingDefaults: RoutingConfig = Object.freeze({
+export const routingDefaults = Object.freeze({
   k: 20,
   maxMisses: 3,
   maxMissesAlone: 5,
-  maxPerHost: 20,
   refreshMs: 3_600_000,
 });
 
@@ -45,7 +44,14 @@ export const routingDefaults: RoutingConfig = Object.freeze({
  * @throws RangeError for a value out of its range
  */
 export function resolveRoutingOptions(options: RoutingOptions = {}): RoutingConfig {
-  const config = { ...routingDefaults, ...options };
+  const k = options.k ?? routingDefaults.k;
+  const config = {
+    k,
+    maxMisses: options.maxMisses ?? routingDefaults.maxMisses,
+    maxMissesAlone: options.maxMissesAlone ?? routingDefaults.maxMissesAlone,
+    maxPerHost: options.maxPerHost ?? k,
+    refreshMs: options.refreshMs ?? routingDefaults.refreshMs,
+  };
   for (const [name, value] of Object.entries(config)) {
     if (!Number.isInteger(value) || value < 1)
       throw new RangeError(`${name}: ${value} is not a whole number of at least 1`);

@@ -11,7 +11,7 @@ export interface RoutingTableOptions {
   readonly self: NodeId;
   readonly config: RoutingConfig;
   readonly clock: Clock;
-  /** Whether a contact answers now. Must not reject. */
+  /** Whether a contact answers now. Must not reject, nor tell the table itself what came of it. */
   readonly ping: (contact: Contact) => Promise<boolean>;
 }
 
@@ -164,18 +164,18 @@ export class RoutingTable {
     this.#size += slot.bucket.entries.length - before;
   }
 
-  /** Until an answer shows that the bucket is well filled, or nobody waits any more. Each step costs an entry a miss. */
+  /** One ping for a newcomer: an outage of this node's own must not empty the bucket. */
   async #checkOldest(slot: Slot): Promise<void> {
+    const [oldest] = slot.bucket.entries;
+    if (oldest === undefined) return;
+    const { contact } = oldest;
     slot.isChecking = true;
-    for (;;) {
-      const [oldest] = slot.bucket.entries;
-      if (oldest === undefined || slot.bucket.replacements.length === 0) break;
-      if (await this.#options.ping(oldest.contact)) {
-        this.seen(oldest.contact);
-        break;
-      }
-      this.missed(oldest.contact.id);
+    try {
+      // It may have moved or left until then.
+      if (await this.#options.ping(contact)) slot.bucket.answered(contact.id, this.#options.clock.now());
+      else this.missed(contact.id);
+    } finally {
+      slot.isChecking = false;
     }
-    slot.isChecking = false;
   }
 }

@@ -92,16 +92,32 @@ test("a full bucket keeps those that answer, whoever else comes", async () => {
   assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3), far(1)));
 });
 
-test("in a full bucket the one that answers no ping gives way to the newcomer seen last", async () => {
+test("in a full bucket the one that answers no ping gives way to the newcomer seen last, a ping a newcomer", async () => {
   const rig = makeRig({ k: 3 });
   for (const n of [1, 2, 3]) rig.table.seen(far(n));
-  rig.alive.add(far(2).id.toHex());
-  rig.table.seen(far(4));
-  rig.table.seen(far(5));
-  await rig.clock.advance(1000);
-  assert.deepEqual(rig.pinged, hexOf(far(1), far(1), far(1), far(2)));
-  assert.deepEqual(entriesOf(rig), hexOf(far(3), far(5), far(2)));
+  for (const n of [4, 5, 6]) {
+    rig.table.seen(far(n));
+    await rig.clock.advance(1000);
+  }
+  assert.deepEqual(rig.pinged, hexOf(far(1), far(1), far(1)));
+  assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3), far(6)));
   assert.equal(rig.table.size, 3);
+});
+
+test("what comes while a contact is pinged counts: new addresses stay, and who left stays away", async () => {
+  const rig = makeRig({ k: 2 });
+  for (const n of [1, 2]) rig.alive.add(far(n).id.toHex());
+  for (const n of [1, 2, 3]) rig.table.seen(far(n));
+  rig.table.seen(far(1, "10.0.0.9"));
+  await rig.clock.advance(1000);
+  const hosts = [...rig.table.buckets()].flatMap(({ entries }) =>
+    entries.map(({ contact }) => contact.addresses[0]?.host),
+  );
+  assert.deepEqual(hosts, ["127.0.0.1", "10.0.0.9"]);
+  rig.table.seen(far(4));
+  rig.table.remove(far(2).id);
+  await rig.clock.advance(1000);
+  assert.deepEqual(entriesOf(rig), hexOf(far(1), far(4)));
 });
 
 test("misses in a row make a contact go: early where another waits, late where none does; an answer forgives them", () => {
@@ -151,6 +167,24 @@ test("one host has a bounded part of a bucket", () => {
   assert.equal(rig.table.seen(far(3, "10.0.0.1")), "refused");
   assert.equal(rig.table.seen(far(3, "10.0.0.2")), "added");
   assert.equal(rig.table.seen(far(1, "10.0.0.1")), "updated");
+  // Nor does it get more by moving.
+  assert.equal(rig.table.seen(far(3, "10.0.0.1")), "updated");
+  const hosts = [...rig.table.buckets()].flatMap(({ entries }) =>
+    entries.map(({ contact }) => contact.addresses[0]?.host),
+  );
+  assert.deepEqual(hosts, ["10.0.0.1", "10.0.0.1", "10.0.0.2"]);
+});
+
+test("replacements take no host beyond its part either", () => {
+  const rig = makeRig({ k: 3, maxPerHost: 2 });
+  for (const n of [1, 2]) rig.table.seen(far(n, "10.0.0.1"));
+  rig.table.seen(far(3, "10.0.0.2"));
+  assert.equal(rig.table.seen(far(4, "10.0.0.2")), "waiting");
+  assert.equal(rig.table.seen(far(5, "10.0.0.2")), "waiting");
+  assert.equal(rig.table.seen(far(6, "10.0.0.2")), "refused");
+  rig.table.remove(far(1).id);
+  rig.table.remove(far(2).id);
+  assert.deepEqual(entriesOf(rig), hexOf(far(3), far(5)));
 });
 
 const anyId = fc.tuple(fc.nat(255), fc.uint8Array({ minLength: 32, maxLength: 32 })).map(([shared, random]) => {
@@ -228,8 +262,8 @@ test("buckets are due for a refresh when there was no lookup in their range for 
 });
 
 test("settings out of their range are refused", () => {
-  assert.deepEqual(resolveRoutingOptions(), routingDefaults);
-  assert.equal(resolveRoutingOptions({ k: 8 }).k, 8);
+  assert.deepEqual(resolveRoutingOptions(), { ...routingDefaults, maxPerHost: routingDefaults.k });
+  assert.equal(resolveRoutingOptions({ k: 8 }).maxPerHost, 8);
   for (const options of [
     { k: 0 },
     { k: 1025 },
