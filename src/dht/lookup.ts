@@ -1,0 +1,323 @@
+// The iterative node and value lookup of Kademlia (Maymounkov and Mazières 2002, section 2.3), without rounds: whenever a
+// query ends, the next closest contact is asked. Lying peers cost queries, which are bounded, and nothing else.
+import { compareDistance, nodeIdBytes, sharedBits } from "../identity/node-id.ts";
+import type { Contact } from "./contact.ts";
+import type { LookupEnd } from "./lookup-event.ts";
+import {
+  type Found,
+  type LookupAnswer,
+  type LookupConfig,
+  type LookupOptions,
+  type LookupResult,
+  resolveLookupOptions,
+} from "./lookup-options.ts";
+import { type Candidate, createCandidate, Shortlist } from "./shortlist.ts";
+
+// Spare candidates, for when the closest are dead or invented: this many times k, and for a small k no fewer than that.
+const maxUnaskedPerK = 8;
+const minUnaskedLimit = 64;
+
+// Shared, as the stack of an error costs more than a query.
+const noLongerNeeded = new Error("the lookup that asked has ended");
+
+interface Path {
+  readonly shortlist: Shortlist;
+  /** Queries in flight that are not slow. */
+  inFlight: number;
+  /** Queries in flight, the slow ones too. */
+  pending: number;
+  rpcsLeft: number;
+}
+
+interface Query {
+  readonly path: Path;
+  readonly candidate: Candidate;
+}
+
+class Lookup<T> {
+  readonly #config: LookupConfig<T>;
+  readonly #paths: readonly Path[];
+  readonly #startedAt: number;
+  readonly #controller = new AbortController();
+  readonly #outcome = Promise.withResolvers<LookupResult<T>>();
+  /** Unanswered and not timed out. Bounded by `maxRpcs`. */
+  readonly #queries: Query[] = [];
+  /** Bounded by `maxRpcs`. */
+  readonly #found: Found<T>[] = [];
+  #rpcs = 0;
+  #failures = 0;
+  /** Asks that have not settled, those that timed out too. */
+  #unsettled = 0;
+  #ended = false;
+  // One timer for all queries, at or before the earliest of their timeouts: most queries never touch it.
+  #timerAt = Infinity;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(config: LookupConfig<T>) {
+    this.#config = config;
+    this.#startedAt = config.clock.now();
+    const count = Math.min(config.disjointPaths, config.maxRpcs, Math.max(config.seeds.length, 1));
+    const rpcsLeft = Math.floor(config.maxRpcs / count);
+    const maxUnasked = Math.max(maxUnaskedPerK * config.k, minUnaskedLimit);
+    this.#paths = Array.from({ length: count }, (_, i) => ({
+      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i),
+      inFlight: 0,
+      pending: 0,
+      rpcsLeft,
+    }));
+  }
+
+  run(): Promise<LookupResult<T>> {
+    const { seeds, signal, target } = this.#config;
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
+    signal?.addEventListener("abort", this.#onAbort);
+    const paths = this.#paths;
+    const dealt =
+      paths.length === 1 ? seeds : seeds.toSorted((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
+    this.#step(() => {
+      for (const [i, seed] of dealt.entries()) this.#learn(paths[i % paths.length], seed, 1);
+    });
+    return this.#outcome.promise;
+  }
+
+  readonly #onAbort = (): void => this.#reject(this.#config.signal?.reason);
+
+  /** Makes a change, then asks whom there is to ask. What the callbacks of the caller throw rejects the lookup. */
+  #step(change: () => void): void {
+    if (this.#ended) return;
+    try {
+      change();
+      this.#proceed();
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #proceed(): void {
+    const { alpha } = this.#config;
+    let end: LookupEnd | undefined = "complete";
+    for (const path of this.#paths) {
+      while (!this.#ended && path.inFlight < alpha && path.rpcsLeft > 0) {
+        const candidate = path.shortlist.next();
+        if (candidate === undefined) break;
+        this.#ask(path, candidate);
+      }
+      if (path.shortlist.complete) continue;
+      if (path.pending === 0 && path.rpcsLeft === 0) end &&= "exhausted";
+      else end = undefined;
+    }
+    if (end !== undefined) this.#resolve(end);
+  }
+
+  /** Adds a contact to a path, unless the path knows it. Returns whether it was added. */
+  #learn(path: Path | undefined, contact: Contact, hop: number): boolean {
+    const { target, self } = this.#config;
+    const id = contact.id.bytes;
+    if (path === undefined || compareDistance(target, id, self.bytes) === 0) return false;
+    const position = path.shortlist.position(id);
+    if (position >= 0) return false;
+    const candidate = this.#onOtherPath(path, id) ?? createCandidate(contact, hop);
+    return path.shortlist.insertAt(~position, candidate);
+  }
+
+  #onOtherPath(path: Path, id: Uint8Array): Candidate | undefined {
+    if (this.#paths.length === 1) return undefined;
+    for (const { shortlist } of this.#paths) {
+      if (shortlist === path.shortlist) continue;
+      const position = shortlist.position(id);
+      if (position >= 0) return shortlist.candidates[position];
+    }
+    return undefined;
+  }
+
+  #ask(path: Path, candidate: Candidate): void {
+    const { ask, clock, timeouts } = this.#config;
+    for (const { shortlist } of this.#paths) shortlist.asking(candidate);
+    candidate.state = "asked";
+    candidate.askedAt = clock.now();
+    candidate.slowAt = candidate.askedAt + timeouts.softMs;
+    candidate.failedAt = candidate.askedAt + timeouts.hardMs;
+    path.inFlight += 1;
+    path.pending += 1;
+    path.rpcsLeft -= 1;
+    this.#rpcs += 1;
+    const query = { path, candidate };
+    this.#queries.push(query);
+    this.#wakeAt(candidate.slowAt);
+    this.#tell("asked", candidate);
+    if (this.#ended) return;
+    let answer: Promise<LookupAnswer<T>>;
+    try {
+      answer = ask(candidate.contact, this.#controller.signal);
+    } catch (error) {
+      answer = Promise.reject(error);
+    }
+    this.#unsettled += 1;
+    answer.then(
+      (value) => this.#settled(() => this.#onAnswer(query, value)),
+      (error: unknown) => this.#settled(() => this.#onError(query, error)),
+    );
+  }
+
+  #settled(change: () => void): void {
+    this.#unsettled -= 1;
+    this.#step(change);
+  }
+
+  #onAnswer(query: Query, { contacts, found }: LookupAnswer<T>): void {
+    const { clock, timeouts, k, onAnswer, onEvent } = this.#config;
+    const { path, candidate } = query;
+    const rttMs = clock.now() - candidate.askedAt;
+    timeouts.answered(rttMs);
+    if (!this.#leave(query)) return;
+    candidate.state = "answered";
+    onAnswer?.(candidate.contact, rttMs);
+    const learnt: Contact[] | undefined = onEvent && [];
+    for (let i = 0; i < contacts.length && i < k; i++) {
+      const contact = contacts[i];
+      if (contact !== undefined && this.#learn(path, contact, candidate.hop + 1)) learnt?.push(contact);
+    }
+    if (learnt !== undefined) onEvent?.({ type: "answered", ...this.#stepOf(candidate), rttMs, learnt });
+    if (found !== undefined) this.#onFound(candidate, found, rttMs);
+  }
+
+  #onFound(candidate: Candidate, value: T, rttMs: number): void {
+    const from = candidate.contact;
+    candidate.hadValue = true;
+    this.#found.push({ value, from });
+    this.#config.onEvent?.({ type: "found", ...this.#stepOf(candidate), rttMs });
+    if (this.#config.accept?.(value, from) === "stop") this.#resolve("stopped");
+  }
+
+  #onError(query: Query, error: unknown): void {
+    if (!this.#leave(query)) return;
+    const { candidate } = query;
+    candidate.state = "failed";
+    this.#failures += 1;
+    this.#config.onFailure?.(candidate.contact, error);
+    const rttMs = this.#config.clock.now() - candidate.askedAt;
+    this.#config.onEvent?.({ type: "failed", ...this.#stepOf(candidate), rttMs, error });
+  }
+
+  #onTimeout(query: Query): void {
+    if (!this.#leave(query)) return;
+    const { candidate } = query;
+    candidate.state = "failed";
+    this.#failures += 1;
+    this.#config.timeouts.timedOut();
+    this.#config.onFailure?.(candidate.contact, undefined);
+    this.#tell("timed-out", candidate);
+  }
+
+  #onSlow({ path, candidate }: Query): void {
+    candidate.state = "slow";
+    path.inFlight -= 1;
+    this.#tell("slow", candidate);
+  }
+
+  /** A query is over. Returns false where it was before: it had timed out. */
+  #leave(query: Query): boolean {
+    const index = this.#queries.indexOf(query);
+    if (index < 0) return false;
+    const last = this.#queries.pop();
+    if (last !== undefined && last !== query) this.#queries[index] = last;
+    query.path.pending -= 1;
+    if (query.candidate.state === "asked") query.path.inFlight -= 1;
+    return true;
+  }
+
+  #wakeAt(time: number): void {
+    if (time >= this.#timerAt) return;
+    this.#stopTimer?.();
+    this.#timerAt = time;
+    const { clock } = this.#config;
+    this.#stopTimer = clock.setTimeout(() => this.#step(() => this.#onTimer()), time - clock.now());
+  }
+
+  #onTimer(): void {
+    this.#timerAt = Infinity;
+    const now = this.#config.clock.now();
+    for (const query of this.#queries.slice()) {
+      const { candidate } = query;
+      if (now >= candidate.failedAt) this.#onTimeout(query);
+      else if (candidate.state === "asked" && now >= candidate.slowAt) this.#onSlow(query);
+    }
+    let nextAt = Infinity;
+    for (const { candidate } of this.#queries) {
+      nextAt = Math.min(nextAt, candidate.state === "asked" ? candidate.slowAt : candidate.failedAt);
+    }
+    if (!this.#ended) this.#wakeAt(nextAt);
+  }
+
+  #tell(type: "asked" | "slow" | "timed-out", candidate: Candidate): void {
+    const { onEvent, clock } = this.#config;
+    if (onEvent === undefined) return;
+    const step = this.#stepOf(candidate);
+    onEvent(type === "asked" ? { type, ...step } : { type, ...step, rttMs: clock.now() - candidate.askedAt });
+  }
+
+  #stepOf({ contact, hop }: Candidate) {
+    const { target, clock } = this.#config;
+    const distanceBits = nodeIdBytes * 8 - sharedBits(target, contact.id.bytes);
+    return { contact, distanceBits, hop, elapsedMs: clock.now() - this.#startedAt };
+  }
+
+  /** Those that answered, closest first. */
+  #answered(): readonly Candidate[] {
+    const [first, ...others] = this.#paths;
+    const answered = (first?.shortlist.candidates ?? []).filter(({ state }) => state === "answered");
+    if (others.length === 0) return answered;
+    const all = new Set(answered);
+    for (const { shortlist } of others) {
+      for (const candidate of shortlist.candidates) if (candidate.state === "answered") all.add(candidate);
+    }
+    const { target } = this.#config;
+    return [...all].sort((a, b) => compareDistance(target, a.contact.id.bytes, b.contact.id.bytes));
+  }
+
+  #resolve(end: LookupEnd): void {
+    if (this.#ended) return;
+    this.#release(noLongerNeeded);
+    const answered = this.#answered();
+    const result: LookupResult<T> = {
+      end,
+      closest: answered.slice(0, this.#config.k).map(({ contact }) => contact),
+      found: this.#found,
+      closestWithout: answered.find(({ hadValue }) => !hadValue)?.contact,
+      hops: answered[0]?.hop ?? 0,
+      rpcs: this.#rpcs,
+      failures: this.#failures,
+      elapsedMs: this.#config.clock.now() - this.#startedAt,
+    };
+    const { hops, rpcs, failures, elapsedMs } = result;
+    try {
+      this.#config.onEvent?.({ type: "ended", end, elapsedMs, hops, rpcs, failures });
+      this.#outcome.resolve(result);
+    } catch (error) {
+      this.#outcome.reject(error);
+    }
+  }
+
+  #reject(reason: unknown): void {
+    if (this.#ended) return;
+    this.#release(reason);
+    this.#outcome.reject(reason);
+  }
+
+  #release(reason: unknown): void {
+    this.#ended = true;
+    this.#stopTimer?.();
+    this.#config.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#unsettled > 0) this.#controller.abort(reason);
+  }
+}
+
+/**
+ * Finds the k contacts closest to a target that answer, or a value near it. Ends when the k closest that are known and have
+ * not failed have all answered, when `accept` says so, or when `maxRpcs` queries have been made.
+ * @throws RangeError for options out of their range, the reason of `signal` when that aborts, and what a callback throws;
+ *   a lookup in which nobody answers has an empty result
+ */
+export async function lookup<T>(options: LookupOptions<T>): Promise<LookupResult<T>> {
+  return new Lookup(resolveLookupOptions(options)).run();
+}

@@ -1,0 +1,134 @@
+// The contacts that a lookup knows, in the order of their distance to its target (Maymounkov and Mazières 2002, section 2.3).
+import { compareDistance } from "../identity/node-id.ts";
+import type { Contact } from "./contact.ts";
+
+/**
+ * Where a candidate stands.
+ *
+ *     unasked ──> asked ──> answered
+ *                   │ └──────────────> failed
+ *                   └─> slow ──> answered or failed
+ */
+export type CandidateState = "unasked" | "asked" | "slow" | "answered" | "failed";
+
+/** A contact within one lookup; on several paths it is the same object. */
+export interface Candidate {
+  readonly contact: Contact;
+  /** Queries in a row that lead to an answer of it: 1 for a seed. */
+  readonly hop: number;
+  state: CandidateState;
+  /** Bit set of the shortlists that hold it. */
+  heldBy: number;
+  /** Whether its answer had a value. */
+  hadValue: boolean;
+  askedAt: number;
+  slowAt: number;
+  failedAt: number;
+}
+
+/** A candidate that nobody has asked and no shortlist holds. */
+export function createCandidate(contact: Contact, hop: number): Candidate {
+  return { contact, hop, state: "unasked", heldBy: 0, hadValue: false, askedAt: 0, slowAt: 0, failedAt: 0 };
+}
+
+/**
+ * Candidates, closest first. Bounded by `maxUnasked` and those that were asked, which stay, so that nobody is asked twice.
+ */
+export class Shortlist {
+  /** What `heldBy` of a candidate contains when it is here. */
+  readonly bit: number;
+  readonly #target: Uint8Array;
+  readonly #k: number;
+  readonly #maxUnasked: number;
+  readonly #candidates: Candidate[] = [];
+  #unasked = 0;
+
+  /**
+   * @param target 32 bytes
+   * @param k how many of the closest matter
+   * @param maxUnasked candidates kept for asking; the farthest go first
+   * @param bit a power of two, another for each shortlist of a lookup
+   */
+  constructor(target: Uint8Array, k: number, maxUnasked: number, bit: number) {
+    this.#target = target;
+    this.#k = k;
+    this.#maxUnasked = maxUnasked;
+    this.bit = bit;
+  }
+
+  /** All of it, closest first. */
+  get candidates(): readonly Candidate[] {
+    return this.#candidates;
+  }
+
+  /** The index of a 32-byte id that is here; otherwise the complement (`~`) of the index at which it belongs. */
+  position(id: Uint8Array): number {
+    let low = 0;
+    let high = this.#candidates.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = compareDistance(this.#target, this.#candidates[middle]?.contact.id.bytes ?? id, id);
+      if (order === 0) return middle;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return ~low;
+  }
+
+  /**
+   * Adds a candidate at the index that `position` told for it.
+   * @returns whether it was kept: the farthest unasked one goes where there are more than `maxUnasked`
+   */
+  insertAt(index: number, candidate: Candidate): boolean {
+    this.#candidates.splice(index, 0, candidate);
+    candidate.heldBy |= this.bit;
+    if (candidate.state !== "unasked") return true;
+    this.#unasked += 1;
+    if (this.#unasked > this.#maxUnasked) this.#dropFarthest();
+    return this.#holds(candidate);
+  }
+
+  /** A candidate is asked, on whichever path. To be told for all of them. */
+  asking(candidate: Candidate): void {
+    if (this.#holds(candidate)) this.#unasked -= 1;
+  }
+
+  /**
+   * Whom to ask next: the closest unasked one, unless k that are closer have answered or may be expected to do so soon.
+   * Those that failed or are slow are made up for by others.
+   */
+  next(): Candidate | undefined {
+    let closer = 0;
+    for (const candidate of this.#candidates) {
+      if (candidate.state === "unasked") return candidate;
+      if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Whether the k closest that have not failed, or all if there are fewer, have answered. */
+  get complete(): boolean {
+    let answered = 0;
+    for (const { state } of this.#candidates) {
+      if (state === "failed") continue;
+      if (state !== "answered") return false;
+      if (++answered === this.#k) return true;
+    }
+    return true;
+  }
+
+  #holds(candidate: Candidate): boolean {
+    return (candidate.heldBy & this.bit) !== 0;
+  }
+
+  #dropFarthest(): void {
+    for (let i = this.#candidates.length - 1; i >= 0; i--) {
+      const candidate = this.#candidates[i];
+      if (candidate?.state !== "unasked") continue;
+      this.#candidates.splice(i, 1);
+      candidate.heldBy &= ~this.bit;
+      this.#unasked -= 1;
+      return;
+    }
+  }
+}
