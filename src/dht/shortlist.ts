@@ -9,7 +9,7 @@ import type { Contact } from "./contact.ts";
  *                   │ └──────────────> failed
  *                   └─> slow ──> answered or failed
  */
-export type CandidateState = "unasked" | "asked" | "slow" | "answered" | "failed";
+type CandidateState = "unasked" | "asked" | "slow" | "answered" | "failed";
 
 /** A contact within one lookup; on several paths it is the same object. */
 export interface Candidate {
