@@ -1,5 +1,6 @@
 // Many nodes at once, in one process and in one each.
 import assert from "node:assert/strict";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -12,6 +13,25 @@ const forms = [
   { name: "in one process", flags: [] },
   { name: "in a process each", flags: ["--processes"] },
 ] as const;
+
+/**
+ * The first of `count` TCP ports in a row that nothing uses: below those that the system gives to whoever asks for any, which
+ * may be taken by anybody at any time.
+ */
+async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const first = randomInt(10_000, 32_000);
+    if ((await Promise.all(Array.from({ length: count }, (_, i) => isFree(first + i)))).every(Boolean)) return first;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return await new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}
 
 suite("swarm", { concurrency: 3 }, () => {
   for (const { name, flags } of forms) {
@@ -49,10 +69,7 @@ suite("swarm", { concurrency: 3 }, () => {
 
     test(`${name}: ports one after the other and a key for each node`, async (t) => {
       const rig = new CliRig(t);
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      const { port } = server.address() as AddressInfo;
-      await new Promise((resolve) => server.close(resolve));
+      const port = await freePorts(2);
       const directory = join(rig.directory, "data");
       const args = ["swarm", "-n", "2", `--udp-port=${rig.udpPort}`, "--port", `${port}`, "--data-dir", directory];
       const run = rig.run([...args, ...flags]);
