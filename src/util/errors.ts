@@ -28,6 +28,27 @@ export const errorTable = {
   discovery_failed: { message: "multicast discovery cannot start", connect: Code.FailedPrecondition, retryable: false },
   peer_unknown: { message: "no address is known for the peer", connect: Code.NotFound, retryable: true },
   node_closed: { message: "the node is closed", connect: Code.Unavailable, retryable: false },
+  // dht
+  record_key_invalid: { message: "not a valid record key", connect: Code.InvalidArgument, retryable: false },
+  record_invalid: { message: "a record that breaks the protocol", connect: Code.InvalidArgument, retryable: false },
+  record_too_large: { message: "a value over the size limit", connect: Code.InvalidArgument, retryable: false },
+  record_forged: {
+    message: "a record whose signature is not of its signer",
+    connect: Code.PermissionDenied,
+    retryable: false,
+  },
+  record_stale: {
+    message: "a newer record is held, or another with the same sequence",
+    connect: Code.FailedPrecondition,
+    retryable: false,
+  },
+  record_conflict: { message: "the sequence held is not the expected one", connect: Code.Aborted, retryable: true },
+  record_expired: { message: "the record has expired", connect: Code.InvalidArgument, retryable: false },
+  record_not_found: { message: "no record is found under the key", connect: Code.NotFound, retryable: true },
+  quota_exceeded: { message: "no room for more records", connect: Code.ResourceExhausted, retryable: true },
+  store_refused: { message: "no peer has kept the record", connect: Code.Unavailable, retryable: true },
+  provider_not_found: { message: "no provider is found", connect: Code.Unavailable, retryable: true },
+  storage_failed: { message: "the database cannot be read or written", connect: Code.Internal, retryable: true },
   // dialing and listening
   unreachable: { message: "nothing answers at the address", connect: Code.Unavailable, retryable: true },
   not_dswarm: { message: "what answers at the address is not dswarm", connect: Code.Unavailable, retryable: false },

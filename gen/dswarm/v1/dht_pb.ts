@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dswarm/v1/dht.proto.
  */
 export const file_dswarm_v1_dht: GenFile = /*@__PURE__*/
-  fileDesc("ChNkc3dhcm0vdjEvZGh0LnByb3RvEglkc3dhcm0udjEiHAoLUGluZ1JlcXVlc3QSDQoFbm9uY2UYASABKAwiHQoMUGluZ1Jlc3BvbnNlEg0KBW5vbmNlGAEgASgMIigKB0NvbnRhY3QSCgoCaWQYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIiEKD0ZpbmROb2RlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAwiOAoQRmluZE5vZGVSZXNwb25zZRIkCghjb250YWN0cxgBIAMoCzISLmRzd2FybS52MS5Db250YWN0IiAKD0ltbXV0YWJsZVJlY29yZBINCgV2YWx1ZRgBIAEoDCJlCg1NdXRhYmxlUmVjb3JkEhIKCnB1YmxpY19rZXkYASABKAwSDAoEc2FsdBgCIAEoDBIQCghzZXF1ZW5jZRgDIAEoBBINCgV2YWx1ZRgEIAEoDBIRCglzaWduYXR1cmUYBSABKAwiVgoOUHJvdmlkZXJSZWNvcmQSCwoDa2V5GAEgASgMEiQKCHByb3ZpZGVyGAIgASgLMhIuZHN3YXJtLnYxLkNvbnRhY3QSEQoJc2lnbmF0dXJlGAMgASgMIqwBCgZSZWNvcmQSLwoJaW1tdXRhYmxlGAEgASgLMhouZHN3YXJtLnYxLkltbXV0YWJsZVJlY29yZEgAEisKB211dGFibGUYAiABKAsyGC5kc3dhcm0udjEuTXV0YWJsZVJlY29yZEgAEi0KCHByb3ZpZGVyGAMgASgLMhkuZHN3YXJtLnYxLlByb3ZpZGVyUmVjb3JkSAASDQoFdHRsX3MYBCABKA1CBgoEa2luZCJnCgxTdG9yZVJlcXVlc3QSIQoGcmVjb3JkGAEgASgLMhEuZHN3YXJtLnYxLlJlY29yZBIeChFleHBlY3RlZF9zZXF1ZW5jZRgCIAEoBEgAiAEBQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSIPCg1TdG9yZVJlc3BvbnNlIh8KEEZpbmRWYWx1ZVJlcXVlc3QSCwoDa2V5GAEgASgMIl0KEUZpbmRWYWx1ZVJlc3BvbnNlEiIKB3JlY29yZHMYASADKAsyES5kc3dhcm0udjEuUmVjb3JkEiQKCGNvbnRhY3RzGAIgAygLMhIuZHN3YXJtLnYxLkNvbnRhY3QyjgIKCkRodFNlcnZpY2USNwoEUGluZxIWLmRzd2FybS52MS5QaW5nUmVxdWVzdBoXLmRzd2FybS52MS5QaW5nUmVzcG9uc2USQwoIRmluZE5vZGUSGi5kc3dhcm0udjEuRmluZE5vZGVSZXF1ZXN0GhsuZHN3YXJtLnYxLkZpbmROb2RlUmVzcG9uc2USOgoFU3RvcmUSFy5kc3dhcm0udjEuU3RvcmVSZXF1ZXN0GhguZHN3YXJtLnYxLlN0b3JlUmVzcG9uc2USRgoJRmluZFZhbHVlEhsuZHN3YXJtLnYxLkZpbmRWYWx1ZVJlcXVlc3QaHC5kc3dhcm0udjEuRmluZFZhbHVlUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChNkc3dhcm0vdjEvZGh0LnByb3RvEglkc3dhcm0udjEiKgoLUGluZ1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDAoEcG9ydBgCIAEoDSIdCgxQaW5nUmVzcG9uc2USDQoFbm9uY2UYASABKAwiKAoHQ29udGFjdBIKCgJpZBgBIAEoDBIRCglhZGRyZXNzZXMYAiADKAkiIQoPRmluZE5vZGVSZXF1ZXN0Eg4KBnRhcmdldBgBIAEoDCI4ChBGaW5kTm9kZVJlc3BvbnNlEiQKCGNvbnRhY3RzGAEgAygLMhIuZHN3YXJtLnYxLkNvbnRhY3QiIAoPSW1tdXRhYmxlUmVjb3JkEg0KBXZhbHVlGAEgASgMInYKDU11dGFibGVSZWNvcmQSEgoKcHVibGljX2tleRgBIAEoDBIMCgRzYWx0GAIgASgMEhAKCHNlcXVlbmNlGAMgASgEEg0KBXZhbHVlGAQgASgMEhEKCXNpZ25hdHVyZRgFIAEoDBIPCgdkZWxldGVkGAYgASgIInsKDlByb3ZpZGVyUmVjb3JkEgsKA2tleRgBIAEoDBIkCghwcm92aWRlchgCIAEoCzISLmRzd2FybS52MS5Db250YWN0EhEKCXNpZ25hdHVyZRgDIAEoDBIQCghzZXF1ZW5jZRgEIAEoBBIRCgl3aXRoZHJhd24YBSABKAgirAEKBlJlY29yZBIvCglpbW11dGFibGUYASABKAsyGi5kc3dhcm0udjEuSW1tdXRhYmxlUmVjb3JkSAASKwoHbXV0YWJsZRgCIAEoCzIYLmRzd2FybS52MS5NdXRhYmxlUmVjb3JkSAASLQoIcHJvdmlkZXIYAyABKAsyGS5kc3dhcm0udjEuUHJvdmlkZXJSZWNvcmRIABINCgV0dGxfcxgEIAEoDUIGCgRraW5kImcKDFN0b3JlUmVxdWVzdBIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIg8KDVN0b3JlUmVzcG9uc2UiHwoQRmluZFZhbHVlUmVxdWVzdBILCgNrZXkYASABKAwiXQoRRmluZFZhbHVlUmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmRzd2FybS52MS5SZWNvcmQSJAoIY29udGFjdHMYAiADKAsyEi5kc3dhcm0udjEuQ29udGFjdDKOAgoKRGh0U2VydmljZRI3CgRQaW5nEhYuZHN3YXJtLnYxLlBpbmdSZXF1ZXN0GhcuZHN3YXJtLnYxLlBpbmdSZXNwb25zZRJDCghGaW5kTm9kZRIaLmRzd2FybS52MS5GaW5kTm9kZVJlcXVlc3QaGy5kc3dhcm0udjEuRmluZE5vZGVSZXNwb25zZRI6CgVTdG9yZRIXLmRzd2FybS52MS5TdG9yZVJlcXVlc3QaGC5kc3dhcm0udjEuU3RvcmVSZXNwb25zZRJGCglGaW5kVmFsdWUSGy5kc3dhcm0udjEuRmluZFZhbHVlUmVxdWVzdBocLmRzd2FybS52MS5GaW5kVmFsdWVSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Asks for a sign of life.
@@ -24,6 +24,14 @@ export type PingRequest = Message<"dswarm.v1.PingRequest"> & {
    * @generated from field: bytes nonce = 1;
    */
   nonce: Uint8Array;
+
+  /**
+   * The TCP port on which the caller serves DhtService, so that the callee may take it into its routing table, at the address
+   * that the connection comes from. 0 of a caller that serves none, which stays out of the tables of others.
+   *
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
 };
 
 /**
@@ -185,6 +193,13 @@ export type MutableRecord = Message<"dswarm.v1.MutableRecord"> & {
    * @generated from field: bytes signature = 5;
    */
   signature: Uint8Array;
+
+  /**
+   * The signer has deleted the value, which is empty then. Kept like a value, so that older ones do not come back.
+   *
+   * @generated from field: bool deleted = 6;
+   */
+  deleted: boolean;
 };
 
 /**
@@ -220,6 +235,20 @@ export type ProviderRecord = Message<"dswarm.v1.ProviderRecord"> & {
    * @generated from field: bytes signature = 3;
    */
   signature: Uint8Array;
+
+  /**
+   * Grows with every change, so that an older word of the provider does not replace a newer one.
+   *
+   * @generated from field: uint64 sequence = 4;
+   */
+  sequence: bigint;
+
+  /**
+   * The provider provides it no more. Kept like a provider, so that older words do not come back.
+   *
+   * @generated from field: bool withdrawn = 5;
+   */
+  withdrawn: boolean;
 };
 
 /**

@@ -1,0 +1,86 @@
+// RecordKey: the 256-bit key under which the DHT keeps records, in the space of the NodeIds.
+import { createHash } from "node:crypto";
+import type { NodeId } from "../identity/node-id.ts";
+import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
+import { DswarmError } from "../util/errors.ts";
+
+/** The key of a record: a sha256, 32 bytes. Immutable. */
+export class RecordKey {
+  readonly #bytes: Uint8Array;
+  #text: string | undefined;
+
+  private constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /**
+   * A key of 32 bytes, which are copied.
+   * @throws DswarmError `record_key_invalid` for another length
+   */
+  static fromBytes(bytes: Uint8Array): RecordKey {
+    if (bytes.length !== 32) throw new DswarmError("record_key_invalid", `${bytes.length} bytes where 32 belong`);
+    return new RecordKey(Uint8Array.from(bytes));
+  }
+
+  /**
+   * Reads a key from base64, base64url or hex, each with or without a leading "&".
+   * @throws DswarmError `record_key_invalid`
+   */
+  static parse(text: string): RecordKey {
+    const bytes = parse32Bytes(text.startsWith("&") ? text.slice(1) : text);
+    if (bytes === undefined) {
+      throw new DswarmError("record_key_invalid", `expected "&" and 44 characters of base64, or base64url, or hex`);
+    }
+    return new RecordKey(bytes);
+  }
+
+  /** The key of an immutable value: sha256 of it. */
+  static ofValue(value: Uint8Array): RecordKey {
+    return new RecordKey(sha256(value));
+  }
+
+  /** The key of a mutable record: sha256 of the signer's public key (32 bytes) and the salt. */
+  static ofSigner(publicKey: NodeId, salt: Uint8Array): RecordKey {
+    return new RecordKey(sha256(publicKey.bytes, salt));
+  }
+
+  /** The key of the providers of something that has a name, for example a service's protobuf type name: sha256 of its UTF-8. */
+  static ofName(name: string): RecordKey {
+    return new RecordKey(sha256(Buffer.from(name, "utf8")));
+  }
+
+  /** The 32 bytes. Not to be written to. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** "&" and 44 characters of base64. */
+  toString(): string {
+    this.#text ??= `&${toBase64(this.#bytes)}`;
+    return this.#text;
+  }
+
+  /** 43 characters of base64url: fit for paths. */
+  toBase64url(): string {
+    return toBase64url(this.#bytes);
+  }
+
+  /** 64 lower-case hex digits. */
+  toHex(): string {
+    return toHex(this.#bytes);
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+
+  equals(other: RecordKey): boolean {
+    return this === other || equalBytes(this.#bytes, other.#bytes);
+  }
+}
+
+function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return Uint8Array.from(hash.digest());
+}
