@@ -1,5 +1,5 @@
 // RecordKey: the 256-bit key under which the DHT keeps records, in the space of the NodeIds.
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
@@ -41,7 +41,7 @@ export class RecordKey {
 
   /** The key of a mutable record: sha256 of the signer's public key (32 bytes) and the salt. */
   static ofSigner(publicKey: NodeId, salt: Uint8Array): RecordKey {
-    return new RecordKey(sha256(publicKey.bytes, salt));
+    return new RecordKey(sha256(Buffer.concat([publicKey.bytes, salt])));
   }
 
   /** The key of the providers of something that has a name, for example a service's protobuf type name: sha256 of its UTF-8. */
@@ -79,8 +79,6 @@ export class RecordKey {
   }
 }
 
-function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  return Uint8Array.from(hash.digest());
+function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(hash("sha256", bytes, "buffer"));
 }

@@ -1,10 +1,20 @@
-// Records of the DHT as the code has them: read from messages, checked whole, made and signed.
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
-import type { KeyPair } from "../identity/keys.ts";
+// Records of the DHT as the code has them.
 import type { NodeId } from "../identity/node-id.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Contact } from "./contact.ts";
 import type { RecordKey } from "./record-key.ts";
+
+/** Fixed by the protocol (proto/dswarm/v1/dht.proto). */
+export const recordProtocol = {
+  /** Bytes of a value at most. */
+  maxValueBytes: 65536,
+  /** Bytes of a salt at most. */
+  maxSaltBytes: 64,
+  /** The largest sequence. */
+  maxSequence: 2n ** 64n - 1n,
+  /** Bytes of a signature. */
+  signatureBytes: 64,
+} as const;
 
 /** A value under the sha256 of itself. */
 export interface ImmutableRecord {
@@ -46,3 +56,24 @@ export interface ProviderRecord {
 
 /** What is kept under a key. */
 export type DhtRecord = ImmutableRecord | MutableRecord | ProviderRecord;
+
+/**
+ * What a record is known by: its kind, key and, of a provider, who that is. Of two records with one id, the one with the
+ * larger sequence replaces the other. At most 106 characters of ASCII.
+ */
+export function recordId(record: DhtRecord): string {
+  const id = `${record.kind} ${record.key.toString()}`;
+  return record.kind === "provider" ? `${id} ${record.provider.id.toString()}` : id;
+}
+
+/** The sequence of a record; 0 for an immutable one, which has none. */
+export function sequenceOf(record: DhtRecord): bigint {
+  return record.kind === "immutable" ? 0n : record.sequence;
+}
+
+/** Whether two records are the same, signatures included. */
+export function equalRecords(a: DhtRecord, b: DhtRecord): boolean {
+  if (recordId(a) !== recordId(b) || sequenceOf(a) !== sequenceOf(b)) return false;
+  // A signature that was verified is over all that is in the record.
+  return a.kind === "immutable" || b.kind === "immutable" || equalBytes(a.signature, b.signature);
+}

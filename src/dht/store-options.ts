@@ -1,0 +1,53 @@
+// What a node may set of its store of records.
+
+/** What a node may set of its store of records. */
+export interface StoreOptions {
+  /** Records held at most. At least 1. @default 65536 */
+  readonly maxRecords?: number;
+  /** Bytes of all records held at most, what the database keeps beside them included. At least 1. @default 268435456 */
+  readonly maxBytes?: number;
+  /**
+   * Records at most that one peer has stored here, so that it cannot take the room of all others; likewise those that this node
+   * has published. At least 1. @default 8192
+   */
+  readonly maxPeerRecords?: number;
+  /** Bytes at most that one peer has stored here; likewise those that this node has published. At least 1. @default 33554432 */
+  readonly maxPeerBytes?: number;
+  /** Providers held of one key at most; a further one is refused. At least 1. @default 64 */
+  readonly maxProviders?: number;
+  /** Seconds that a record lives at most, whatever it is stored with. At least 1. @default 86400 */
+  readonly maxTtlS?: number;
+}
+
+/** Checked settings of a store. */
+export type StoreConfig = Readonly<Required<StoreOptions>>;
+
+/** The defaults of StoreOptions. */
+export const storeDefaults = Object.freeze({
+  maxRecords: 65_536,
+  maxBytes: 256 * 1024 * 1024,
+  maxPeerRecords: 8192,
+  maxPeerBytes: 32 * 1024 * 1024,
+  maxProviders: 64,
+  maxTtlS: 86_400,
+}) satisfies StoreConfig;
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError for a value out of its range
+ */
+export function resolveStoreOptions(options: StoreOptions = {}): StoreConfig {
+  const config = {
+    maxRecords: options.maxRecords ?? storeDefaults.maxRecords,
+    maxBytes: options.maxBytes ?? storeDefaults.maxBytes,
+    maxPeerRecords: options.maxPeerRecords ?? storeDefaults.maxPeerRecords,
+    maxPeerBytes: options.maxPeerBytes ?? storeDefaults.maxPeerBytes,
+    maxProviders: options.maxProviders ?? storeDefaults.maxProviders,
+    maxTtlS: options.maxTtlS ?? storeDefaults.maxTtlS,
+  };
+  for (const [name, value] of Object.entries(config)) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new RangeError(`${name}: ${value} is not a whole number of at least 1`);
+  }
+  return Object.freeze(config);
+}
