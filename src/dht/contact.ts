@@ -4,6 +4,7 @@ import type { Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
 import { DswarmError } from "../util/errors.ts";
+import { canonicalHost } from "./contact-host.ts";
 import { dhtProtocol } from "./params.ts";
 
 /** A node and where it is reached. */
@@ -13,14 +14,19 @@ export interface Contact {
   readonly addresses: readonly HostPort[];
 }
 
-/** Reads what a peer says of a contact. Returns undefined where that breaks a rule of the protocol. */
+/**
+ * Reads what a peer says of a contact: of each address the host in the form of `canonicalHost`, and what comes twice once. Returns
+ * undefined where that breaks a rule of the protocol, as an address does that is of no single machine, or a host name.
+ */
 export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" | "addresses">): Contact | undefined {
   if (addresses.length < 1 || addresses.length > dhtProtocol.maxAddresses) return undefined;
   const parsed: HostPort[] = [];
   for (const text of addresses) {
     const address = text.length > dhtProtocol.maxAddressLength ? undefined : parseHostPort(text);
-    if (address === undefined) return undefined;
-    parsed.push(address);
+    const host = address && canonicalHost(address.host);
+    if (address === undefined || host === undefined) return undefined;
+    const { port } = address;
+    if (!parsed.some((other) => other.host === host && other.port === port)) parsed.push({ host, port });
   }
   try {
     return { id: NodeId.fromBytes(id), addresses: parsed };
@@ -30,8 +36,12 @@ export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" 
   }
 }
 
-/** A contact as a message for peers; of its addresses, those that the protocol has room for. */
+/**
+ * A contact as a message for peers; of its addresses, those that the protocol has room for and peers take: none of host names.
+ * Without any address left, peers refuse it.
+ */
 export function contactToMessage({ id, addresses }: Contact): MessageInitShape<typeof ContactSchema> {
-  const texts = addresses.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
+  const usable = addresses.filter(({ host }) => canonicalHost(host) !== undefined);
+  const texts = usable.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
   return { id: id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) };
 }

@@ -2,6 +2,7 @@
 // first, and replacements that wait for one of them to fail.
 import type { NodeId } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
+import { HostShares } from "./host-shares.ts";
 import type { RoutingConfig } from "./params.ts";
 
 /** A contact in a bucket. */
@@ -11,6 +12,8 @@ export interface BucketEntry {
   readonly lastSeenAt: number;
   /** Requests in a row that it has not answered. */
   readonly misses: number;
+  /** Its smoothed round trip, milliseconds; undefined where none was measured. */
+  readonly rttMs: number | undefined;
 }
 
 /** What became of a contact that was seen. */
@@ -20,6 +23,9 @@ export type Placement =
   | "waiting" // the bucket is full: it is a replacement
   | "refused"; // too many of its host are here
 
+// Weight of a new round trip (RFC 6298, section 2.3).
+const rttWeight = 1 / 8;
+
 /** Entries and replacements. Bounded by `k` each. */
 export class KBucket {
   readonly #config: RoutingConfig;
@@ -27,9 +33,18 @@ export class KBucket {
   readonly #entries: BucketEntry[] = [];
   /** Likewise. */
   readonly #replacements: BucketEntry[] = [];
+  /** Of the entries of all buckets. */
+  readonly #tableShares: HostShares;
+  readonly #entryShares: HostShares;
+  readonly #replacementShares: HostShares;
 
-  constructor(config: RoutingConfig) {
+  /** @param tableShares counts the entries of all buckets of a table */
+  constructor(config: RoutingConfig, tableShares: HostShares) {
+    const maxPerHost = config.maxPerHost >= config.k ? Infinity : config.maxPerHost;
     this.#config = config;
+    this.#tableShares = tableShares;
+    this.#entryShares = new HostShares(maxPerHost);
+    this.#replacementShares = new HostShares(maxPerHost);
   }
 
   /** The one seen longest ago first. */
@@ -47,28 +62,37 @@ export class KBucket {
     return entry.misses < this.#config.maxMisses;
   }
 
-  /** Notes that a contact has answered. */
-  seen(contact: Contact, now: number): Placement {
-    const entry: BucketEntry = { contact, lastSeenAt: now, misses: 0 };
-    const known = take(this.#entries, contact.id);
+  /** Whether a contact of this id would become an entry now, or a replacement that is none yet. */
+  wants(id: NodeId): boolean {
+    const known = this.#entries[indexOf(this.#entries, id)];
+    if (known !== undefined) return !this.isLive(known);
+    const { k } = this.#config;
+    if (this.#entries.length < k || this.#entries.some((entry) => !this.isLive(entry))) return true;
+    return this.#replacements.length < k && indexOf(this.#replacements, id) < 0;
+  }
+
+  /** Notes that a contact has answered, and in how many milliseconds where that was measured. */
+  seen(contact: Contact, now: number, rttMs?: number): Placement {
+    const known = this.#takeEntry(contact.id);
     if (known !== undefined) {
       // One that moves to a host that has its share here keeps the addresses that it had.
-      this.#entries.push(this.#hasRoomFor(contact, this.#entries) ? entry : { ...entry, contact: known.contact });
+      const kept = this.#hasRoomFor(contact) ? contact : known.contact;
+      const entry = { contact: kept, lastSeenAt: now, misses: 0, rttMs: smoothed(known.rttMs, rttMs) };
+      this.#putEntry(this.#entries.length, entry);
       return "updated";
     }
-    take(this.#replacements, contact.id);
-    if (!this.#hasRoomFor(contact, this.#entries)) return "refused";
+    const waiting = this.#takeReplacement(contact.id);
+    const entry = { contact, lastSeenAt: now, misses: 0, rttMs: smoothed(waiting?.rttMs, rttMs) };
     if (this.#entries.length >= this.#config.k) {
-      const dead = this.#entries.find((other) => !this.isLive(other));
-      if (dead === undefined) {
-        if (!this.#hasRoomFor(contact, this.#replacements)) return "refused";
-        this.#replacements.push(entry);
-        if (this.#replacements.length > this.#config.k) this.#replacements.shift();
-        return "waiting";
-      }
-      take(this.#entries, dead.contact.id);
+      const at = this.#entries.findIndex((other) => !this.isLive(other));
+      const dead = this.#entries[at];
+      if (dead === undefined) return this.#putReplacement(entry);
+      // The one that leaves may make room for its host. Where nobody comes, nobody goes.
+      this.#takeEntry(dead.contact.id);
+      if (!this.#hasRoomFor(contact)) this.#putEntry(at, dead);
     }
-    this.#entries.push(entry);
+    if (!this.#hasRoomFor(contact)) return "refused";
+    this.#putEntry(this.#entries.length, entry);
     return "added";
   }
 
@@ -80,7 +104,7 @@ export class KBucket {
 
   /** Notes that a contact has not answered. Returns whether it is an entry no more. */
   missed(id: NodeId): boolean {
-    take(this.#replacements, id);
+    this.#takeReplacement(id);
     const at = indexOf(this.#entries, id);
     const entry = this.#entries[at];
     if (entry === undefined) return false;
@@ -93,23 +117,59 @@ export class KBucket {
 
   /** Forgets a contact. Returns whether it was an entry; the replacement seen last takes its place. */
   remove(id: NodeId): boolean {
-    take(this.#replacements, id);
-    if (take(this.#entries, id) === undefined) return false;
-    const next = this.#replacements.findLast((entry) => this.#hasRoomFor(entry.contact, this.#entries));
+    this.#takeReplacement(id);
+    if (this.#takeEntry(id) === undefined) return false;
+    const next = this.#replacements.findLast((entry) => this.#hasRoomFor(entry.contact));
     if (next !== undefined) {
-      take(this.#replacements, next.contact.id);
-      // Among the entries in the order of when they were seen.
-      const at = this.#entries.findIndex((other) => other.lastSeenAt > next.lastSeenAt);
-      this.#entries.splice(at < 0 ? this.#entries.length : at, 0, next);
+      this.#takeReplacement(next.contact.id);
+      this.#putEntry(
+        this.#entries.findIndex((other) => other.lastSeenAt > next.lastSeenAt),
+        next,
+      );
     }
     return true;
   }
 
-  #hasRoomFor({ addresses: [first] }: Contact, list: readonly BucketEntry[]): boolean {
-    const { k, maxPerHost } = this.#config;
-    const host = first?.host;
-    return maxPerHost >= k || list.filter((entry) => entry.contact.addresses[0]?.host === host).length < maxPerHost;
+  /** Whether the host of a contact has room for one more entry, here and in the table. */
+  #hasRoomFor(contact: Contact): boolean {
+    return this.#entryShares.hasRoomFor(contact) && this.#tableShares.hasRoomFor(contact);
   }
+
+  /** @param at its place in the order of when the entries were seen; below 0 is the end */
+  #putEntry(at: number, entry: BucketEntry): void {
+    this.#entries.splice(at < 0 ? this.#entries.length : at, 0, entry);
+    this.#entryShares.add(entry.contact);
+    this.#tableShares.add(entry.contact);
+  }
+
+  #takeEntry(id: NodeId): BucketEntry | undefined {
+    const entry = take(this.#entries, id);
+    if (entry === undefined) return undefined;
+    this.#entryShares.delete(entry.contact);
+    this.#tableShares.delete(entry.contact);
+    return entry;
+  }
+
+  #putReplacement(entry: BucketEntry): Placement {
+    // One whose host has its share of the entries could hardly ever replace another.
+    if (!this.#hasRoomFor(entry.contact) || !this.#replacementShares.hasRoomFor(entry.contact)) return "refused";
+    this.#replacements.push(entry);
+    this.#replacementShares.add(entry.contact);
+    const [oldest] = this.#replacements;
+    if (oldest !== undefined && this.#replacements.length > this.#config.k) this.#takeReplacement(oldest.contact.id);
+    return "waiting";
+  }
+
+  #takeReplacement(id: NodeId): BucketEntry | undefined {
+    const entry = take(this.#replacements, id);
+    if (entry !== undefined) this.#replacementShares.delete(entry.contact);
+    return entry;
+  }
+}
+
+function smoothed(beforeMs: number | undefined, rttMs: number | undefined): number | undefined {
+  if (beforeMs === undefined || rttMs === undefined) return rttMs ?? beforeMs;
+  return beforeMs + rttWeight * (rttMs - beforeMs);
 }
 
 function indexOf(entries: readonly BucketEntry[], id: NodeId): number {

@@ -16,7 +16,8 @@ export type LookupEnd = "complete" | "stopped" | "exhausted";
 
 /**
  * A step of a lookup. `slow` is past the soft timeout (others are asked meanwhile, an answer still counts), `timed-out` past
- * the hard one; `failed` is an ask that was rejected. `found` follows the `answered` of the same contact.
+ * the hard one, or before it where nothing else is waited for; `failed` is an ask that was rejected. After either a contact may be
+ * asked again, at other addresses. `found` follows the `answered` of the same contact.
  */
 export type LookupEvent =
   | (QueryStep & { readonly type: "asked" })

@@ -36,7 +36,10 @@ export interface LookupOptions<T> {
   readonly ask: (contact: Contact, signal: AbortSignal) => Promise<LookupAnswer<T>>;
   /** A peer answered, however late. For the routing table. What a callback throws rejects the lookup. */
   readonly onAnswer?: ((contact: Contact, rttMs: number) => void) | undefined;
-  /** A peer failed with `error`, or timed out, which is undefined. Not called for what is cancelled. */
+  /**
+   * A peer failed with `error`, or timed out, which is undefined, at all addresses that were named for it. Not called for what is
+   * cancelled.
+   */
   readonly onFailure?: ((contact: Contact, error: unknown) => void) | undefined;
   /** Called at each step. */
   readonly onEvent?: ((event: LookupEvent) => void) | undefined;

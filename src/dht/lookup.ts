@@ -2,6 +2,7 @@
 // query ends, the next closest contact is asked. Lying peers cost queries, which are bounded, and nothing else.
 import { compareDistance, nodeIdBytes, sharedBits } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
+import { addAlternative, type Candidate, createCandidate, useAlternative } from "./lookup-candidate.ts";
 import type { LookupEnd } from "./lookup-event.ts";
 import {
   type Found,
@@ -11,11 +12,15 @@ import {
   type LookupResult,
   resolveLookupOptions,
 } from "./lookup-options.ts";
-import { type Candidate, createCandidate, Shortlist } from "./shortlist.ts";
+import { Shortlist } from "./shortlist.ts";
 
 // Spare candidates, for when the closest are dead or invented: this many times k, and for a small k no fewer than that.
 const maxUnaskedPerK = 8;
 const minUnaskedLimit = 64;
+
+// Slow queries fail at this many times the soft timeout where a path waits for nothing else: the dead among the k closest, whom
+// others have made up for, would otherwise hold up its end until the hard one.
+const stalledFactor = 2;
 
 // Shared, as the stack of an error costs more than a query.
 const noLongerNeeded = new Error("the lookup that asked has ended");
@@ -26,12 +31,22 @@ interface Path {
   inFlight: number;
   /** Queries in flight, the slow ones too. */
   pending: number;
+  /** Whether anybody has answered. */
+  hasAnswers: boolean;
+  /** Whether slow queries are all that it waits for, and it would not end empty without them. */
+  isStalled: boolean;
   rpcsLeft: number;
 }
 
 interface Query {
   readonly path: Path;
   readonly candidate: Candidate;
+  readonly askedAt: number;
+  readonly slowAt: number;
+  /** When it has failed where its path waits for nothing else. */
+  readonly givenUpAt: number;
+  /** When it has failed in any case. */
+  readonly failedAt: number;
 }
 
 class Lookup<T> {
@@ -63,6 +78,8 @@ class Lookup<T> {
       shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i),
       inFlight: 0,
       pending: 0,
+      hasAnswers: false,
+      isStalled: false,
       rpcsLeft,
     }));
   }
@@ -75,7 +92,7 @@ class Lookup<T> {
     const dealt =
       paths.length === 1 ? seeds : seeds.toSorted((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
     this.#step(() => {
-      for (const [i, seed] of dealt.entries()) this.#learn(paths[i % paths.length], seed, 1);
+      for (const [i, seed] of dealt.entries()) this.#learn(paths[i % paths.length], seed, 1, undefined);
     });
     return this.#outcome.promise;
   }
@@ -102,22 +119,29 @@ class Lookup<T> {
         if (candidate === undefined) break;
         this.#ask(path, candidate);
       }
+      path.isStalled = false;
       if (path.shortlist.complete) continue;
-      if (path.pending === 0 && path.rpcsLeft === 0) end &&= "exhausted";
-      else end = undefined;
+      if (path.pending === 0 && path.rpcsLeft === 0) {
+        end &&= "exhausted";
+        continue;
+      }
+      end = undefined;
+      path.isStalled = path.inFlight === 0 && path.hasAnswers;
+      if (path.isStalled && !this.#ended) this.#wakeAt(this.#nextWake(path));
     }
     if (end !== undefined) this.#resolve(end);
   }
 
-  /** Adds a contact to a path, unless the path knows it. Returns whether it was added. */
-  #learn(path: Path | undefined, contact: Contact, hop: number): boolean {
+  /** Adds a contact to a path, unless the path knows it; then its addresses may be new. Returns whether it was added. */
+  #learn(path: Path | undefined, contact: Contact, hop: number, toldBy: Candidate | undefined): boolean {
     const { target, self } = this.#config;
     const id = contact.id.bytes;
     if (path === undefined || compareDistance(target, id, self.bytes) === 0) return false;
     const position = path.shortlist.position(id);
+    const known = position >= 0 ? path.shortlist.candidates[position] : this.#onOtherPath(path, id);
+    if (known !== undefined) addAlternative(known, contact, toldBy);
     if (position >= 0) return false;
-    const candidate = this.#onOtherPath(path, id) ?? createCandidate(contact, hop);
-    return path.shortlist.insertAt(~position, candidate);
+    return path.shortlist.insertAt(~position, known ?? createCandidate(contact, hop, toldBy));
   }
 
   #onOtherPath(path: Path, id: Uint8Array): Candidate | undefined {
@@ -134,17 +158,17 @@ class Lookup<T> {
     const { ask, clock, timeouts } = this.#config;
     for (const { shortlist } of this.#paths) shortlist.asking(candidate);
     candidate.state = "asked";
-    candidate.askedAt = clock.now();
-    candidate.slowAt = candidate.askedAt + timeouts.softMs;
-    candidate.failedAt = candidate.askedAt + timeouts.hardMs;
+    const askedAt = clock.now();
+    const { softMs, hardMs } = timeouts;
+    const givenUpAt = askedAt + Math.min(softMs * stalledFactor, hardMs);
+    const query = { path, candidate, askedAt, slowAt: askedAt + softMs, givenUpAt, failedAt: askedAt + hardMs };
     path.inFlight += 1;
     path.pending += 1;
     path.rpcsLeft -= 1;
     this.#rpcs += 1;
-    const query = { path, candidate };
     this.#queries.push(query);
-    this.#wakeAt(candidate.slowAt);
-    this.#tell("asked", candidate);
+    this.#wakeAt(query.slowAt);
+    this.#tell("asked", query);
     if (this.#ended) return;
     let answer: Promise<LookupAnswer<T>>;
     try {
@@ -167,15 +191,16 @@ class Lookup<T> {
   #onAnswer(query: Query, { contacts, found }: LookupAnswer<T>): void {
     const { clock, timeouts, k, onAnswer, onEvent } = this.#config;
     const { path, candidate } = query;
-    const rttMs = clock.now() - candidate.askedAt;
+    const rttMs = clock.now() - query.askedAt;
     timeouts.answered(rttMs);
     if (!this.#leave(query)) return;
     candidate.state = "answered";
+    path.hasAnswers = true;
     onAnswer?.(candidate.contact, rttMs);
     const learnt: Contact[] | undefined = onEvent && [];
     for (let i = 0; i < contacts.length && i < k; i++) {
       const contact = contacts[i];
-      if (contact !== undefined && this.#learn(path, contact, candidate.hop + 1)) learnt?.push(contact);
+      if (contact !== undefined && this.#learn(path, contact, candidate.hop + 1, candidate)) learnt?.push(contact);
     }
     if (learnt !== undefined) onEvent?.({ type: "answered", ...this.#stepOf(candidate), rttMs, learnt });
     if (found !== undefined) this.#onFound(candidate, found, rttMs);
@@ -191,28 +216,29 @@ class Lookup<T> {
 
   #onError(query: Query, error: unknown): void {
     if (!this.#leave(query)) return;
-    const { candidate } = query;
-    candidate.state = "failed";
-    this.#failures += 1;
-    this.#config.onFailure?.(candidate.contact, error);
-    const rttMs = this.#config.clock.now() - candidate.askedAt;
-    this.#config.onEvent?.({ type: "failed", ...this.#stepOf(candidate), rttMs, error });
+    const rttMs = this.#config.clock.now() - query.askedAt;
+    this.#config.onEvent?.({ type: "failed", ...this.#stepOf(query.candidate), rttMs, error });
+    this.#fail(query, error);
   }
 
   #onTimeout(query: Query): void {
     if (!this.#leave(query)) return;
-    const { candidate } = query;
-    candidate.state = "failed";
-    this.#failures += 1;
     this.#config.timeouts.timedOut();
-    this.#config.onFailure?.(candidate.contact, undefined);
-    this.#tell("timed-out", candidate);
+    this.#tell("timed-out", query);
+    this.#fail(query, undefined);
   }
 
-  #onSlow({ path, candidate }: Query): void {
-    candidate.state = "slow";
-    path.inFlight -= 1;
-    this.#tell("slow", candidate);
+  /** A peer has failed only when it does so at all of the addresses that are named for it. */
+  #fail({ candidate }: Query, error: unknown): void {
+    this.#failures += 1;
+    const { contact } = candidate;
+    if (!useAlternative(candidate)) this.#config.onFailure?.(contact, error);
+  }
+
+  #onSlow(query: Query): void {
+    query.candidate.state = "slow";
+    query.path.inFlight -= 1;
+    this.#tell("slow", query);
   }
 
   /** A query is over. Returns false where it was before: it had timed out. */
@@ -231,29 +257,36 @@ class Lookup<T> {
     this.#stopTimer?.();
     this.#timerAt = time;
     const { clock } = this.#config;
-    this.#stopTimer = clock.setTimeout(() => this.#step(() => this.#onTimer()), time - clock.now());
+    this.#stopTimer = clock.setTimeout(() => this.#step(() => this.#onTimer()), Math.max(time - clock.now(), 0));
   }
 
   #onTimer(): void {
     this.#timerAt = Infinity;
     const now = this.#config.clock.now();
     for (const query of this.#queries.slice()) {
-      const { candidate } = query;
-      if (now >= candidate.failedAt) this.#onTimeout(query);
-      else if (candidate.state === "asked" && now >= candidate.slowAt) this.#onSlow(query);
+      const { candidate, path } = query;
+      if (now >= (path.isStalled ? query.givenUpAt : query.failedAt)) this.#onTimeout(query);
+      else if (candidate.state === "asked" && now >= query.slowAt) this.#onSlow(query);
     }
-    let nextAt = Infinity;
-    for (const { candidate } of this.#queries) {
-      nextAt = Math.min(nextAt, candidate.state === "asked" ? candidate.slowAt : candidate.failedAt);
-    }
-    if (!this.#ended) this.#wakeAt(nextAt);
+    if (!this.#ended) this.#wakeAt(this.#nextWake());
   }
 
-  #tell(type: "asked" | "slow" | "timed-out", candidate: Candidate): void {
+  /** When the next query, or the next of a path, becomes slow or fails. */
+  #nextWake(path?: Path): number {
+    let nextAt = Infinity;
+    for (const query of this.#queries) {
+      if (path !== undefined && query.path !== path) continue;
+      const failedAt = query.path.isStalled ? query.givenUpAt : query.failedAt;
+      nextAt = Math.min(nextAt, query.candidate.state === "asked" ? query.slowAt : failedAt);
+    }
+    return nextAt;
+  }
+
+  #tell(type: "asked" | "slow" | "timed-out", { candidate, askedAt }: Query): void {
     const { onEvent, clock } = this.#config;
     if (onEvent === undefined) return;
     const step = this.#stepOf(candidate);
-    onEvent(type === "asked" ? { type, ...step } : { type, ...step, rttMs: clock.now() - candidate.askedAt });
+    onEvent(type === "asked" ? { type, ...step } : { type, ...step, rttMs: clock.now() - askedAt });
   }
 
   #stepOf({ contact, hop }: Candidate) {
@@ -314,7 +347,8 @@ class Lookup<T> {
 
 /**
  * Finds the k contacts closest to a target that answer, or a value near it. Ends when the k closest that are known and have
- * not failed have all answered, when `accept` says so, or when `maxRpcs` queries have been made.
+ * not failed have all answered, when `accept` says so, or when `maxRpcs` queries have been made. A peer that does not answer at the
+ * addresses that were told first is asked again at those that others tell, if any do.
  * @throws RangeError for options out of their range, the reason of `signal` when that aborts, and what a callback throws;
  *   a lookup in which nobody answers has an empty result
  */

@@ -24,6 +24,16 @@ export interface RoutingOptions {
    * @default that of `k`
    */
   readonly maxPerHost?: number;
+  /**
+   * Contacts of the whole table at most that have the same host, replacements not counted. At least 1. Real networks want one, as a
+   * host that has its part of every k-bucket would have much of the table; loopback, where all have one host, cannot do with it.
+   * @default no bound
+   */
+  readonly maxPerHostInTable?: number;
+  /** Queries of a lookup at once on each of its paths (paper, section 2.3). 1 to 64. @default 3 */
+  readonly alpha?: number;
+  /** Paths of a lookup of which none asks a peer that another has asked (S/Kademlia, section 4.4). 1 to 16. @default 1 */
+  readonly disjointPaths?: number;
   /** Milliseconds without a lookup in a k-bucket's range after which it is to be refreshed (paper, section 2.3). @default 3600000 */
   readonly refreshMs?: number;
 }
@@ -36,6 +46,8 @@ export const routingDefaults = Object.freeze({
   k: 20,
   maxMisses: 3,
   maxMissesAlone: 5,
+  alpha: 3,
+  disjointPaths: 1,
   refreshMs: 3_600_000,
 });
 
@@ -50,13 +62,23 @@ export function resolveRoutingOptions(options: RoutingOptions = {}): RoutingConf
     maxMisses: options.maxMisses ?? routingDefaults.maxMisses,
     maxMissesAlone: options.maxMissesAlone ?? routingDefaults.maxMissesAlone,
     maxPerHost: options.maxPerHost ?? k,
+    maxPerHostInTable: options.maxPerHostInTable ?? Infinity,
+    alpha: options.alpha ?? routingDefaults.alpha,
+    disjointPaths: options.disjointPaths ?? routingDefaults.disjointPaths,
     refreshMs: options.refreshMs ?? routingDefaults.refreshMs,
   };
   for (const [name, value] of Object.entries(config)) {
-    if (!Number.isInteger(value) || value < 1)
+    const isUnbounded = name === "maxPerHostInTable" && value === Infinity;
+    if (!isUnbounded && (!Number.isInteger(value) || value < 1))
       throw new RangeError(`${name}: ${value} is not a whole number of at least 1`);
   }
-  if (config.k > 1024) throw new RangeError(`k: ${config.k} is above 1024`);
+  for (const [name, most] of [
+    ["k", 1024],
+    ["alpha", 64],
+    ["disjointPaths", 16],
+  ] as const) {
+    if (config[name] > most) throw new RangeError(`${name}: ${config[name]} is above ${most}`);
+  }
   if (config.maxMissesAlone < config.maxMisses) {
     throw new RangeError(`maxMissesAlone: ${config.maxMissesAlone} is below maxMisses, which is ${config.maxMisses}`);
   }

@@ -31,7 +31,7 @@ const timeoutsThatDouble = 4;
 
 /**
  * Timeouts of queries to any peer, learnt from all of them. Past the soft timeout another peer is asked as well, past the
- * hard one the query has failed. One for all lookups of a node: each begins with what those before it have learnt.
+ * hard one at the latest the query has failed. One for all lookups of a node: each begins with what those before it have learnt.
  */
 export class QueryTimeout {
   readonly #bounds: Required<QueryTimeoutOptions>;

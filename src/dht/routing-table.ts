@@ -3,6 +3,7 @@
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
+import { HostShares } from "./host-shares.ts";
 import { type BucketEntry, KBucket, type Placement } from "./k-bucket.ts";
 import { dhtProtocol, type RoutingConfig } from "./params.ts";
 
@@ -28,10 +29,12 @@ export class RoutingTable {
   readonly #options: RoutingTableOptions;
   /** By the bits shared with the node's own id; made when first needed. */
   readonly #slots: (Slot | undefined)[] = [];
+  readonly #shares: HostShares;
   #size = 0;
 
   constructor(options: RoutingTableOptions) {
     this.#options = options;
+    this.#shares = new HostShares(options.config.maxPerHostInTable);
   }
 
   /** Contacts in all buckets, without replacements. */
@@ -51,14 +54,24 @@ export class RoutingTable {
   }
 
   /**
+   * Whether a contact of this id would enter now, as an entry or as a replacement that is none yet: only such are worth a ping.
+   * Its host may have its share all the same.
+   */
+  wants(id: NodeId): boolean {
+    if (id.equals(this.#options.self)) return false;
+    return this.#slots[this.#indexOf(id)]?.bucket.wants(id) ?? true;
+  }
+
+  /**
    * Notes that a contact has answered. In a full bucket it waits until another fails, of which the one seen longest ago is
    * pinged now.
+   * @param rttMs how long the answer took, milliseconds, where that was measured; entries keep the smoothed one
    */
-  seen(contact: Contact): Placement {
+  seen(contact: Contact, rttMs?: number): Placement {
     if (contact.id.equals(this.#options.self)) return "refused";
     const slot = this.#slotFor(this.#indexOf(contact.id));
     const before = slot.bucket.entries.length;
-    const placement = slot.bucket.seen(contact, this.#options.clock.now());
+    const placement = slot.bucket.seen(contact, this.#options.clock.now(), rttMs);
     this.#size += slot.bucket.entries.length - before;
     if (placement === "waiting" && !slot.isChecking) void this.#checkOldest(slot);
     return placement;
@@ -80,17 +93,22 @@ export class RoutingTable {
    * @param except one that is left out, for example who asks
    */
   closest(target: Uint8Array, count: number, except?: NodeId): Contact[] {
-    const found: Contact[] = [];
-    for (const bucket of this.#bucketsByDistance(target)) {
-      const live = bucket.entries.filter((entry) => bucket.isLive(entry)).map((entry) => entry.contact);
-      live.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
-      for (const contact of live) {
-        if (except !== undefined && contact.id.equals(except)) continue;
-        found.push(contact);
-        if (found.length >= count) return found;
-      }
-    }
-    return found;
+    return this.#closest(target, count, true, except);
+  }
+
+  /**
+   * Where a lookup of this node begins: the contacts closest to a target that answer, the closest first, and where there are fewer
+   * than `count`, those behind them that have missed answers: after an outage of this node's own there may be no others.
+   * @param target 32 bytes
+   */
+  seeds(target: Uint8Array, count: number): Contact[] {
+    const live = this.#closest(target, count, true);
+    return live.length < count ? [...live, ...this.#closest(target, count - live.length, false)] : live;
+  }
+
+  /** All entries, to be saved: those that answer in front, each part with the closest to this node first. */
+  snapshot(): readonly Contact[] {
+    return this.seeds(this.#options.self.bytes, Infinity);
   }
 
   /** Notes that there is a lookup of a key, 32 bytes. */
@@ -141,6 +159,20 @@ export class RoutingTable {
     }
   }
 
+  #closest(target: Uint8Array, count: number, live: boolean, except?: NodeId): Contact[] {
+    const found: Contact[] = [];
+    for (const bucket of this.#bucketsByDistance(target)) {
+      const some = bucket.entries.filter((entry) => bucket.isLive(entry) === live).map((entry) => entry.contact);
+      some.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
+      for (const contact of some) {
+        if (except !== undefined && contact.id.equals(except)) continue;
+        found.push(contact);
+        if (found.length >= count) return found;
+      }
+    }
+    return found;
+  }
+
   #indexOf(id: NodeId): number {
     return sharedBits(this.#options.self.bytes, id.bytes);
   }
@@ -149,7 +181,7 @@ export class RoutingTable {
     const known = this.#slots[index];
     if (known !== undefined) return known;
     const { config, clock } = this.#options;
-    const slot: Slot = { bucket: new KBucket(config), lookedUpAt: clock.now(), isChecking: false };
+    const slot: Slot = { bucket: new KBucket(config, this.#shares), lookedUpAt: clock.now(), isChecking: false };
     // Without holes, which would make the array slow.
     while (this.#slots.length < index) this.#slots.push(undefined);
     this.#slots[index] = slot;

@@ -1,35 +1,6 @@
 // The contacts that a lookup knows, in the order of their distance to its target (Maymounkov and Mazières 2002, section 2.3).
 import { compareDistance } from "../identity/node-id.ts";
-import type { Contact } from "./contact.ts";
-
-/**
- * Where a candidate stands.
- *
- *     unasked ──> asked ──> answered
- *                   │ └──────────────> failed
- *                   └─> slow ──> answered or failed
- */
-type CandidateState = "unasked" | "asked" | "slow" | "answered" | "failed";
-
-/** A contact within one lookup; on several paths it is the same object. */
-export interface Candidate {
-  readonly contact: Contact;
-  /** Queries in a row that lead to an answer of it: 1 for a seed. */
-  readonly hop: number;
-  state: CandidateState;
-  /** Bit set of the shortlists that hold it. */
-  heldBy: number;
-  /** Whether its answer had a value. */
-  hadValue: boolean;
-  askedAt: number;
-  slowAt: number;
-  failedAt: number;
-}
-
-/** A candidate that nobody has asked and no shortlist holds. */
-export function createCandidate(contact: Contact, hop: number): Candidate {
-  return { contact, hop, state: "unasked", heldBy: 0, hadValue: false, askedAt: 0, slowAt: 0, failedAt: 0 };
-}
+import type { Candidate } from "./lookup-candidate.ts";
 
 /**
  * Candidates, closest first. Bounded by `maxUnasked` and those that were asked, which stay, so that nobody is asked twice.
@@ -88,19 +59,19 @@ export class Shortlist {
     return this.#holds(candidate);
   }
 
-  /** A candidate is asked, on whichever path. To be told for all of them. */
+  /** A candidate is about to be asked, on whichever path. To be told for all of them. */
   asking(candidate: Candidate): void {
-    if (this.#holds(candidate)) this.#unasked -= 1;
+    if (candidate.state === "unasked" && this.#holds(candidate)) this.#unasked -= 1;
   }
 
   /**
-   * Whom to ask next: the closest unasked one, unless k that are closer have answered or may be expected to do so soon.
+   * Whom to ask next, or again: the closest one, unless k that are closer have answered or may be expected to do so soon.
    * Those that failed or are slow are made up for by others.
    */
   next(): Candidate | undefined {
     let closer = 0;
     for (const candidate of this.#candidates) {
-      if (candidate.state === "unasked") return candidate;
+      if (candidate.state === "unasked" || candidate.state === "again") return candidate;
       if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return undefined;
     }
     return undefined;

@@ -31,6 +31,8 @@ export class LookupNetwork {
   readonly peers: FakePeer[] = [];
   /** Whom the lookups have asked, in this order. */
   readonly asked: Contact[] = [];
+  /** Hosts at which nobody is found, and how that shows. */
+  readonly misleading = new Map<string, "refuses" | "silent">();
   /** Queries that were aborted. */
   aborted = 0;
   readonly #byId = new Map<string, FakePeer>();
@@ -117,8 +119,9 @@ export class LookupNetwork {
 
   #ask(contact: Contact, target: Uint8Array, k: number, signal: AbortSignal): Promise<LookupAnswer<string>> {
     this.asked.push(contact);
-    const peer = this.peer(contact);
-    if (peer?.refuses === true) throw new Error("refused");
+    const misleading = this.misleading.get(contact.addresses[0]?.host ?? "");
+    const peer = misleading === "silent" ? undefined : this.peer(contact);
+    if (peer?.refuses === true || misleading === "refuses") throw new Error("refused");
     return new Promise((resolve, reject) => {
       const stopTimer = this.clock.setTimeout(() => {
         signal.removeEventListener("abort", onAbort);

@@ -62,7 +62,7 @@ test("with full tables the result is the k closest alive", async () => {
       // The last one lives.
       for (const peer of network.peers.slice(1)) {
         if (network.clock.random() < dead) peer.delayMs = Infinity;
-        else if (network.clock.random() < 0.1) peer.delayMs = 700;
+        else if (network.clock.random() < 0.1) peer.delayMs = 350;
       }
       network.introduceAll(answers);
       const target = network.clock.randomBytes(32);
@@ -134,7 +134,7 @@ test("a slow peer gives its place to another, and its late answer counts", async
   assert(slow !== undefined);
   const slowPeer = network.peer(slow);
   assert(slowPeer !== undefined);
-  slowPeer.delayMs = 3500;
+  slowPeer.delayMs = 1900;
   const events: LookupEvent[] = [];
   const result = await network.lookup({
     target,
@@ -148,8 +148,8 @@ test("a slow peer gives its place to another, and its late answer counts", async
   const times = events.flatMap((event) => (event.type === "slow" ? [event.elapsedMs] : []));
   assert.deepEqual(times, [1000]);
   const late = events.find((event) => event.type === "answered" && event.contact === slow);
-  assert.equal(late?.elapsedMs, 3500);
-  const whileSlow = events.filter(({ type, elapsedMs }) => type === "answered" && elapsedMs < 3500);
+  assert.equal(late?.elapsedMs, 1900);
+  const whileSlow = events.filter(({ type, elapsedMs }) => type === "answered" && elapsedMs < 1900);
   assert.equal(whileSlow.length, 5, "k others answer meanwhile");
 });
 
@@ -170,6 +170,96 @@ test("dead peers among the closest do not hold up the others for longer than the
   await network.lookup({ target, seeds: network.closest(target, 4), onAnswer });
   assert.equal(answeredAt.length, 17);
   assert((answeredAt[0] ?? Infinity) - startedAt <= softMs + 100);
+});
+
+test("the dead among the closest, whom others make up for, hold up the end for twice the soft timeout and no longer", async () => {
+  const { network, target, seeds } = bucketNetwork(20, 300);
+  for (const contact of network.closest(target, 3)) {
+    const peer = network.peer(contact);
+    if (peer !== undefined) peer.delayMs = Infinity;
+  }
+  const events: LookupEvent[] = [];
+  const failed: Contact[] = [];
+  const result = await network.lookup({
+    target,
+    seeds: seeds.filter((contact) => answers(network.peer(contact))),
+    onEvent: (event) => events.push(event),
+    onFailure: (contact) => failed.push(contact),
+  });
+  assert.deepEqual(idsOf(result.closest), idsOf(network.closest(target, 20, answers)));
+  assert.equal(result.end, "complete");
+  assert.equal(failed.length, result.failures);
+  assert(failed.length > 0);
+  const timedOut = events.flatMap((event) => (event.type === "timed-out" ? [event] : []));
+  for (const { contact, rttMs } of timedOut) {
+    const slow = events.find((event) => event.type === "slow" && event.contact === contact);
+    assert(slow?.type === "slow" && rttMs >= 2 * slow.rttMs - 1e-6);
+  }
+  const last = timedOut.at(-1);
+  const lastSlow = events.findLast((event) => event.type === "slow" && event.contact === last?.contact);
+  assert(last !== undefined && lastSlow?.type === "slow");
+  assert(last.rttMs < 3 * lastSlow.rttMs, "the hard timeout is four times the soft one");
+  assert.equal(last.elapsedMs, result.elapsedMs);
+  assert.equal(network.clock.step(), false);
+});
+
+test("a peer that is told with wrong addresses is asked at those that another tells", async () => {
+  for (const failure of ["refuses", "silent"] as const) {
+    const network = new LookupNetwork(21, 3);
+    const [liar, honest, victim] = network.peers;
+    assert(liar && honest && victim);
+    const wrong = { id: victim.contact.id, addresses: [{ host: "192.0.2.1", port: 9 }] };
+    liar.delayMs = 1;
+    honest.delayMs = 90;
+    liar.lie = () => [wrong];
+    honest.lie = () => [victim.contact];
+    network.misleading.set("192.0.2.1", failure);
+    const failed: Contact[] = [];
+    const answered: Contact[] = [];
+    const result = await network.lookup({
+      target: network.clock.randomBytes(32),
+      seeds: [liar.contact, honest.contact],
+      onFailure: (contact) => failed.push(contact),
+      onAnswer: (contact) => answered.push(contact),
+    });
+    assert.equal(result.closest.length, 3);
+    assert(result.closest.some(({ addresses }) => addresses[0] === victim.contact.addresses[0]));
+    assert(answered.every(({ addresses }) => addresses[0]?.host === "127.0.0.1"));
+    assert.deepEqual([result.rpcs, result.failures], [4, 1]);
+    // A refusal comes before there is another address to ask, silence does not.
+    assert.equal(failed.length, failure === "refuses" ? 1 : 0);
+    assert.equal(network.clock.step(), false);
+  }
+});
+
+test("addresses that liars invent for a peer cost four queries at most, whatever they tell", async () => {
+  const addresses = fc.array(fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 4 }), {
+    maxLength: 6,
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(addresses, { minLength: 1, maxLength: 8 }), fc.nat(2), async (lies, paths) => {
+      const network = new LookupNetwork(22, lies.length);
+      const { id } = network.newContact();
+      for (const [i, lie] of lies.entries()) {
+        const peer = network.peers[i];
+        if (peer === undefined) continue;
+        peer.lie = () => lie.map((ports) => ({ id, addresses: ports.map((port) => ({ host: "192.0.2.1", port })) }));
+      }
+      network.misleading.set("192.0.2.1", "refuses");
+      const seeds = network.peers.map(({ contact }) => contact);
+      const result = await network.lookup({ target: id.bytes, seeds, disjointPaths: paths + 1 });
+      const asked = network.asked.filter((contact) => contact.id.equals(id));
+      assert(asked.length <= 4);
+      const each = asked.flatMap((contact) => contact.addresses.map(({ port }) => port));
+      const distinct = asked.flatMap((contact) => [...new Set(contact.addresses.map(({ port }) => port))]);
+      assert(each.length <= 16);
+      assert.equal(new Set(distinct).size, distinct.length, "no address is asked twice");
+      assert.equal(result.closest.length, lies.length);
+      assert.equal(result.rpcs, lies.length + asked.length);
+      assert.equal(network.clock.step(), false);
+    }),
+    { numRuns: 100 },
+  );
 });
 
 test("rejections free their place at once", async () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Contact } from "../../../src/dht/contact.ts";
+import { hostGroup } from "../../../src/dht/contact-host.ts";
 import { type RoutingOptions, resolveRoutingOptions, routingDefaults } from "../../../src/dht/params.ts";
 import { RoutingTable } from "../../../src/dht/routing-table.ts";
 import { compareDistance, NodeId, sharedBits } from "../../../src/identity/node-id.ts";
@@ -28,6 +29,22 @@ function far(n: number, host?: string): Contact {
   const bytes = new Uint8Array(32).fill(0xa5);
   bytes[1] = n;
   return contactOf(idOf(bytes), host);
+}
+
+/** The contact of a bucket of its own, the closer the larger n is. 0 to 31. */
+function inOwnBucket(n: number, host?: string): Contact {
+  const bytes = Uint8Array.from(selfBytes);
+  bytes[n] = 0x5b;
+  return contactOf(idOf(bytes), host);
+}
+
+function mostOfOneHost(contacts: readonly Contact[]): number {
+  const counts = new Map<string, number>();
+  for (const { addresses } of contacts) {
+    const group = hostGroup(addresses[0]?.host ?? "");
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+  }
+  return Math.max(0, ...counts.values());
 }
 
 interface Rig {
@@ -187,6 +204,159 @@ test("replacements take no host beyond its part either", () => {
   assert.deepEqual(entriesOf(rig), hexOf(far(3), far(5)));
 });
 
+test("one host has a bounded part of the table, of which it gets no more by moving or by waiting", () => {
+  const rig = makeRig({ k: 2, maxPerHostInTable: 2 });
+  assert.equal(rig.table.seen(inOwnBucket(3, "10.0.0.1")), "added");
+  assert.equal(rig.table.seen(far(1, "10.0.0.1")), "added");
+  assert.equal(rig.table.seen(inOwnBucket(5, "10.0.0.1")), "refused");
+  assert.equal(rig.table.seen(far(2, "10.0.0.2")), "added");
+  assert.equal(rig.table.seen(far(2, "10.0.0.1")), "updated");
+  assert.equal(rig.table.seen(far(3, "10.0.0.2")), "waiting");
+  assert.equal(rig.table.seen(inOwnBucket(7, "10.0.0.2")), "added");
+  // The one that waits has no room left when its turn comes.
+  rig.table.remove(far(1).id);
+  assert.deepEqual(entriesOf(rig).slice(0, 1), hexOf(far(2)));
+  assert.ok(!rig.table.has(far(3).id));
+  // Those that go make room.
+  assert.equal(rig.table.seen(inOwnBucket(5, "10.0.0.1")), "added");
+  // One network of IPv6 is one host.
+  const wide = makeRig({ maxPerHostInTable: 1 });
+  assert.equal(wide.table.seen(far(1, "2001:db8::1")), "added");
+  assert.equal(wide.table.seen(inOwnBucket(5, "2001:db8::2")), "refused");
+});
+
+test("one that is dead stays where the newcomer's host has its share", () => {
+  const rig = makeRig({ k: 2, maxPerHost: 1 });
+  rig.table.seen(far(1, "10.0.0.1"));
+  rig.table.seen(far(2, "10.0.0.2"));
+  for (let i = 0; i < routingDefaults.maxMisses; i++) rig.table.missed(far(1).id);
+  assert.equal(rig.table.seen(far(3, "10.0.0.2")), "refused");
+  assert.deepEqual(entriesOf(rig), hexOf(far(1), far(2)));
+  // It makes room for its own host.
+  assert.equal(rig.table.seen(far(3, "10.0.0.1")), "added");
+  assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3)));
+});
+
+test("entries keep a smoothed round trip", () => {
+  const rig = makeRig({ k: 1 });
+  const rtt = (): number | undefined => [...rig.table.buckets()][0]?.entries[0]?.rttMs;
+  rig.table.seen(far(1));
+  assert.equal(rtt(), undefined);
+  rig.table.seen(far(1), 80);
+  assert.equal(rtt(), 80);
+  rig.table.seen(far(1), 160);
+  assert.equal(rtt(), 90);
+  rig.table.seen(far(1));
+  rig.table.missed(far(1).id);
+  assert.equal(rtt(), 90);
+  // A replacement brings its own.
+  rig.table.seen(far(2), 7);
+  rig.table.seen(far(2));
+  rig.table.remove(far(1).id);
+  assert.equal(rtt(), 7);
+});
+
+test("a contact is wanted where it would come in, and not again", () => {
+  const { table } = makeRig({ k: 2 });
+  assert.ok(!table.wants(self));
+  assert.ok(table.wants(far(1).id));
+  table.seen(far(1));
+  assert.ok(!table.wants(far(1).id));
+  table.seen(far(2));
+  for (const n of [3, 4]) {
+    assert.ok(table.wants(far(n).id));
+    assert.equal(table.seen(far(n)), "waiting");
+    assert.ok(!table.wants(far(n).id));
+  }
+  assert.ok(!table.wants(far(5).id), "there is no room among the replacements");
+  // One that is dead is asked whether it is back, and leaves its place to others.
+  const alone = makeRig({ k: 1 });
+  alone.table.seen(far(1));
+  for (let i = 0; i < routingDefaults.maxMisses; i++) alone.table.missed(far(1).id);
+  assert.ok(alone.table.wants(far(1).id) && alone.table.wants(far(2).id));
+});
+
+test("lookups begin with the dead only where too few live; what is saved has both, those that live in front", () => {
+  const { table } = makeRig();
+  for (const n of [1, 2, 3, 4]) table.seen(far(n));
+  for (const n of [1, 3]) for (let i = 0; i < routingDefaults.maxMisses; i++) table.missed(far(n).id);
+  const target = far(1).id.bytes;
+  const order = (...ns: number[]) => hexOf(...ns.map((n) => far(n)));
+  const [near = 0, next = 0] = [2, 4].sort((a, b) => compareDistance(target, far(a).id.bytes, far(b).id.bytes));
+  assert.deepEqual(hexOf(...table.seeds(target, 1)), order(near));
+  assert.deepEqual(hexOf(...table.seeds(target, 3)), order(near, next, 1));
+  assert.deepEqual(hexOf(...table.seeds(target, 9)), order(near, next, 1, 3));
+  assert.deepEqual(hexOf(...table.closest(target, 9)), order(near, next));
+  const bySelf = (a: number, b: number) => compareDistance(selfBytes, far(a).id.bytes, far(b).id.bytes);
+  assert.deepEqual(hexOf(...table.snapshot()), order(...[2, 4].sort(bySelf), ...[1, 3].sort(bySelf)));
+});
+
+test("under any sequence of events the bounds hold, and what is closest is so of all that live", async () => {
+  const hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::1", "2001:db8::2"];
+  // Ids of five buckets, and the own one.
+  const ids = Array.from({ length: 60 }, (_, n) => {
+    const bytes = Uint8Array.from(selfBytes);
+    if (n > 0) bytes[3] = (0x5a ^ (0x80 >>> (n % 5))) & 0xff;
+    if (n > 0) bytes[9] = n;
+    return n > 0 ? idOf(bytes) : self;
+  });
+  const event = fc.record({
+    what: fc.constantFrom("seen", "seen", "seen", "seen", "missed", "missed", "remove", "wait"),
+    n: fc.nat(ids.length - 1),
+    host: fc.constantFrom(...hosts),
+    isAlive: fc.boolean(),
+    rttMs: fc.option(fc.double({ min: 0, max: 5000, noNaN: true }), { nil: undefined }),
+  });
+  const settings = fc.record({
+    k: fc.integer({ min: 1, max: 6 }),
+    maxPerHost: fc.integer({ min: 1, max: 6 }),
+    maxPerHostInTable: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 9 })),
+    maxMisses: fc.integer({ min: 1, max: 3 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(settings, fc.array(event, { maxLength: 150 }), fc.nat(59), async (options, events, targetAt) => {
+      const rig = makeRig(options);
+      const { table } = rig;
+      const capped = options.maxPerHost < options.k || options.maxPerHostInTable < Infinity;
+      for (const { what, n, host, isAlive, rttMs } of events) {
+        const id = ids[n] ?? self;
+        if (isAlive) rig.alive.add(id.toHex());
+        else rig.alive.delete(id.toHex());
+        const wanted = table.wants(id);
+        if (what === "seen") {
+          const placement = table.seen(contactOf(id, host), rttMs);
+          if (placement === "added") assert.ok(wanted);
+          if (wanted && !capped) assert.notEqual(placement, "refused");
+          if (placement === "added" || placement === "updated") assert.ok(table.has(id) && !table.wants(id));
+        } else if (what === "missed") table.missed(id);
+        else if (what === "remove") table.remove(id);
+        else await rig.clock.advance(15);
+        const entries = [...table.buckets()].flatMap((bucket) => bucket.entries);
+        const contacts = entries.map(({ contact }) => contact);
+        assert.equal(table.size, entries.length);
+        assert.equal(new Set(hexOf(...contacts)).size, entries.length);
+        assert.ok(!table.has(self));
+        for (const bucket of table.buckets()) {
+          assert.ok(bucket.entries.length <= options.k);
+          assert.ok(mostOfOneHost(bucket.entries.map(({ contact }) => contact)) <= options.maxPerHost);
+        }
+        assert.ok(mostOfOneHost(contacts) <= options.maxPerHostInTable);
+        const target = (ids[targetAt] ?? self).bytes;
+        const sorted = (isLive: boolean, to: Uint8Array): Contact[] =>
+          entries
+            .filter(({ misses }) => misses < options.maxMisses === isLive)
+            .map(({ contact }) => contact)
+            .sort((a, b) => compareDistance(to, a.id.bytes, b.id.bytes));
+        assert.deepEqual(table.closest(target, 100), sorted(true, target));
+        assert.deepEqual(table.seeds(target, 4), [...sorted(true, target), ...sorted(false, target)].slice(0, 4));
+        assert.deepEqual(table.snapshot(), [...sorted(true, selfBytes), ...sorted(false, selfBytes)]);
+      }
+      await rig.clock.advance(1000);
+    }),
+    { numRuns: 100 },
+  );
+});
+
 const anyId = fc.tuple(fc.nat(255), fc.uint8Array({ minLength: 32, maxLength: 32 })).map(([shared, random]) => {
   // Half of them near the own id, whose buckets random ids never reach.
   const at = shared >>> 4;
@@ -262,7 +432,11 @@ test("buckets are due for a refresh when there was no lookup in their range for 
 });
 
 test("settings out of their range are refused", () => {
-  assert.deepEqual(resolveRoutingOptions(), { ...routingDefaults, maxPerHost: routingDefaults.k });
+  assert.deepEqual(resolveRoutingOptions(), {
+    ...routingDefaults,
+    maxPerHost: routingDefaults.k,
+    maxPerHostInTable: Infinity,
+  });
   assert.equal(resolveRoutingOptions({ k: 8 }).maxPerHost, 8);
   for (const options of [
     { k: 0 },
@@ -271,6 +445,12 @@ test("settings out of their range are refused", () => {
     { maxPerHost: 0 },
     { maxMissesAlone: 2 },
     { refreshMs: 0 },
+    { maxPerHost: Infinity },
+    { maxPerHostInTable: 0 },
+    { maxPerHostInTable: -Infinity },
+    { alpha: 0 },
+    { alpha: 65 },
+    { disjointPaths: 17 },
   ]) {
     assert.throws(() => resolveRoutingOptions(options), RangeError, JSON.stringify(options));
   }
