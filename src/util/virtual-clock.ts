@@ -8,12 +8,20 @@ interface Timer {
   callback: (() => void) | undefined;
 }
 
+const earlier = (a: Timer, b: Timer): number => a.at - b.at || a.order - b.order;
+// Below this, cancelled timers are not worth sweeping.
+const minSwept = 1024;
+
 /** Simulated time and seeded randomness. The randomness is not fit for secrets. */
 export class VirtualClock implements Clock {
-  /** Bounded by the timers that its users keep. */
-  readonly #timers = new TinyQueue<Timer>([], (a, b) => a.at - b.at || a.order - b.order);
+  /** What the random generator began with, 32 bits. */
+  readonly seed: number;
+  /** Bounded by the timers that its users keep: cancelled ones, once they are the most, are swept out. */
+  #timers = new TinyQueue<Timer>([], earlier);
+  #cancelled = 0;
   readonly #epochMs: number;
   #now = 0;
+  #timersRun = 0;
   #order = 0;
   #state: number;
 
@@ -22,7 +30,8 @@ export class VirtualClock implements Clock {
    * @param epochMs wall time at the start, milliseconds since the Unix epoch
    */
   constructor(seed = 1, epochMs = 1_600_000_000_000) {
-    this.#state = seed >>> 0;
+    this.seed = seed >>> 0;
+    this.#state = this.seed;
     this.#epochMs = epochMs;
   }
 
@@ -38,8 +47,21 @@ export class VirtualClock implements Clock {
     const timer: Timer = { at: this.#now + (delayMs > 0 ? delayMs : 0), order: this.#order++, callback };
     this.#timers.push(timer);
     return () => {
+      if (timer.callback === undefined) return;
       timer.callback = undefined;
+      this.#cancelled += 1;
+      if (this.#cancelled >= minSwept && this.#cancelled * 2 > this.#timers.length) this.#sweep();
     };
+  }
+
+  /** When the earliest timer is due, on `now`; Infinity when there is none. */
+  get nextAt(): number {
+    return this.#earliest()?.at ?? Infinity;
+  }
+
+  /** Timers that have run so far. */
+  get timersRun(): number {
+    return this.#timersRun;
   }
 
   /** mulberry32: a 32-bit generator of full period. */
@@ -71,13 +93,31 @@ export class VirtualClock implements Clock {
   }
 
   #runNext(until: number): boolean {
-    for (let timer = this.#timers.peek(); timer !== undefined && timer.at <= until; timer = this.#timers.peek()) {
+    const timer = this.#earliest();
+    if (timer === undefined || timer.at > until) return false;
+    this.#timers.pop();
+    const { callback } = timer;
+    timer.callback = undefined;
+    this.#now = Math.max(this.#now, timer.at);
+    this.#timersRun += 1;
+    callback?.();
+    return true;
+  }
+
+  #earliest(): Timer | undefined {
+    for (let timer = this.#timers.peek(); timer !== undefined; timer = this.#timers.peek()) {
+      if (timer.callback !== undefined) return timer;
       this.#timers.pop();
-      if (timer.callback === undefined) continue;
-      this.#now = Math.max(this.#now, timer.at);
-      timer.callback();
-      return true;
+      this.#cancelled -= 1;
     }
-    return false;
+    return undefined;
+  }
+
+  #sweep(): void {
+    this.#timers = new TinyQueue(
+      this.#timers.data.filter(({ callback }) => callback !== undefined),
+      earlier,
+    );
+    this.#cancelled = 0;
   }
 }

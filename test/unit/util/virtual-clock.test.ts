@@ -53,6 +53,31 @@ test("a cancelled timer does not run; cancelling again, or after it ran, does no
   assert.deepEqual(ran, ["ran"]);
 });
 
+test("tells when the next timer is due and how many have run, leaving out the cancelled", () => {
+  const clock = new VirtualClock(7);
+  assert.deepEqual([clock.seed, clock.nextAt], [7, Infinity]);
+  clock.setTimeout(() => {}, 5)();
+  clock.setTimeout(() => {}, 8);
+  assert.equal(clock.nextAt, 8);
+  while (clock.step());
+  assert.deepEqual([clock.nextAt, clock.timersRun], [Infinity, 1]);
+});
+
+const kept = (i: number): boolean => i % 10 === 3;
+
+test("the order of timers survives that most of them are cancelled", () => {
+  const clock = new VirtualClock();
+  const ran: number[] = [];
+  const cancels = Array.from({ length: 5000 }, (_, i) => clock.setTimeout(() => ran.push(i), (i * 7919) % 1000));
+  for (const [i, cancel] of cancels.entries()) if (!kept(i)) cancel();
+  for (const [i, cancel] of cancels.entries()) if (!kept(i)) cancel();
+  while (clock.step());
+  const expected = Array.from(cancels, (_, i) => i)
+    .filter(kept)
+    .sort((a, b) => ((a * 7919) % 1000) - ((b * 7919) % 1000) || a - b);
+  assert.deepEqual(ran, expected);
+});
+
 test("advance stops at its end though a cancelled timer lies before it and a live one behind", async () => {
   const clock = new VirtualClock();
   const ran: number[] = [];
