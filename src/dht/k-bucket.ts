@@ -1,6 +1,7 @@
 // A k-bucket (Maymounkov and Mazières 2002, sections 2.2 and 4.1): contacts of one range of distances, the one seen longest ago
 // first, and replacements that wait for one of them to fail.
 import type { NodeId } from "../identity/node-id.ts";
+import type { HostPort } from "../identity/peer-address.ts";
 import type { Contact } from "./contact.ts";
 import { HostShares } from "./host-shares.ts";
 import type { RoutingConfig } from "./params.ts";
@@ -102,12 +103,17 @@ export class KBucket {
     if (entry !== undefined) this.#entries.push({ ...entry, lastSeenAt: now, misses: 0 });
   }
 
-  /** Notes that a contact has not answered. Returns whether it is an entry no more. */
-  missed(id: NodeId): boolean {
-    this.#takeReplacement(id);
+  /**
+   * Notes that a contact has not answered.
+   * @param asked where, if that is known: silence at none of the addresses that it has here says nothing of it
+   * @returns whether it is an entry no more
+   */
+  missed(id: NodeId, asked?: readonly HostPort[]): boolean {
+    const waiting = this.#replacements[indexOf(this.#replacements, id)];
+    if (waiting !== undefined && wasAsked(waiting, asked)) this.#takeReplacement(id);
     const at = indexOf(this.#entries, id);
     const entry = this.#entries[at];
-    if (entry === undefined) return false;
+    if (entry === undefined || !wasAsked(entry, asked)) return false;
     const misses = entry.misses + 1;
     const { maxMisses, maxMissesAlone } = this.#config;
     if (misses >= maxMissesAlone || (misses >= maxMisses && this.#replacements.length > 0)) return this.remove(id);
@@ -170,6 +176,10 @@ export class KBucket {
 function smoothed(beforeMs: number | undefined, rttMs: number | undefined): number | undefined {
   if (beforeMs === undefined || rttMs === undefined) return rttMs ?? beforeMs;
   return beforeMs + rttWeight * (rttMs - beforeMs);
+}
+
+function wasAsked({ contact }: BucketEntry, asked: readonly HostPort[] | undefined): boolean {
+  return asked?.some(({ host, port }) => contact.addresses.some((o) => o.host === host && o.port === port)) ?? true;
 }
 
 function indexOf(entries: readonly BucketEntry[], id: NodeId): number {

@@ -37,8 +37,8 @@ export interface LookupOptions<T> {
   /** A peer answered, however late. For the routing table. What a callback throws rejects the lookup. */
   readonly onAnswer?: ((contact: Contact, rttMs: number) => void) | undefined;
   /**
-   * A peer failed with `error`, or timed out, which is undefined, at all addresses that were named for it. Not called for what is
-   * cancelled.
+   * A peer failed with `error`, or timed out, which is undefined, at all addresses that were named for it, with which it
+   * is given. Not called for what is cancelled.
    */
   readonly onFailure?: ((contact: Contact, error: unknown) => void) | undefined;
   /** Called at each step. */

@@ -231,8 +231,9 @@ class Lookup<T> {
   /** A peer has failed only when it does so at all of the addresses that are named for it. */
   #fail({ candidate }: Query, error: unknown): void {
     this.#failures += 1;
-    const { contact } = candidate;
-    if (!useAlternative(candidate)) this.#config.onFailure?.(contact, error);
+    if (useAlternative(candidate)) return;
+    const { contact, addresses } = candidate;
+    this.#config.onFailure?.(addresses === contact.addresses ? contact : { id: contact.id, addresses }, error);
   }
 
   #onSlow(query: Query): void {

@@ -1,6 +1,7 @@
 // The routing table (Maymounkov and Mazières 2002, section 2.4, in the form of one k-bucket for each length of the prefix that
 // an id shares with the node's own). Only contacts that have answered enter.
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
+import type { HostPort } from "../identity/peer-address.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
 import { HostShares } from "./host-shares.ts";
@@ -77,9 +78,13 @@ export class RoutingTable {
     return placement;
   }
 
-  /** Notes that a contact has not answered a request. That a connection was closed is no such thing. */
-  missed(id: NodeId): void {
-    this.#change(id, (bucket) => bucket.missed(id));
+  /**
+   * Notes that a contact has not answered a request. That a connection was closed is no such thing.
+   * @param asked at which addresses. Where they are given, and none of them is one that the contact has here, nothing is noted: or
+   *   whoever tells wrong addresses of others would make them go
+   */
+  missed(id: NodeId, asked?: readonly HostPort[]): void {
+    this.#change(id, (bucket) => bucket.missed(id, asked));
   }
 
   /** Forgets a contact, which has taken its leave. */

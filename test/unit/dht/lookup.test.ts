@@ -247,13 +247,17 @@ test("addresses that liars invent for a peer cost four queries at most, whatever
       }
       network.misleading.set("192.0.2.1", "refuses");
       const seeds = network.peers.map(({ contact }) => contact);
-      const result = await network.lookup({ target: id.bytes, seeds, disjointPaths: paths + 1 });
+      const failed: Contact[] = [];
+      const onFailure = (contact: Contact) => failed.push(contact);
+      const result = await network.lookup({ target: id.bytes, seeds, disjointPaths: paths + 1, onFailure });
       const asked = network.asked.filter((contact) => contact.id.equals(id));
       assert(asked.length <= 4);
       const each = asked.flatMap((contact) => contact.addresses.map(({ port }) => port));
       const distinct = asked.flatMap((contact) => [...new Set(contact.addresses.map(({ port }) => port))]);
       assert(each.length <= 16);
       assert.equal(new Set(distinct).size, distinct.length, "no address is asked twice");
+      const last = failed.at(-1);
+      if (asked.length > 0) assert.deepEqual(new Set(last?.addresses.map(({ port }) => port)), new Set(each));
       assert.equal(result.closest.length, lies.length);
       assert.equal(result.rpcs, lies.length + asked.length);
       assert.equal(network.clock.step(), false);

@@ -237,6 +237,22 @@ test("one that is dead stays where the newcomer's host has its share", () => {
   assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3)));
 });
 
+test("silence at addresses that a contact does not have is no miss of it", () => {
+  const rig = makeRig({ k: 1, maxMisses: 1, maxMissesAlone: 1 });
+  const wrong = [
+    { host: "192.0.2.1", port: 4000 },
+    { host: "10.0.0.1", port: 4001 },
+  ];
+  rig.table.seen(far(1, "10.0.0.1"));
+  rig.table.seen(far(2, "10.0.0.1"));
+  for (const contact of [far(1), far(2)]) rig.table.missed(contact.id, wrong);
+  assert.deepEqual(entriesOf(rig), hexOf(far(1)));
+  rig.table.missed(far(1).id, [...wrong, { host: "10.0.0.1", port: 4000 }]);
+  assert.deepEqual(entriesOf(rig), hexOf(far(2)), "nor was the one that waits gone");
+  rig.table.missed(far(2).id);
+  assert.equal(rig.table.size, 0);
+});
+
 test("entries keep a smoothed round trip", () => {
   const rig = makeRig({ k: 1 });
   const rtt = (): number | undefined => [...rig.table.buckets()][0]?.entries[0]?.rttMs;
