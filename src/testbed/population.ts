@@ -15,11 +15,14 @@ export interface SimulatedNode {
   readonly dht: SimulatedDht;
   /** How it misbehaves; undefined for an honest one. */
   misbehaviour: Misbehaviour | undefined;
+  /** Whether it knows others by now. */
+  isJoined: boolean;
   /** Its place among the nodes that are up. */
   position: number;
 }
 
 const bootstrapContacts = 3;
+const maxPicks = 16;
 
 /** Nodes that are up. Bounded by what is made. */
 export class Population {
@@ -39,26 +42,21 @@ export class Population {
     return this.#nodes;
   }
 
-  /** A new node, which answers and knows nobody. */
-  async create(): Promise<SimulatedNode> {
-    const keys = keyPairFromSeed(this.#clock.randomBytes(32));
-    const endpoint = this.#network.attach(keys.id);
-    const { contact } = endpoint;
-    const addresses = () => contact.addresses;
-    const dht = await this.#createDht({ keys, clock: this.#clock, peers: endpoint, addresses });
-    endpoint.serve(dht.answers);
-    dht.start();
-    const node: SimulatedNode = { endpoint, contact, dht, misbehaviour: undefined, position: this.#nodes.length };
-    this.#nodes.push(node);
-    return node;
+  /** A new node, which answers and knows nobody: others may join by it. */
+  create(): Promise<SimulatedNode> {
+    return this.#create(true);
   }
 
-  /** A new node that joins by some that are up, at random. */
+  /** A new node that joins by some that have joined, at random. */
   async join(): Promise<SimulatedNode> {
     const known = new Set<Contact>();
-    for (let i = 0; i < bootstrapContacts && this.#nodes.length > 0; i++) known.add(this.random().contact);
-    const node = await this.create();
+    for (let i = 0; i < bootstrapContacts; i++) {
+      const other = this.#any(({ isJoined }) => isJoined);
+      if (other !== undefined) known.add(other.contact);
+    }
+    const node = await this.#create(false);
     await node.dht.bootstrap([...known]);
+    node.isJoined = true;
     return node;
   }
 
@@ -89,20 +87,11 @@ export class Population {
     endpoint.serve(misbehave(misbehaviour, this.#clock, contact, dht.answers));
   }
 
-  /** Any that is up. @throws RangeError when none is */
-  random(): SimulatedNode {
-    const node = this.#nodes[Math.floor(this.#clock.random() * this.#nodes.length)];
-    if (node === undefined) throw new RangeError("no node is up");
-    return node;
-  }
-
-  /** Any honest one that is up. @throws RangeError when none is */
+  /** Any honest one that is up and has joined. @throws RangeError when none is */
   randomHonest(): SimulatedNode {
-    if (!this.#nodes.some(({ misbehaviour }) => misbehaviour === undefined)) throw new RangeError("no node is honest");
-    for (;;) {
-      const node = this.random();
-      if (node.misbehaviour === undefined) return node;
-    }
+    const node = this.#any(({ misbehaviour, isJoined }) => isJoined && misbehaviour === undefined);
+    if (node === undefined) throw new RangeError("no honest node is up");
+    return node;
   }
 
   /** `count` different ones that are up, or all if there are fewer. */
@@ -134,6 +123,31 @@ export class Population {
       if (found.length > count) found.pop();
     }
     return found;
+  }
+
+  async #create(isJoined: boolean): Promise<SimulatedNode> {
+    const keys = keyPairFromSeed(this.#clock.randomBytes(32));
+    const endpoint = this.#network.attach(keys.id);
+    const { contact } = endpoint;
+    const addresses = () => contact.addresses;
+    const dht = await this.#createDht({ keys, clock: this.#clock, peers: endpoint, addresses });
+    endpoint.serve(dht.answers);
+    dht.start();
+    const position = this.#nodes.length;
+    const node: SimulatedNode = { endpoint, contact, dht, misbehaviour: undefined, isJoined, position };
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** A random node that fits; undefined when none does. */
+  #any(isFit: (node: SimulatedNode) => boolean): SimulatedNode | undefined {
+    for (let i = 0; i < maxPicks; i++) {
+      const node = this.#nodes[Math.floor(this.#clock.random() * this.#nodes.length)];
+      if (node !== undefined && isFit(node)) return node;
+    }
+    // Few fit, or none.
+    const fit = this.#nodes.filter(isFit);
+    return fit[Math.floor(this.#clock.random() * fit.length)];
   }
 
   #remove(node: SimulatedNode): void {
