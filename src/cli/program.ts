@@ -1,6 +1,7 @@
 // The commands and their flags. What a command does is loaded when it runs: help and mistakes are answered at once.
 import { Command, Option } from "commander";
 import { version } from "../util/version.ts";
+import type { AskFlags } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { nonEmpty, placeOf, repeated, wholeNumber } from "./flag-values.ts";
@@ -8,13 +9,15 @@ import type { KeygenFlags } from "./keygen.ts";
 import { flagDefaults, logLevels } from "./node-flags.ts";
 import type { PeersFlags } from "./peers.ts";
 import type { PingFlags } from "./ping.ts";
+import type { ProvideFlags } from "./provide.ts";
 import type { StartFlags } from "./start.ts";
 import type { SwarmFlags } from "./swarm.ts";
+import type { UpdateFlags } from "./update.ts";
 
 const exitCodeHelp = `
 Exit codes:
   ${exitCodes.ok}    done; start and swarm: closed on Ctrl-C, SIGTERM, or when nobody reads the output
-  ${exitCodes.failure}    failed; ping: not every peer has answered
+  ${exitCodes.failure}    failed; ping: not every peer has answered; providers, lookup: none is found
   ${exitCodes.usage}    a command, flag or value that is not known or not valid
   ${exitCodes.interrupted}  a second Ctrl-C: ended at once`;
 
@@ -94,6 +97,72 @@ export function createProgram(context: Context): Command {
     )
     .action((flags: PeersFlags) => run(import("./peers.ts").then(({ peers }) => peers(flags, context))));
 
+  addClientFlags(
+    addCommand("put <value>", "Publish a value in the DHT; - reads it from standard input.", [
+      "put hello",
+      "put - < picture.png",
+      "put hello --json",
+    ]),
+  ).action((value: string, flags: AskFlags) => run(import("./put.ts").then(({ put }) => put(value, flags, context))));
+
+  addClientFlags(
+    addCommand("get <key>", "Get a value from the DHT.", [
+      "get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
+      "get 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 --json",
+    ]),
+  ).action((key: string, flags: AskFlags) => run(import("./get.ts").then(({ get }) => get(key, flags, context))));
+
+  addUpdateFlags(
+    addCommand("update <value>", "Publish a value under the node's own key, in place of the one before.", [
+      "update 'version 2'",
+      "update --salt news - < news.txt",
+      "update --expect 1 'version 2'",
+    ]),
+  ).action((value: string, flags: UpdateFlags) =>
+    run(import("./update.ts").then(({ update }) => update(value, flags, context))),
+  );
+
+  addUpdateFlags(addCommand("delete", "Delete what update has published.", ["delete", "delete --salt news"])).action(
+    (flags: UpdateFlags) => run(import("./update.ts").then(({ deleteValue }) => deleteValue(flags, context))),
+  );
+
+  addClientFlags(
+    addCommand("provide [key]", "Say in the DHT that the node provides something.", [
+      "provide --name pictures",
+      "provide --name pictures --stop",
+      "provide '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
+    ]),
+  )
+    .option("--name <name>", "a name instead of a key, for example a service's type name")
+    .option("--stop", "say that it does so no more")
+    .action((key: string | undefined, flags: ProvideFlags) =>
+      run(import("./provide.ts").then(({ provide }) => provide(key, flags, context))),
+    );
+
+  addClientFlags(
+    addCommand("providers [key]", "Show who provides something, as the DHT knows it.", [
+      "providers --name pictures",
+      "providers '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=' --json",
+    ]),
+  )
+    .option("--name <name>", "a name instead of a key, for example a service's type name")
+    .action((key: string | undefined, flags: ProvideFlags) =>
+      run(import("./provide.ts").then(({ providers }) => providers(key, flags, context))),
+    );
+
+  addClientFlags(
+    addCommand("lookup <key>", "Find the nodes closest to a key or a node.", [
+      "lookup '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
+      "lookup @yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE=",
+    ]),
+  ).action((key: string, flags: AskFlags) =>
+    run(import("./lookup.ts").then(({ lookup }) => lookup(key, flags, context))),
+  );
+
+  addClientFlags(
+    addCommand("buckets", "Show the routing table of a running node.", ["buckets", "buckets --node 3"]),
+  ).action((flags: AskFlags) => run(import("./buckets.ts").then(({ buckets }) => buckets(flags, context))));
+
   addCommand("keygen", "Make a key and show its id.", ["keygen", "keygen --out ~/.dswarm/key"])
     .option("-o, --out <file>", "new file for the key, made with mode 0600")
     .option("--json", "print one JSON object")
@@ -141,6 +210,16 @@ function addNodeFlags(command: Command, dataDirText: string): Command {
         .default("warn" satisfies (typeof logLevels)[number], "warn"),
     )
     .option("--json", "print events as JSON, one object a line");
+}
+
+function addUpdateFlags(command: Command): Command {
+  return addClientFlags(command)
+    .addOption(new Option("--salt <text>", "tells apart the values of one node").default("", "none"))
+    .addOption(
+      new Option("--expect <sequence>", "only if this is the sequence now").argParser(
+        wholeNumber(0, Number.MAX_SAFE_INTEGER),
+      ),
+    );
 }
 
 function addClientFlags(command: Command): Command {

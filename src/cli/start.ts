@@ -1,11 +1,11 @@
 // `dswarm start`: one node, until it is told to stop.
 import { systemClock } from "../util/clock.ts";
+import { every } from "../util/every.ts";
 import { checkNodeFlags } from "./check-flags.ts";
 import { exitCodes } from "./cli-error.ts";
 import { createCliLogger } from "./cli-logger.ts";
 import type { Context } from "./context.ts";
 import { closestIntervalMs } from "./events.ts";
-import { every } from "./every.ts";
 import type { Place } from "./flag-values.ts";
 import { HostedNode, openRuntimeFiles } from "./hosted-node.ts";
 import { createJsonReporter } from "./json-reporter.ts";

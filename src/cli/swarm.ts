@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock } from "../util/clock.ts";
+import { every } from "../util/every.ts";
 import type { Logger } from "../util/log.ts";
 import { Acquaintance } from "./acquaintance.ts";
 import { checkNodeFlags } from "./check-flags.ts";
@@ -9,7 +10,6 @@ import { CliError, exitCodes } from "./cli-error.ts";
 import { createCliLogger, prettyLogLine } from "./cli-logger.ts";
 import type { Context } from "./context.ts";
 import { closestIntervalMs, type NodeEvent, type Reporter } from "./events.ts";
-import { every } from "./every.ts";
 import { createJsonReporter } from "./json-reporter.ts";
 import type { Member } from "./member.ts";
 import { type Exit, MemberProcess } from "./member-process.ts";

@@ -1,5 +1,6 @@
 // A contact: a node and where it is reached, as the DHT keeps it and as peers tell of it.
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { LRUCache } from "lru-cache";
 import type { Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
@@ -22,11 +23,9 @@ export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" 
   if (addresses.length < 1 || addresses.length > dhtProtocol.maxAddresses) return undefined;
   const parsed: HostPort[] = [];
   for (const text of addresses) {
-    const address = text.length > dhtProtocol.maxAddressLength ? undefined : parseHostPort(text);
-    const host = address && canonicalHost(address.host);
-    if (address === undefined || host === undefined) return undefined;
-    const { port } = address;
-    if (!parsed.some((other) => other.host === host && other.port === port)) parsed.push({ host, port });
+    const address = text.length > dhtProtocol.maxAddressLength ? undefined : addressOf(text);
+    if (address === undefined) return undefined;
+    if (!parsed.some(({ host, port }) => host === address.host && port === address.port)) parsed.push(address);
   }
   try {
     return { id: NodeId.fromBytes(id), addresses: parsed };
@@ -40,8 +39,29 @@ export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" 
  * A contact as a message for peers; of its addresses, those that the protocol has room for and peers take: none of host names.
  * Without any address left, peers refuse it.
  */
-export function contactToMessage({ id, addresses }: Contact): MessageInitShape<typeof ContactSchema> {
-  const usable = addresses.filter(({ host }) => canonicalHost(host) !== undefined);
-  const texts = usable.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
-  return { id: id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) };
+export function contactToMessage(contact: Contact): MessageInitShape<typeof ContactSchema> {
+  let message = messages.get(contact);
+  if (message === undefined) {
+    const usable = contact.addresses.filter(({ host }) => canonicalHost(host) !== undefined);
+    const texts = usable.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
+    message = { id: contact.id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) };
+    messages.set(contact, message);
+  }
+  return message;
+}
+
+// The same few contacts are told and heard over and over; checking them is most of what a lookup costs.
+const messages = new WeakMap<Contact, MessageInitShape<typeof ContactSchema>>();
+const addressesByText = new LRUCache<string, HostPort>({ max: 16_384 });
+
+/** The address that a text names, its host in the form of `canonicalHost`; undefined where there is none. */
+function addressOf(text: string): HostPort | undefined {
+  const known = addressesByText.get(text);
+  if (known !== undefined) return known;
+  const address = parseHostPort(text);
+  const host = address && canonicalHost(address.host);
+  if (address === undefined || host === undefined) return undefined;
+  const canonical = Object.freeze({ host, port: address.port });
+  addressesByText.set(text, canonical);
+  return canonical;
 }

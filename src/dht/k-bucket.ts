@@ -72,6 +72,13 @@ export class KBucket {
     return this.#replacements.length < k && indexOf(this.#replacements, id) < 0;
   }
 
+  /** Whether a contact of an id would become an entry while there are fewer than `limit`, or in place of a dead one. */
+  hasRoomFor(id: NodeId, limit: number): boolean {
+    const known = this.#entries[indexOf(this.#entries, id)];
+    if (known !== undefined) return !this.isLive(known);
+    return this.#entries.length < limit || this.#entries.some((entry) => !this.isLive(entry));
+  }
+
   /** Notes that a contact has answered, and in how many milliseconds where that was measured. */
   seen(contact: Contact, now: number, rttMs?: number): Placement {
     const known = this.#takeEntry(contact.id);

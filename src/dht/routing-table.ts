@@ -17,6 +17,10 @@ export interface RoutingTableOptions {
   readonly ping: (contact: Contact) => Promise<boolean>;
 }
 
+// Contacts of a range that is not near, which are pinged for the table; those that answer lookups come on top.
+const farContacts = 8;
+const surelyLiveMs = 60_000;
+
 interface Slot {
   readonly bucket: KBucket;
   /** When there last was a lookup in its range, on the clock's `now`. */
@@ -61,6 +65,20 @@ export class RoutingTable {
   wants(id: NodeId): boolean {
     if (id.equals(this.#options.self)) return false;
     return this.#slots[this.#indexOf(id)]?.bucket.wants(id) ?? true;
+  }
+
+  /**
+   * Whether it is worth a connection to ask a contact whether it is there: the k closest belong in the table, and of each range
+   * that is farther a few, as lookups bring more.
+   */
+  hasRoomFor(id: NodeId): boolean {
+    if (id.equals(this.#options.self)) return false;
+    const index = this.#indexOf(id);
+    const { k } = this.#options.config;
+    let closer = 0;
+    for (let i = index + 1; i < this.#slots.length; i++) closer += this.#slots[i]?.bucket.entries.length ?? 0;
+    const limit = closer < k ? k : Math.min(k, farContacts);
+    return this.#slots[index]?.bucket.hasRoomFor(id, limit) ?? true;
   }
 
   /**
@@ -204,7 +222,8 @@ export class RoutingTable {
   /** One ping for a newcomer: an outage of this node's own must not empty the bucket. */
   async #checkOldest(slot: Slot): Promise<void> {
     const [oldest] = slot.bucket.entries;
-    if (oldest === undefined) return;
+    // Of one that has just answered there is nothing to learn.
+    if (oldest === undefined || this.#options.clock.now() - oldest.lastSeenAt < surelyLiveMs) return;
     const { contact } = oldest;
     slot.isChecking = true;
     try {

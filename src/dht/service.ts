@@ -1,17 +1,17 @@
 // DhtService as a node serves it to its peers.
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
+import type { Caller, DhtAnswers } from "./dht-peers.ts";
 
-const maxNonceBytes = 64;
-
-/** What this node serves of DhtService; the methods that are left out answer `unimplemented`. */
-export function createDhtService(): Partial<ServiceImpl<typeof DhtService>> {
+/** Serves DhtService with the answers of a node. `callerOf` tells who calls. */
+export function createDhtService(
+  answers: DhtAnswers,
+  callerOf: (context: HandlerContext) => Caller,
+): ServiceImpl<typeof DhtService> {
   return {
-    ping({ nonce }) {
-      if (nonce.length > maxNonceBytes) {
-        throw new ConnectError(`a nonce has at most ${maxNonceBytes} bytes`, Code.InvalidArgument);
-      }
-      return { nonce };
-    },
+    ping: (request, context) => answers.ping(request, callerOf(context)),
+    findNode: (request, context) => answers.findNode(request, callerOf(context)),
+    findValue: (request, context) => answers.findValue(request, callerOf(context)),
+    store: (request, context) => answers.store(request, callerOf(context)),
   };
 }

@@ -63,11 +63,12 @@ export class Connections {
   }
 
   /**
-   * The connection to a peer, at once when there is one, otherwise dialed on the addresses known of the peer in turn. When
-   * that failed a moment ago it fails again at once.
+   * The connection to a peer, at once when there is one, otherwise dialed on the addresses known of the peer in turn, those in
+   * the peer book first. When that failed a moment ago it fails again at once.
+   * @param heard addresses that others tell of the peer; they are not noted before one of them has worked
    * @throws DswarmError (or rejects) `node_closed`, `peer_unknown`, `peer_not_allowed`, or what the last dial failed with
    */
-  connect(id: NodeId): RpcConnection | Promise<RpcConnection> {
+  connect(id: NodeId, heard: readonly HostPort[] = []): RpcConnection | Promise<RpcConnection> {
     const key = id.toString();
     const current = this.#usable(key);
     if (current !== undefined) return current;
@@ -75,7 +76,7 @@ export class Connections {
     if (underWay !== undefined) return underWay;
     const failure = this.#backoff.failure(key);
     if (failure !== undefined) throw failure.error;
-    const dialing = this.#dial(id).finally(() => this.#dialing.delete(key));
+    const dialing = this.#dial(id, heard).finally(() => this.#dialing.delete(key));
     this.#dialing.set(key, dialing);
     return dialing;
   }
@@ -105,7 +106,7 @@ export class Connections {
     return current?.usable === true ? current : undefined;
   }
 
-  async #dial(id: NodeId): Promise<RpcConnection> {
+  async #dial(id: NodeId, heard: readonly HostPort[]): Promise<RpcConnection> {
     const { config, keys, peers } = this.#init;
     const key = id.toString();
     this.#closing.signal.throwIfAborted();
@@ -114,7 +115,9 @@ export class Connections {
     const { channel, clock, networkKey } = config;
     const { signal } = this.#closing;
     let error: unknown = new DswarmError("peer_unknown");
-    for (const address of peers.get(id)?.addresses ?? []) {
+    const known = peers.get(id)?.addresses ?? [];
+    const others = heard.filter(({ host, port }) => !known.some((one) => one.host === host && one.port === port));
+    for (const address of [...known, ...others]) {
       try {
         const link = await dial({ address: { id, ...address }, keys, networkKey, config: channel, clock, signal });
         return this.#adopt(link, address);

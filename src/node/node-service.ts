@@ -15,6 +15,7 @@ import { toHex } from "../util/bytes.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
 import { version } from "../util/version.ts";
 import type { DswarmNode } from "./node.ts";
+import { createNodeDhtService } from "./node-dht-service.ts";
 import type { PeerInfo, PeerOrigin } from "./peers.ts";
 
 const defaultCount = 3;
@@ -32,6 +33,7 @@ const sources: Readonly<Record<PeerOrigin, PeerSource>> = {
 /** Serves NodeService for a node. */
 export function createNodeService(node: DswarmNode): ServiceImpl<typeof NodeService> {
   return {
+    ...createNodeDhtService(node),
     async pingPeers(request, { signal }) {
       const timeoutMs = request.timeoutMs === 0 ? defaultTimeoutMs : request.timeoutMs;
       if (timeoutMs > maxTimeoutMs) throw outOfRange("timeout_ms", maxTimeoutMs);
@@ -54,6 +56,8 @@ export function createNodeService(node: DswarmNode): ServiceImpl<typeof NodeServ
         connections: node.connections,
         certificateSha256: toHex(node.certificateSha256),
         counters: node.counters.snapshot(),
+        contacts: node.dht.table.size,
+        records: node.dht.store.size,
       };
     },
   };
@@ -80,7 +84,10 @@ async function pingOne(
 ): Promise<MessageInitShape<typeof PingResultSchema>> {
   const known = node.peers.get(id)?.addresses[0];
   try {
-    const { rttMs, address } = await node.ping(id, { timeoutMs, signal });
+    const pong = await node.ping(id, { timeoutMs, signal });
+    const listening = node.peers.get(id)?.addresses[0];
+    const address = listening === undefined ? pong.address : formatHostPort(listening);
+    const { rttMs } = pong;
     return { id: id.toString(), address, ok: true, rttMs: Math.round(rttMs * 1000) / 1000 };
   } catch (thrown) {
     const { code, rawMessage } = ConnectError.from(thrown);

@@ -2,36 +2,51 @@
 //
 //     https server ─┬─ /dht  ─► channel listener ─► connections ─► rpc ─► services
 //                   └─ other ─► http (the API)            ▲
-//     discovery, bootstrap ─► peer book ──────────────────┘
+//     discovery, bootstrap ─► peer book ──────────────────┤
+//           └─────────────► dht ◄─► its records ──────────┘
 import { EventEmitter } from "node:events";
 import type { RequestListener } from "node:http";
+import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
-import type { Client, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import type { Client, HandlerContext, Interceptor, ServiceImpl, Transport } from "@connectrpc/connect";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createListener } from "../channel/listen.ts";
 import { type Certificate, createCertificate } from "../channel/tls.ts";
+import type { Contact } from "../dht/contact.ts";
+import { openDatabase } from "../dht/database.ts";
+import { Dht } from "../dht/dht.ts";
+import type { Caller } from "../dht/dht-peers.ts";
+import { RecordKey } from "../dht/record-key.ts";
+import { RecordStore } from "../dht/record-store.ts";
 import { createDhtService } from "../dht/service.ts";
 import { createDiscovery } from "../discovery/discovery.ts";
 import { generateKeyPair, type KeyPair } from "../identity/keys.ts";
 import { NodeId } from "../identity/node-id.ts";
-import { formatPeerAddress, type HostPort, parsePeerAddress } from "../identity/peer-address.ts";
+import { formatPeerAddress, type HostPort, parseHostPort, parsePeerAddress } from "../identity/peer-address.ts";
 import { createRpcClient } from "../rpc/client.ts";
+import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
+import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
+import { jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
-import { DswarmError } from "../util/errors.ts";
+import { DswarmError, dswarmErrorOf, messageOf } from "../util/errors.ts";
+import { every } from "../util/every.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { Connections } from "./connections.ts";
+import { readContacts, writeContacts } from "./contact-file.ts";
 import { openDataDir } from "./data-dir.ts";
 import { createHealthBook, type HealthBook } from "./health-service.ts";
 import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
+import { PeerCalls } from "./peer-calls.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
 import { type PingOptions, type Pong, ping } from "./ping.ts";
 import { Port } from "./port.ts";
+import { ProviderTransport } from "./provider-transport.ts";
 import { createReflectionService } from "./reflection-service.ts";
 
 /**
@@ -68,7 +83,9 @@ export async function startNode(options: NodeOptions = {}, http?: HttpFactory): 
   try {
     const keys = await keysOf(config, lifetime);
     const certificate = await createCertificate(reachableAddresses(bindHost), config.clock);
-    const node = new DswarmNode(config, keys, certificate, bindHost, lifetime);
+    const counters = new Counters();
+    const store = await openStore(config, counters, lifetime);
+    const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, store });
     await node.start(http);
     return node;
   } catch (error) {
@@ -84,13 +101,46 @@ async function keysOf({ keys, dataDir: path }: NodeConfig, lifetime: Lifetime): 
   return keys ?? dataDir.keys;
 }
 
+async function openStore(config: NodeConfig, counters: Counters, lifetime: Lifetime): Promise<RecordStore> {
+  const { dataDir, dht, logger, clock } = config;
+  const path = dataDir === undefined ? undefined : join(dataDir, "records");
+  const database = await openDatabase(path, logger, clock);
+  const store = await RecordStore.open({ database, config: dht.store, clock, logger, counters });
+  lifetime.onClose(() => store.close());
+  return store;
+}
+
+/** What a node is made of. */
+interface NodeParts {
+  readonly config: NodeConfig;
+  readonly keys: KeyPair;
+  readonly certificate: Certificate;
+  readonly bindHost: string;
+  readonly lifetime: Lifetime;
+  readonly counters: Counters;
+  readonly store: RecordStore;
+}
+
+/** Where the node looks for the peer that a client calls. */
+interface ClientOptions {
+  readonly interceptors?: readonly Interceptor[];
+  readonly defaultTimeoutMs?: number;
+}
+
+const contactsSavedEveryMs = 60_000;
+const candidateDelayMs = 1000;
+const providerPingMs = 2000;
+const maxProvidersTried = 8;
+
 /** A running node. Made by `startNode`. */
 export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposable {
   readonly id: NodeId;
   readonly config: NodeConfig;
   readonly peers: PeerBook;
   /** What was counted since the start. */
-  readonly counters = new Counters();
+  readonly counters: Counters;
+  /** The DHT. */
+  readonly dht: Dht;
   /** When the node was made, on the clock's `now`. */
   readonly startedAt: number;
   readonly #keys: KeyPair;
@@ -100,12 +150,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #registry: ServiceRegistry;
   readonly #health: HealthBook;
   readonly #connections: Connections;
+  /** Peers that the DHT is to hear of. Bounded by `maxPeers`. */
+  readonly #heard = new Map<string, Contact>();
+  #stopHeard: (() => void) | undefined;
   #bootstrap: Bootstrap | undefined;
   #port = 0;
 
   /** Not for use outside: call `startNode`. */
-  constructor(config: NodeConfig, keys: KeyPair, certificate: Certificate, bindHost: string, lifetime: Lifetime) {
+  constructor({ config, keys, certificate, bindHost, lifetime, counters, store }: NodeParts) {
     super();
+    this.counters = counters;
     this.#lifetime = lifetime;
     this.config = config;
     this.id = keys.id;
@@ -116,7 +170,6 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.peers = new PeerBook(keys.id, config.clock, config.maxPeers);
     this.#registry = new ServiceRegistry({ ...config, counters: this.counters });
     this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
-    this.#registry.serve(DhtService, createDhtService());
     this.#registry.serve(Health, this.#health.implementation);
     this.#registry.serve(
       ReflectionService,
@@ -128,9 +181,23 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       peers: this.peers,
       registry: this.#registry,
       onNewPeer: (id) => this.#tellPeer(id),
-      onConnected: (id) => this.#tell("connected", id),
+      onConnected: (id) => this.#onConnected(id),
       onDisconnected: (id, reason) => this.#onDisconnected(id, reason),
     });
+    const { clock, logger } = config;
+    this.dht = new Dht({
+      keys,
+      clock,
+      config: config.dht,
+      peers: new PeerCalls({ clock, connect: (id, addresses) => this.#connections.connect(id, addresses) }),
+      store,
+      addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
+      provenAddress: (id) => this.peers.provenAddress(id),
+      counters,
+      logger,
+    });
+    const { answers } = this.dht;
+    if (answers !== undefined) this.#registry.serve(DhtService, createDhtService(answers, callerOf));
   }
 
   /** TCP port of /dht and /api. */
@@ -177,6 +244,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /** Binds the port and starts discovery. Not for use outside: call `startNode`. */
   async start(http: HttpFactory = () => notFound): Promise<void> {
     await this.#listen(http(this));
+    await this.#join();
     await this.#discover();
     // Somebody who was handed the node in the meantime may have closed it.
     if (this.#lifetime.closed) throw new DswarmError("node_closed");
@@ -215,19 +283,37 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   /**
-   * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost.
-   * @param peer an address (`dswarm://…`) is noted as one that the peer may have
+   * Says in the DHT that this node provides a service, under the service's type name, and again while it runs.
+   * @returns a function that takes it back
+   * @throws DswarmError `store_refused`, `quota_exceeded`, `storage_failed`
+   */
+  async provide(service: DescService): Promise<() => Promise<void>> {
+    const key = RecordKey.ofName(service.typeName);
+    await this.dht.provide(key);
+    return () => this.dht.unprovide(key);
+  }
+
+  /**
+   * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost; a peer
+   * of which no address works is looked for in the DHT.
+   * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls go to the quickest of
+   *   those that provide the service in the DHT, and to another one when that is not there any more; they fail with
+   *   `provider_not_found` where there is none
    * @throws DswarmError `node_id_invalid`, `address_invalid`
    */
-  client<S extends DescService>(
-    service: S,
-    peer: PeerName,
-    options: { readonly interceptors?: readonly Interceptor[]; readonly defaultTimeoutMs?: number } = {},
-  ): Client<S> {
-    const id = this.#peerId(peer);
-    const { clock } = this.config;
-    const connect = () => this.#connections.connect(id);
-    return createRpcClient(service, createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() }));
+  client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
+    if (peer !== undefined) return createRpcClient(service, this.#transportTo(this.#peerId(peer), [], options));
+    const key = RecordKey.ofName(service.typeName);
+    const transport = new ProviderTransport({
+      clock: this.config.clock,
+      find: async () => {
+        const providers = await this.dht.findProviders(key, { limit: maxProvidersTried });
+        return providers.map(({ provider }) => provider).filter(({ id }) => !id.equals(this.id));
+      },
+      ping: async ({ id, addresses }) => (await this.#ping(id, addresses, { timeoutMs: providerPingMs })).rttMs,
+      transportTo: ({ id, addresses }) => this.#transportTo(id, addresses, options),
+    });
+    return createRpcClient(service, transport);
   }
 
   /**
@@ -235,12 +321,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws ConnectError; DswarmError `node_id_invalid`, `address_invalid`
    */
   async ping(peer: PeerName, options: PingOptions = {}): Promise<Pong> {
-    const id = this.#peerId(peer);
-    const { clock } = this.config;
-    const connect = () => this.#connections.connect(id);
-    const pong = await ping({ connect, clock, authority: id.toBase64url() }, options);
-    this.peers.heard(id, pong.rttMs);
-    return pong;
+    return this.#ping(this.#peerId(peer), [], options);
   }
 
   /** Takes leave, finishes calls in flight, closes connections and the port. Idempotent. */
@@ -250,6 +331,63 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #ping(id: NodeId, addresses: readonly HostPort[], options: PingOptions): Promise<Pong> {
+    const { clock } = this.config;
+    const connect = () => this.#reach(id, addresses);
+    const pong = await ping({ connect, clock, authority: id.toBase64url() }, options);
+    this.peers.heard(id, pong.rttMs);
+    return pong;
+  }
+
+  #transportTo(id: NodeId, addresses: readonly HostPort[], options: ClientOptions): Transport {
+    const { clock } = this.config;
+    const connect = () => this.#reach(id, addresses);
+    return createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() });
+  }
+
+  /** The connection to a peer. Where it is not to be reached at any known address, the DHT is asked for others. */
+  #reach(id: NodeId, addresses: readonly HostPort[]): RpcConnection | Promise<RpcConnection> {
+    let connection: RpcConnection | Promise<RpcConnection>;
+    try {
+      connection = this.#connections.connect(id, addresses);
+    } catch (error) {
+      connection = Promise.reject(error);
+    }
+    if (connection instanceof RpcConnection) return connection;
+    return connection.catch(async (error: unknown) => {
+      const code = dswarmErrorOf(error)?.code;
+      if (code !== "peer_unknown" && code !== "unreachable") throw error;
+      const contact = await this.dht.findPeer(id);
+      if (contact === undefined) throw error;
+      return this.#connections.connect(id, contact.addresses);
+    });
+  }
+
+  /** Starts the DHT, with the contacts of the last run. */
+  async #join(): Promise<void> {
+    const { dht, config } = this;
+    this.#lifetime.onClose(() => {
+      this.#stopHeard?.();
+      return dht.close({ handOver: true });
+    });
+    dht.start();
+    if (config.dataDir === undefined) return;
+    const path = join(config.dataDir, "contacts.json");
+    for (const contact of await readContacts(path, config.logger)) dht.candidate(contact);
+    const save = async (): Promise<void> => {
+      try {
+        await writeContacts(path, dht.table.snapshot());
+      } catch (error) {
+        config.logger.warn({ event: "contacts_unsaved", path, reason: messageOf(error) }, "it is tried again later");
+      }
+    };
+    const stop = every(config.clock, contactsSavedEveryMs, save);
+    this.#lifetime.onClose(async () => {
+      stop();
+      await save();
+    });
   }
 
   async #listen(http: RequestListener): Promise<void> {
@@ -310,10 +448,34 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   #onCandidate(id: NodeId, addresses: readonly HostPort[]): void {
     this.#connections.retryNow(id);
+    this.#heardOf({ id, addresses });
     if (this.peers.announced(id, addresses)) this.#tellPeer(id);
   }
 
+  /** The DHT hears of a peer in a moment, when that one has heard of this node too and learns of it by no call. */
+  #heardOf(contact: Contact): void {
+    const { clock, maxPeers } = this.config;
+    if (this.#lifetime.closed || this.#heard.size >= maxPeers) return;
+    this.#heard.set(contact.id.toString(), contact);
+    this.#stopHeard ??= clock.setTimeout(
+      () => {
+        this.#stopHeard = undefined;
+        const contacts = [...this.#heard.values()];
+        this.#heard.clear();
+        for (const each of contacts) this.dht.candidate(each);
+      },
+      jittered(clock, candidateDelayMs, 0.5),
+    );
+  }
+
+  #onConnected(id: NodeId): void {
+    const addresses = this.peers.get(id)?.addresses ?? [];
+    if (addresses.length > 0) this.dht.candidate({ id, addresses });
+    this.#tell("connected", id);
+  }
+
   #onLeave(id: NodeId, reason: "left" | "expired"): void {
+    if (reason === "left") this.dht.left(id);
     if (this.peers.unannounced(id, reason === "left")) this.#tell("peerLost", id, reason);
   }
 
@@ -351,6 +513,14 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     if (this.peers.named(id, { host, port })) this.#tellPeer(id);
     return id;
   }
+}
+
+/** Who calls, for the DHT. */
+function callerOf({ values }: HandlerContext): Caller {
+  const id = values.get(callerKey);
+  const address = parseHostPort(values.get(callerAddressKey));
+  if (id === undefined || address === undefined) throw new DswarmError("peer_unknown");
+  return { id, host: address.host };
 }
 
 const notFound: RequestListener = (_request, response) => void response.writeHead(404).end();

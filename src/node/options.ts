@@ -1,5 +1,6 @@
 // Settings of a node.
 import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
+import { type DhtConfig, type DhtOptions, resolveDhtOptions } from "../dht/options.ts";
 import { isLoopback } from "../discovery/interfaces.ts";
 import { type DiscoveryConfig, type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
 import type { KeyPair } from "../identity/keys.ts";
@@ -22,7 +23,8 @@ export interface NodeOptions {
   /** The node's keys. @default read from `dataDir`, or new ones */
   readonly keys?: KeyPair;
   /**
-   * Directory for what outlives the process: the key (`key`, mode 0600). One node at a time may use it.
+   * Directory for what outlives the process: the key (`key`, mode 0600), the records of the DHT (`records`), and contacts to
+   * come back by (`contacts.json`). One node at a time may use it.
    * @default none, a new key at each start
    */
   readonly dataDir?: string;
@@ -55,6 +57,8 @@ export interface NodeOptions {
   readonly channel?: ChannelOptions;
   /** Bounds of RPC. @default those of RpcOptions */
   readonly rpc?: RpcOptions;
+  /** The DHT. @default that of DhtOptions; off loopback, at most 2 contacts of one host in a k-bucket and 10 in the table */
+  readonly dht?: DhtOptions;
   /** @default keeps nothing */
   readonly logger?: Logger;
   /** @default the clock of the machine */
@@ -77,6 +81,7 @@ export interface NodeConfig {
   readonly maxPeers: number;
   readonly channel: ChannelConfig;
   readonly rpc: RpcConfig;
+  readonly dht: DhtConfig;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -89,6 +94,10 @@ export const nodeDefaults = Object.freeze({
   discovery: true,
   maxPeers: 4096,
 });
+
+// As BEP 42's readers bound them: enough for a household behind one address, too few to surround a key.
+const contactsPerHost = 2;
+const tableContactsPerHost = 10;
 
 /**
  * Fills in defaults and checks.
@@ -120,6 +129,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
     maxPeers,
     channel: channelOf(options.channel, host),
     rpc: resolveRpcOptions(options.rpc),
+    dht: dhtOf(options.dht, host),
     logger,
     clock: options.clock ?? systemClock,
   });
@@ -146,6 +156,15 @@ function channelOf(options: ChannelOptions = {}, host: string): ChannelConfig {
     ...config,
     maxHalfOpenPerAddress: options.maxHalfOpenPerAddress ?? config.maxHalfOpen,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? config.maxConnections,
+  });
+}
+
+/** Where all have one address, it says nothing of who they are. */
+function dhtOf(options: DhtOptions = {}, host: string): DhtConfig {
+  if (host === "localhost" || isLoopback(host)) return resolveDhtOptions(options);
+  return resolveDhtOptions({
+    ...options,
+    routing: { maxPerHost: contactsPerHost, maxPerHostInTable: tableContactsPerHost, ...options.routing },
   });
 }
 

@@ -67,6 +67,11 @@ export class PeerBook {
     return entry && infoOf(entry);
   }
 
+  /** Where a peer was last dialed with success. */
+  provenAddress(id: NodeId): HostPort | undefined {
+    return this.#entries.get(id.toString())?.proven;
+  }
+
   /** Notes what a peer announces. Returns whether the peer is new; it stays unknown when there is no room for it. */
   announced(id: NodeId, addresses: readonly HostPort[]): boolean {
     const known = this.#entries.get(id.toString());

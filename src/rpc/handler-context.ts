@@ -17,10 +17,17 @@ export const callerKey: ContextKey<NodeId | undefined> = createContextKey<NodeId
   description: "NodeId of the caller, proven by the Secret Handshake",
 });
 
+/** The context value under which a handler finds where the caller's connection comes from: "host:port". */
+export const callerAddressKey: ContextKey<string> = createContextKey("", {
+  description: "host:port of the caller's end of the connection",
+});
+
 /** What a context is made of. */
 export interface CallContextInit {
   readonly method: DescMethod;
   readonly caller: NodeId;
+  /** "host:port" of the caller's end of the connection. */
+  readonly callerAddress: string;
   readonly clock: Clock;
   /** Whole milliseconds from now; 0 is none. */
   readonly timeoutMs: number;
@@ -87,7 +94,9 @@ export class CallContext implements HandlerContext {
   }
 
   get values(): ContextValues {
-    this.#values ??= createContextValues().set(callerKey, this.#init.caller);
+    this.#values ??= createContextValues()
+      .set(callerKey, this.#init.caller)
+      .set(callerAddressKey, this.#init.callerAddress);
     return this.#values;
   }
 

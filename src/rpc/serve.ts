@@ -79,6 +79,7 @@ export class ServiceRegistry implements CallAcceptor {
     const context = new CallContext({
       method: served.spec.method,
       caller: connection.link.remoteId,
+      callerAddress: connection.link.remoteAddress,
       clock: this.#clock,
       timeoutMs,
       requestMetadata: open.metadata,

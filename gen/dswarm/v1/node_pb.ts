@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Record } from "./dht_pb.ts";
+import { file_dswarm_v1_dht } from "./dht_pb.ts";
 import { file_google_api_annotations } from "../../google/api/annotations_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -11,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dswarm/v1/node.proto.
  */
 export const file_dswarm_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxIkIKEFBpbmdQZWVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEg0KBWNvdW50GAIgASgNEhIKCnRpbWVvdXRfbXMYAyABKA0iOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IngKClBpbmdSZXN1bHQSCgoCaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIKCgJvaxgDIAEoCBITCgZydHRfbXMYBCABKAFIAIgBARIhCgVlcnJvchgFIAEoCzISLmRzd2FybS52MS5GYWlsdXJlQgkKB19ydHRfbXMiOAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciK9AQoEUGVlchIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEwoLc2hhcmVkX2JpdHMYAyABKA0SEQoJY29ubmVjdGVkGAQgASgIEhAKCHZlcmlmaWVkGAUgASgIEhUKDWxhc3RfaGVhcmRfbXMYBiABKA0SEwoGcnR0X21zGAcgASgBSACIAQESJQoGc291cmNlGAggASgOMhUuZHN3YXJtLnYxLlBlZXJTb3VyY2VCCQoHX3J0dF9tcyISChBHZXRTdGF0dXNSZXF1ZXN0IqICChFHZXRTdGF0dXNSZXNwb25zZRIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg8KB25ldHdvcmsYAyABKAkSDAoEcG9ydBgEIAEoDRIPCgd2ZXJzaW9uGAUgASgJEhEKCXVwdGltZV9tcxgGIAEoARINCgVwZWVycxgHIAEoDRITCgtjb25uZWN0aW9ucxgIIAEoDRIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYCSABKAkSPAoIY291bnRlcnMYCiADKAsyKi5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UuQ291bnRlcnNFbnRyeRovCg1Db3VudGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoAToCOAEqdwoKUGVlclNvdXJjZRIbChdQRUVSX1NPVVJDRV9VTlNQRUNJRklFRBAAEhgKFFBFRVJfU09VUkNFX0FOTk9VTkNFEAESGQoVUEVFUl9TT1VSQ0VfQk9PVFNUUkFQEAISFwoTUEVFUl9TT1VSQ0VfSU5CT1VORBADMtQCCgtOb2RlU2VydmljZRJpCglQaW5nUGVlcnMSGy5kc3dhcm0udjEuUGluZ1BlZXJzUmVxdWVzdBocLmRzd2FybS52MS5QaW5nUGVlcnNSZXNwb25zZSIhgtPkkwIbWg46ASoiCS9hcGkvcGluZxIJL2FwaS9waW5nEmsKCUxpc3RQZWVycxIbLmRzd2FybS52MS5MaXN0UGVlcnNSZXF1ZXN0GhwuZHN3YXJtLnYxLkxpc3RQZWVyc1Jlc3BvbnNlIiOC0+STAh1aDzoBKiIKL2FwaS9wZWVycxIKL2FwaS9wZWVycxJtCglHZXRTdGF0dXMSGy5kc3dhcm0udjEuR2V0U3RhdHVzUmVxdWVzdBocLmRzd2FybS52MS5HZXRTdGF0dXNSZXNwb25zZSIlgtPkkwIfWhA6ASoiCy9hcGkvc3RhdHVzEgsvYXBpL3N0YXR1c2IGcHJvdG8z", [file_google_api_annotations]);
+  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxIkIKEFBpbmdQZWVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEg0KBWNvdW50GAIgASgNEhIKCnRpbWVvdXRfbXMYAyABKA0iOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IngKClBpbmdSZXN1bHQSCgoCaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIKCgJvaxgDIAEoCBITCgZydHRfbXMYBCABKAFIAIgBARIhCgVlcnJvchgFIAEoCzISLmRzd2FybS52MS5GYWlsdXJlQgkKB19ydHRfbXMiOAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciK9AQoEUGVlchIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEwoLc2hhcmVkX2JpdHMYAyABKA0SEQoJY29ubmVjdGVkGAQgASgIEhAKCHZlcmlmaWVkGAUgASgIEhUKDWxhc3RfaGVhcmRfbXMYBiABKA0SEwoGcnR0X21zGAcgASgBSACIAQESJQoGc291cmNlGAggASgOMhUuZHN3YXJtLnYxLlBlZXJTb3VyY2VCCQoHX3J0dF9tcyISChBHZXRTdGF0dXNSZXF1ZXN0IsUCChFHZXRTdGF0dXNSZXNwb25zZRIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg8KB25ldHdvcmsYAyABKAkSDAoEcG9ydBgEIAEoDRIPCgd2ZXJzaW9uGAUgASgJEhEKCXVwdGltZV9tcxgGIAEoARINCgVwZWVycxgHIAEoDRITCgtjb25uZWN0aW9ucxgIIAEoDRIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYCSABKAkSPAoIY291bnRlcnMYCiADKAsyKi5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UuQ291bnRlcnNFbnRyeRIQCghjb250YWN0cxgLIAEoDRIPCgdyZWNvcmRzGAwgASgNGi8KDUNvdW50ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASItCg9QdXRWYWx1ZVJlcXVlc3QSDQoFdmFsdWUYASABKAwSCwoDa2V5GAIgASgJIjEKEFB1dFZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHJlcGxpY2FzGAIgASgNIh4KD0dldFZhbHVlUmVxdWVzdBILCgNrZXkYASABKAkiNQoQR2V0VmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkImcKElVwZGF0ZVZhbHVlUmVxdWVzdBINCgV2YWx1ZRgBIAEoDBIMCgRzYWx0GAIgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAMgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE1VwZGF0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIlgKEkRlbGV0ZVZhbHVlUmVxdWVzdBIMCgRzYWx0GAEgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE0RlbGV0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIisKDlByb3ZpZGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIMCgRuYW1lGAIgASgJIjAKD1Byb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkSEAoIcmVwbGljYXMYAiABKA0iLQoQVW5wcm92aWRlUmVxdWVzdBILCgNrZXkYASABKAkSDAoEbmFtZRgCIAEoCSIgChFVbnByb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkiQAoURmluZFByb3ZpZGVyc1JlcXVlc3QSCwoDa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFbGltaXQYAyABKA0iTQoVRmluZFByb3ZpZGVyc1Jlc3BvbnNlEgsKA2tleRgBIAEoCRInCglwcm92aWRlcnMYAiADKAsyFC5kc3dhcm0udjEuRm91bmROb2RlIioKCUZvdW5kTm9kZRIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkiHAoNTG9va3VwUmVxdWVzdBILCgNrZXkYASABKAkifAoOTG9va3VwUmVzcG9uc2USJQoHY2xvc2VzdBgBIAMoCzIULmRzd2FybS52MS5Gb3VuZE5vZGUSDAoEaG9wcxgCIAEoDRIPCgdxdWVyaWVzGAMgASgNEhAKCGZhaWx1cmVzGAQgASgNEhIKCmVsYXBzZWRfbXMYBSABKAEiFAoSTGlzdEJ1Y2tldHNSZXF1ZXN0IjkKE0xpc3RCdWNrZXRzUmVzcG9uc2USIgoHYnVja2V0cxgBIAMoCzIRLmRzd2FybS52MS5CdWNrZXQiSQoGQnVja2V0EhMKC3NoYXJlZF9iaXRzGAEgASgNEioKCGNvbnRhY3RzGAIgAygLMhguZHN3YXJtLnYxLkJ1Y2tldENvbnRhY3QidAoNQnVja2V0Q29udGFjdBIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSFAoMbGFzdF9zZWVuX21zGAMgASgNEg4KBm1pc3NlcxgEIAEoDRITCgZydHRfbXMYBSABKAFIAIgBAUIJCgdfcnR0X21zKncKClBlZXJTb3VyY2USGwoXUEVFUl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRQRUVSX1NPVVJDRV9BTk5PVU5DRRABEhkKFVBFRVJfU09VUkNFX0JPT1RTVFJBUBACEhcKE1BFRVJfU09VUkNFX0lOQk9VTkQQAzKpCgoLTm9kZVNlcnZpY2USaQoJUGluZ1BlZXJzEhsuZHN3YXJtLnYxLlBpbmdQZWVyc1JlcXVlc3QaHC5kc3dhcm0udjEuUGluZ1BlZXJzUmVzcG9uc2UiIYLT5JMCG1oOOgEqIgkvYXBpL3BpbmcSCS9hcGkvcGluZxJrCglMaXN0UGVlcnMSGy5kc3dhcm0udjEuTGlzdFBlZXJzUmVxdWVzdBocLmRzd2FybS52MS5MaXN0UGVlcnNSZXNwb25zZSIjgtPkkwIdWg86ASoiCi9hcGkvcGVlcnMSCi9hcGkvcGVlcnMSbQoJR2V0U3RhdHVzEhsuZHN3YXJtLnYxLkdldFN0YXR1c1JlcXVlc3QaHC5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UiJYLT5JMCH1oQOgEqIgsvYXBpL3N0YXR1cxILL2FwaS9zdGF0dXMScwoIUHV0VmFsdWUSGi5kc3dhcm0udjEuUHV0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLlB1dFZhbHVlUmVzcG9uc2UiLoLT5JMCKDoBKloWOgEqGhEvYXBpL3ZhbHVlcy97a2V5fSILL2FwaS92YWx1ZXMSXgoIR2V0VmFsdWUSGi5kc3dhcm0udjEuR2V0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLkdldFZhbHVlUmVzcG9uc2UiGYLT5JMCExIRL2FwaS92YWx1ZXMve2tleX0SZAoLVXBkYXRlVmFsdWUSHS5kc3dhcm0udjEuVXBkYXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLlVwZGF0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS91cGRhdGUSZAoLRGVsZXRlVmFsdWUSHS5kc3dhcm0udjEuRGVsZXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLkRlbGV0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS9kZWxldGUSdAoHUHJvdmlkZRIZLmRzd2FybS52MS5Qcm92aWRlUmVxdWVzdBoaLmRzd2FybS52MS5Qcm92aWRlUmVzcG9uc2UiMoLT5JMCLDoBKloZOgEqGhQvYXBpL3Byb3ZpZGVycy97a2V5fSIML2FwaS9wcm92aWRlEnkKCVVucHJvdmlkZRIbLmRzd2FybS52MS5VbnByb3ZpZGVSZXF1ZXN0GhwuZHN3YXJtLnYxLlVucHJvdmlkZVJlc3BvbnNlIjGC0+STAis6ASpaFioUL2FwaS9wcm92aWRlcnMve2tleX0iDi9hcGkvdW5wcm92aWRlEoIBCg1GaW5kUHJvdmlkZXJzEh8uZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXF1ZXN0GiAuZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXNwb25zZSIugtPkkwIoWhYSFC9hcGkvcHJvdmlkZXJzL3trZXl9Eg4vYXBpL3Byb3ZpZGVycxJYCgZMb29rdXASGC5kc3dhcm0udjEuTG9va3VwUmVxdWVzdBoZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZSIZgtPkkwITEhEvYXBpL2xvb2t1cC97a2V5fRJiCgtMaXN0QnVja2V0cxIdLmRzd2FybS52MS5MaXN0QnVja2V0c1JlcXVlc3QaHi5kc3dhcm0udjEuTGlzdEJ1Y2tldHNSZXNwb25zZSIUgtPkkwIOEgwvYXBpL2J1Y2tldHNiBnByb3RvMw", [file_dswarm_v1_dht, file_google_api_annotations]);
 
 /**
  * Which peers to ping.
@@ -83,7 +85,7 @@ export type PingResult = Message<"dswarm.v1.PingResult"> & {
   id: string;
 
   /**
-   * "host:port" that was used, or tried last. Empty when none is known.
+   * "host:port" where the peer listens, as far as that is known; otherwise that of its end of the connection, or none.
    *
    * @generated from field: string address = 2;
    */
@@ -355,6 +357,20 @@ export type GetStatusResponse = Message<"dswarm.v1.GetStatusResponse"> & {
    * @generated from field: map<string, double> counters = 10;
    */
   counters: { [key: string]: number };
+
+  /**
+   * Contacts in the routing table of the DHT.
+   *
+   * @generated from field: uint32 contacts = 11;
+   */
+  contacts: number;
+
+  /**
+   * Records of the DHT that the node keeps.
+   *
+   * @generated from field: uint32 records = 12;
+   */
+  records: number;
 };
 
 /**
@@ -363,6 +379,616 @@ export type GetStatusResponse = Message<"dswarm.v1.GetStatusResponse"> & {
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
   messageDesc(file_dswarm_v1_node, 8);
+
+/**
+ * A value to publish.
+ *
+ * @generated from message dswarm.v1.PutValueRequest
+ */
+export type PutValueRequest = Message<"dswarm.v1.PutValueRequest"> & {
+  /**
+   * At most 65536 bytes.
+   *
+   * @generated from field: bytes value = 1;
+   */
+  value: Uint8Array;
+
+  /**
+   * The key that the value must have, in any text form. Empty: whatever it has.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.PutValueRequest.
+ * Use `create(PutValueRequestSchema)` to create a new message.
+ */
+export const PutValueRequestSchema: GenMessage<PutValueRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 9);
+
+/**
+ * Where the value is.
+ *
+ * @generated from message dswarm.v1.PutValueResponse
+ */
+export type PutValueResponse = Message<"dswarm.v1.PutValueResponse"> & {
+  /**
+   * "&" and base64 of the sha256 of the value.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Nodes that keep it. At least 1.
+   *
+   * @generated from field: uint32 replicas = 2;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message dswarm.v1.PutValueResponse.
+ * Use `create(PutValueResponseSchema)` to create a new message.
+ */
+export const PutValueResponseSchema: GenMessage<PutValueResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 10);
+
+/**
+ * What to get.
+ *
+ * @generated from message dswarm.v1.GetValueRequest
+ */
+export type GetValueRequest = Message<"dswarm.v1.GetValueRequest"> & {
+  /**
+   * The key, in any text form: "&" and base64, base64url, hex.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.GetValueRequest.
+ * Use `create(GetValueRequestSchema)` to create a new message.
+ */
+export const GetValueRequestSchema: GenMessage<GetValueRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 11);
+
+/**
+ * What was found.
+ *
+ * @generated from message dswarm.v1.GetValueResponse
+ */
+export type GetValueResponse = Message<"dswarm.v1.GetValueResponse"> & {
+  /**
+   * The record, immutable or mutable.
+   *
+   * @generated from field: dswarm.v1.Record record = 1;
+   */
+  record?: Record | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.GetValueResponse.
+ * Use `create(GetValueResponseSchema)` to create a new message.
+ */
+export const GetValueResponseSchema: GenMessage<GetValueResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 12);
+
+/**
+ * A value to publish under the node's own key.
+ *
+ * @generated from message dswarm.v1.UpdateValueRequest
+ */
+export type UpdateValueRequest = Message<"dswarm.v1.UpdateValueRequest"> & {
+  /**
+   * At most 65536 bytes.
+   *
+   * @generated from field: bytes value = 1;
+   */
+  value: Uint8Array;
+
+  /**
+   * At most 64 bytes: tells apart the values of one node.
+   *
+   * @generated from field: bytes salt = 2;
+   */
+  salt: Uint8Array;
+
+  /**
+   * Update only if this is the sequence now; 0 also where there is no record yet.
+   *
+   * @generated from field: optional uint64 expected_sequence = 3;
+   */
+  expectedSequence?: bigint | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.UpdateValueRequest.
+ * Use `create(UpdateValueRequestSchema)` to create a new message.
+ */
+export const UpdateValueRequestSchema: GenMessage<UpdateValueRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 13);
+
+/**
+ * Where the value is.
+ *
+ * @generated from message dswarm.v1.UpdateValueResponse
+ */
+export type UpdateValueResponse = Message<"dswarm.v1.UpdateValueResponse"> & {
+  /**
+   * "&" and base64 of the record's key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The sequence that the record has now.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Nodes that keep it. At least 1.
+   *
+   * @generated from field: uint32 replicas = 3;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message dswarm.v1.UpdateValueResponse.
+ * Use `create(UpdateValueResponseSchema)` to create a new message.
+ */
+export const UpdateValueResponseSchema: GenMessage<UpdateValueResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 14);
+
+/**
+ * What to delete.
+ *
+ * @generated from message dswarm.v1.DeleteValueRequest
+ */
+export type DeleteValueRequest = Message<"dswarm.v1.DeleteValueRequest"> & {
+  /**
+   * The salt that the value was published with.
+   *
+   * @generated from field: bytes salt = 1;
+   */
+  salt: Uint8Array;
+
+  /**
+   * Delete only if this is the sequence now.
+   *
+   * @generated from field: optional uint64 expected_sequence = 2;
+   */
+  expectedSequence?: bigint | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.DeleteValueRequest.
+ * Use `create(DeleteValueRequestSchema)` to create a new message.
+ */
+export const DeleteValueRequestSchema: GenMessage<DeleteValueRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 15);
+
+/**
+ * It is deleted.
+ *
+ * @generated from message dswarm.v1.DeleteValueResponse
+ */
+export type DeleteValueResponse = Message<"dswarm.v1.DeleteValueResponse"> & {
+  /**
+   * "&" and base64 of the record's key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The sequence that the record has now.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Nodes that know of it. At least 1.
+   *
+   * @generated from field: uint32 replicas = 3;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message dswarm.v1.DeleteValueResponse.
+ * Use `create(DeleteValueResponseSchema)` to create a new message.
+ */
+export const DeleteValueResponseSchema: GenMessage<DeleteValueResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 16);
+
+/**
+ * What the node provides.
+ *
+ * @generated from message dswarm.v1.ProvideRequest
+ */
+export type ProvideRequest = Message<"dswarm.v1.ProvideRequest"> & {
+  /**
+   * A key, in any text form. Either this or the name.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * A name, for example a service's type name: the key is sha256 of it.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dswarm.v1.ProvideRequest.
+ * Use `create(ProvideRequestSchema)` to create a new message.
+ */
+export const ProvideRequestSchema: GenMessage<ProvideRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 17);
+
+/**
+ * It is known.
+ *
+ * @generated from message dswarm.v1.ProvideResponse
+ */
+export type ProvideResponse = Message<"dswarm.v1.ProvideResponse"> & {
+  /**
+   * "&" and base64 of the key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Nodes that keep the record. At least 1.
+   *
+   * @generated from field: uint32 replicas = 2;
+   */
+  replicas: number;
+};
+
+/**
+ * Describes the message dswarm.v1.ProvideResponse.
+ * Use `create(ProvideResponseSchema)` to create a new message.
+ */
+export const ProvideResponseSchema: GenMessage<ProvideResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 18);
+
+/**
+ * What the node provides no more.
+ *
+ * @generated from message dswarm.v1.UnprovideRequest
+ */
+export type UnprovideRequest = Message<"dswarm.v1.UnprovideRequest"> & {
+  /**
+   * A key, in any text form. Either this or the name.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * A name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message dswarm.v1.UnprovideRequest.
+ * Use `create(UnprovideRequestSchema)` to create a new message.
+ */
+export const UnprovideRequestSchema: GenMessage<UnprovideRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 19);
+
+/**
+ * It is known.
+ *
+ * @generated from message dswarm.v1.UnprovideResponse
+ */
+export type UnprovideResponse = Message<"dswarm.v1.UnprovideResponse"> & {
+  /**
+   * "&" and base64 of the key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.UnprovideResponse.
+ * Use `create(UnprovideResponseSchema)` to create a new message.
+ */
+export const UnprovideResponseSchema: GenMessage<UnprovideResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 20);
+
+/**
+ * What is looked for.
+ *
+ * @generated from message dswarm.v1.FindProvidersRequest
+ */
+export type FindProvidersRequest = Message<"dswarm.v1.FindProvidersRequest"> & {
+  /**
+   * A key, in any text form. Either this or the name.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * A name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * How many at most. 1 to 64; 0 stands for 64.
+   *
+   * @generated from field: uint32 limit = 3;
+   */
+  limit: number;
+};
+
+/**
+ * Describes the message dswarm.v1.FindProvidersRequest.
+ * Use `create(FindProvidersRequestSchema)` to create a new message.
+ */
+export const FindProvidersRequestSchema: GenMessage<FindProvidersRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 21);
+
+/**
+ * Who provides it.
+ *
+ * @generated from message dswarm.v1.FindProvidersResponse
+ */
+export type FindProvidersResponse = Message<"dswarm.v1.FindProvidersResponse"> & {
+  /**
+   * "&" and base64 of the key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Each once.
+   *
+   * @generated from field: repeated dswarm.v1.FoundNode providers = 2;
+   */
+  providers: FoundNode[];
+};
+
+/**
+ * Describes the message dswarm.v1.FindProvidersResponse.
+ * Use `create(FindProvidersResponseSchema)` to create a new message.
+ */
+export const FindProvidersResponseSchema: GenMessage<FindProvidersResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 22);
+
+/**
+ * A node that was found.
+ *
+ * @generated from message dswarm.v1.FoundNode
+ */
+export type FoundNode = Message<"dswarm.v1.FoundNode"> & {
+  /**
+   * "@" and base64 of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "host:port", the best first.
+   *
+   * @generated from field: repeated string addresses = 2;
+   */
+  addresses: string[];
+};
+
+/**
+ * Describes the message dswarm.v1.FoundNode.
+ * Use `create(FoundNodeSchema)` to create a new message.
+ */
+export const FoundNodeSchema: GenMessage<FoundNode> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 23);
+
+/**
+ * What to look for.
+ *
+ * @generated from message dswarm.v1.LookupRequest
+ */
+export type LookupRequest = Message<"dswarm.v1.LookupRequest"> & {
+  /**
+   * A key or a NodeId, in any text form.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.LookupRequest.
+ * Use `create(LookupRequestSchema)` to create a new message.
+ */
+export const LookupRequestSchema: GenMessage<LookupRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 24);
+
+/**
+ * What was found.
+ *
+ * @generated from message dswarm.v1.LookupResponse
+ */
+export type LookupResponse = Message<"dswarm.v1.LookupResponse"> & {
+  /**
+   * The closest that answered, the closest first. At most k (20).
+   *
+   * @generated from field: repeated dswarm.v1.FoundNode closest = 1;
+   */
+  closest: FoundNode[];
+
+  /**
+   * Queries in a row that led to the closest.
+   *
+   * @generated from field: uint32 hops = 2;
+   */
+  hops: number;
+
+  /**
+   * Queries made.
+   *
+   * @generated from field: uint32 queries = 3;
+   */
+  queries: number;
+
+  /**
+   * Queries that failed or timed out.
+   *
+   * @generated from field: uint32 failures = 4;
+   */
+  failures: number;
+
+  /**
+   * Milliseconds that it took.
+   *
+   * @generated from field: double elapsed_ms = 5;
+   */
+  elapsedMs: number;
+};
+
+/**
+ * Describes the message dswarm.v1.LookupResponse.
+ * Use `create(LookupResponseSchema)` to create a new message.
+ */
+export const LookupResponseSchema: GenMessage<LookupResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 25);
+
+/**
+ * Asks for the routing table.
+ *
+ * @generated from message dswarm.v1.ListBucketsRequest
+ */
+export type ListBucketsRequest = Message<"dswarm.v1.ListBucketsRequest"> & {
+};
+
+/**
+ * Describes the message dswarm.v1.ListBucketsRequest.
+ * Use `create(ListBucketsRequestSchema)` to create a new message.
+ */
+export const ListBucketsRequestSchema: GenMessage<ListBucketsRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 26);
+
+/**
+ * The routing table.
+ *
+ * @generated from message dswarm.v1.ListBucketsResponse
+ */
+export type ListBucketsResponse = Message<"dswarm.v1.ListBucketsResponse"> & {
+  /**
+   * Those that hold contacts, the farthest first.
+   *
+   * @generated from field: repeated dswarm.v1.Bucket buckets = 1;
+   */
+  buckets: Bucket[];
+};
+
+/**
+ * Describes the message dswarm.v1.ListBucketsResponse.
+ * Use `create(ListBucketsResponseSchema)` to create a new message.
+ */
+export const ListBucketsResponseSchema: GenMessage<ListBucketsResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 27);
+
+/**
+ * A k-bucket.
+ *
+ * @generated from message dswarm.v1.Bucket
+ */
+export type Bucket = Message<"dswarm.v1.Bucket"> & {
+  /**
+   * Leading bits that its contacts' ids share with the node's own.
+   *
+   * @generated from field: uint32 shared_bits = 1;
+   */
+  sharedBits: number;
+
+  /**
+   * The one that answered longest ago first. At most k (20).
+   *
+   * @generated from field: repeated dswarm.v1.BucketContact contacts = 2;
+   */
+  contacts: BucketContact[];
+};
+
+/**
+ * Describes the message dswarm.v1.Bucket.
+ * Use `create(BucketSchema)` to create a new message.
+ */
+export const BucketSchema: GenMessage<Bucket> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 28);
+
+/**
+ * A contact in a k-bucket.
+ *
+ * @generated from message dswarm.v1.BucketContact
+ */
+export type BucketContact = Message<"dswarm.v1.BucketContact"> & {
+  /**
+   * "@" and base64 of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "host:port", the best first.
+   *
+   * @generated from field: repeated string addresses = 2;
+   */
+  addresses: string[];
+
+  /**
+   * Milliseconds since it last answered.
+   *
+   * @generated from field: uint32 last_seen_ms = 3;
+   */
+  lastSeenMs: number;
+
+  /**
+   * Requests in a row that it has not answered.
+   *
+   * @generated from field: uint32 misses = 4;
+   */
+  misses: number;
+
+  /**
+   * Round-trip time in milliseconds. Present when it was measured.
+   *
+   * @generated from field: optional double rtt_ms = 5;
+   */
+  rttMs?: number | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.BucketContact.
+ * Use `create(BucketContactSchema)` to create a new message.
+ */
+export const BucketContactSchema: GenMessage<BucketContact> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 29);
 
 /**
  * How a node heard of a peer.
@@ -447,6 +1073,96 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof GetStatusRequestSchema;
     output: typeof GetStatusResponseSchema;
+  },
+  /**
+   * Publishes a value in the DHT under the sha256 of itself.
+   *
+   * @generated from rpc dswarm.v1.NodeService.PutValue
+   */
+  putValue: {
+    methodKind: "unary";
+    input: typeof PutValueRequestSchema;
+    output: typeof PutValueResponseSchema;
+  },
+  /**
+   * Gets the record under a key from the DHT.
+   *
+   * @generated from rpc dswarm.v1.NodeService.GetValue
+   */
+  getValue: {
+    methodKind: "unary";
+    input: typeof GetValueRequestSchema;
+    output: typeof GetValueResponseSchema;
+  },
+  /**
+   * Publishes a value in the DHT under the node's own key, in place of the one before.
+   *
+   * @generated from rpc dswarm.v1.NodeService.UpdateValue
+   */
+  updateValue: {
+    methodKind: "unary";
+    input: typeof UpdateValueRequestSchema;
+    output: typeof UpdateValueResponseSchema;
+  },
+  /**
+   * Deletes what UpdateValue has published.
+   *
+   * @generated from rpc dswarm.v1.NodeService.DeleteValue
+   */
+  deleteValue: {
+    methodKind: "unary";
+    input: typeof DeleteValueRequestSchema;
+    output: typeof DeleteValueResponseSchema;
+  },
+  /**
+   * Says in the DHT that this node provides what a key or a name stands for.
+   *
+   * @generated from rpc dswarm.v1.NodeService.Provide
+   */
+  provide: {
+    methodKind: "unary";
+    input: typeof ProvideRequestSchema;
+    output: typeof ProvideResponseSchema;
+  },
+  /**
+   * Says in the DHT that this node provides it no more.
+   *
+   * @generated from rpc dswarm.v1.NodeService.Unprovide
+   */
+  unprovide: {
+    methodKind: "unary";
+    input: typeof UnprovideRequestSchema;
+    output: typeof UnprovideResponseSchema;
+  },
+  /**
+   * Finds in the DHT who provides what a key or a name stands for.
+   *
+   * @generated from rpc dswarm.v1.NodeService.FindProviders
+   */
+  findProviders: {
+    methodKind: "unary";
+    input: typeof FindProvidersRequestSchema;
+    output: typeof FindProvidersResponseSchema;
+  },
+  /**
+   * Finds the nodes closest to a key or a node.
+   *
+   * @generated from rpc dswarm.v1.NodeService.Lookup
+   */
+  lookup: {
+    methodKind: "unary";
+    input: typeof LookupRequestSchema;
+    output: typeof LookupResponseSchema;
+  },
+  /**
+   * Lists the routing table of the DHT.
+   *
+   * @generated from rpc dswarm.v1.NodeService.ListBuckets
+   */
+  listBuckets: {
+    methodKind: "unary";
+    input: typeof ListBucketsRequestSchema;
+    output: typeof ListBucketsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_dswarm_v1_node, 0);

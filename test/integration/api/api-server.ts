@@ -123,6 +123,15 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
     }),
     listPeers: ({ limit }) => ({ peers: limit === 0 ? [] : [{ id: "@peer", addresses: ["127.0.0.1:1"], source: 2 }] }),
     getStatus: () => ({ id: "@self", network: "dev", port: 1, uptimeMs: 1.5, counters: { "api.requests": 3 } }),
+    putValue: ({ value, key }) => ({ key: `${key}:${value.length}`, replicas: 2 }),
+    getValue: ({ key }) => ({ record: { kind: { case: "immutable", value: { value: Buffer.from(key) } }, ttlS: 9 } }),
+    updateValue: ({ salt, expectedSequence }) => ({ key: `${salt.length}`, sequence: (expectedSequence ?? 0n) + 1n }),
+    deleteValue: ({ salt, expectedSequence }) => ({ key: `${salt.length}`, sequence: (expectedSequence ?? 0n) + 1n }),
+    provide: ({ key, name }) => ({ key: `${key} ${name}`, replicas: 1 }),
+    unprovide: ({ key }) => ({ key }),
+    findProviders: ({ key, limit }) => ({ key, providers: [{ id: `@${limit}`, addresses: ["127.0.0.1:1"] }] }),
+    lookup: ({ key }) => ({ closest: [{ id: key }], hops: 1, queries: 2, elapsedMs: 0.25 }),
+    listBuckets: () => ({ buckets: [{ sharedBits: 1, contacts: [{ id: "@peer", misses: 1, rttMs: 0.5 }] }] }),
     ...changes,
   });
 }

@@ -27,6 +27,15 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   PingPeers: { json: `{"ids":["@a","@b"],"count":2,"timeout_ms":5}`, query: "ids=%40a&ids=%40b&count=2&timeoutMs=5" },
   ListPeers: { json: `{"limit":7}`, query: "limit=7" },
   GetStatus: { json: "{}", query: "" },
+  PutValue: { json: `{"value":"aGVsbG8=","key":"k1"}`, query: "" },
+  GetValue: { json: `{"key":"k1"}`, query: "" },
+  UpdateValue: { json: `{"value":"aGVsbG8=","salt":"YQ==","expectedSequence":"3"}`, query: "" },
+  DeleteValue: { json: `{"salt":"YQ==","expectedSequence":"3"}`, query: "" },
+  Provide: { json: `{"key":"k1","name":"a b"}`, query: "" },
+  Unprovide: { json: `{"key":"k1"}`, query: "" },
+  FindProviders: { json: `{"key":"k1","limit":4}`, query: "limit=4&key=k1" },
+  Lookup: { json: `{"key":"@k"}`, query: "" },
+  ListBuckets: { json: "{}", query: "" },
 };
 
 async function expected(method: DescMethodUnary, json: string): Promise<JsonValue> {
@@ -43,6 +52,21 @@ async function expected(method: DescMethodUnary, json: string): Promise<JsonValu
   return toJson(method.output, message, { alwaysEmitImplicit: true });
 }
 
+/** Sends a request as a binding has it: captures in the path, and only there. */
+function sendBinding(port: number, method: string, path: string, body: string, json: string, query: string) {
+  const fields: Record<string, JsonValue> = JSON.parse(json);
+  const search = new URLSearchParams(query);
+  const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const value = encodeURIComponent(JSON.stringify(fields[name]).slice(1, -1));
+    delete fields[name];
+    search.delete(name);
+    return value;
+  });
+  if (body !== "*") return send(port, `${url}?${search}`, { method });
+  const headers = ["Content-Type", "application/json"];
+  return send(port, url, { method, headers, body: JSON.stringify(fields) });
+}
+
 function isUnary(method: DescMethod): method is DescMethodUnary & DescMethod {
   return method.methodKind === "unary";
 }
@@ -56,7 +80,7 @@ for (const method of NodeService.methods.filter(isUnary)) {
     const path = pattern.value;
     test(`${method.name} by ${pattern.case} ${path}`, async (t) => {
       const { port } = await startApi(t, { services: [nodeService()] });
-      const answer = body === "*" ? await post(port, path, json) : await send(port, `${path}?${query}`);
+      const answer = await sendBinding(port, pattern.case.toUpperCase(), path, body, json, query);
       assert.equal(answer.status, 200);
       assert.deepEqual(JSON.parse(answer.text), await expected(method, json));
       assert.match(answer.text, /^[^\n]+\n$/);
@@ -102,10 +126,12 @@ test("GET /api lists every route, and each of them exists", async (t) => {
     new Set(routes.map(({ rpc }: { rpc: string }) => rpc)),
     new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
   );
-  assert.equal(routes.length, 9);
+  assert.equal(routes.length, 31);
   for (const { method, path } of routes) {
     const headers = ["Content-Type", "application/json"];
-    const answer = await send(port, path, method === "GET" ? { method } : { method, headers, body: "{}" });
+    const url = path.replaceAll(/\{\w+\}/g, "k1");
+    const isBare = method === "GET" || method === "DELETE";
+    const answer = await send(port, url, isBare ? { method } : { method, headers, body: "{}" });
     assert.equal(answer.status, 200, `${method} ${path}`);
   }
 });

@@ -1,7 +1,7 @@
 // Doing something again and again.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { every } from "../../../src/cli/every.ts";
+import { every } from "../../../src/util/every.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
 test("calls back at each interval until it is stopped", async () => {

@@ -101,6 +101,10 @@ test("a full bucket keeps those that answer, whoever else comes", async () => {
   const rig = makeRig({ k: 3 });
   for (const n of [1, 2, 3]) rig.table.seen(far(n));
   for (const contact of [far(1), far(2), far(3)]) rig.alive.add(contact.id.toHex());
+  // Nobody is asked who has just answered.
+  assert.equal(rig.table.seen(far(6)), "waiting");
+  assert.deepEqual(rig.pinged, []);
+  await rig.clock.advance(60_000);
   assert.equal(rig.table.seen(far(4)), "waiting");
   assert.equal(rig.table.seen(far(5)), "waiting");
   await rig.clock.advance(1000);
@@ -112,6 +116,7 @@ test("a full bucket keeps those that answer, whoever else comes", async () => {
 test("in a full bucket the one that answers no ping gives way to the newcomer seen last, a ping a newcomer", async () => {
   const rig = makeRig({ k: 3 });
   for (const n of [1, 2, 3]) rig.table.seen(far(n));
+  await rig.clock.advance(60_000);
   for (const n of [4, 5, 6]) {
     rig.table.seen(far(n));
     await rig.clock.advance(1000);
@@ -124,7 +129,9 @@ test("in a full bucket the one that answers no ping gives way to the newcomer se
 test("what comes while a contact is pinged counts: new addresses stay, and who left stays away", async () => {
   const rig = makeRig({ k: 2 });
   for (const n of [1, 2]) rig.alive.add(far(n).id.toHex());
-  for (const n of [1, 2, 3]) rig.table.seen(far(n));
+  for (const n of [1, 2]) rig.table.seen(far(n));
+  await rig.clock.advance(60_000);
+  rig.table.seen(far(3));
   rig.table.seen(far(1, "10.0.0.9"));
   await rig.clock.advance(1000);
   const hosts = [...rig.table.buckets()].flatMap(({ entries }) =>

@@ -1,5 +1,5 @@
 // Doing something again and again.
-import type { Clock } from "../util/clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** Calls back every `intervalMs` after the last call has ended. Returns a function that stops it. */
 export function every(clock: Clock, intervalMs: number, callback: () => Promise<void> | void): () => void {

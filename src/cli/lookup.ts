@@ -1,0 +1,23 @@
+// `dswarm lookup`: finds the nodes closest to a key.
+import { LookupResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
+import { exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { foundNodeLines } from "./provide.ts";
+import { counted } from "./text.ts";
+
+/** Shows the nodes closest to a key or a node. Returns the exit code. */
+export async function lookup(key: string, flags: AskFlags, context: Context): Promise<number> {
+  const { closest } = await askNode(
+    flags,
+    context,
+    LookupResponseSchema,
+    (client, options) => client.lookup({ key }, options),
+    (answer) => {
+      const { hops, queries, failures, elapsedMs } = answer;
+      const how = `${counted(queries, "query", "queries")}, ${failures} failed, ${counted(hops, "hop")}, ${elapsedMs} ms`;
+      return [...foundNodeLines(answer.closest, "node"), context.stdout.paint("dim", how)];
+    },
+  );
+  return closest.length > 0 ? exitCodes.ok : exitCodes.failure;
+}

@@ -1,0 +1,69 @@
+// `dswarm provide` and `dswarm providers`: who provides what, as the DHT knows it.
+import {
+  FindProvidersResponseSchema,
+  type FoundNode,
+  ProvideResponseSchema,
+  UnprovideResponseSchema,
+} from "../../gen/dswarm/v1/node_pb.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { alignColumns, counted, printable } from "./text.ts";
+
+/** The flags of `provide` and `providers`. */
+export interface ProvideFlags extends AskFlags {
+  readonly name?: string;
+  readonly stop?: boolean;
+}
+
+/** Lets a node say that it provides something, or does so no more. Returns the exit code. */
+export async function provide(key: string | undefined, flags: ProvideFlags, context: Context): Promise<number> {
+  const request = requestOf(key, flags);
+  if (flags.stop) {
+    await askNode(
+      flags,
+      context,
+      UnprovideResponseSchema,
+      (client, options) => client.unprovide(request, options),
+      (answer) => [answer.key],
+    );
+  } else {
+    await askNode(
+      flags,
+      context,
+      ProvideResponseSchema,
+      (client, options) => client.provide(request, options),
+      (answer) => [answer.key, context.stdout.paint("dim", `known to ${counted(answer.replicas, "node")}`)],
+    );
+  }
+  return exitCodes.ok;
+}
+
+/** Shows who provides something. Returns the exit code. */
+export async function providers(key: string | undefined, flags: ProvideFlags, context: Context): Promise<number> {
+  const request = requestOf(key, flags);
+  const { providers: found } = await askNode(
+    flags,
+    context,
+    FindProvidersResponseSchema,
+    (client, options) => client.findProviders(request, options),
+    (answer) => foundNodeLines(answer.providers, "provider"),
+  );
+  return found.length > 0 ? exitCodes.ok : exitCodes.failure;
+}
+
+/** The table of nodes that were found. */
+export function foundNodeLines(nodes: readonly FoundNode[], noun: string): string[] {
+  if (nodes.length === 0) return [`No ${noun} is found.`];
+  const rows = nodes.map(({ id, addresses }) => [printable(id), printable(addresses.join(" "))]);
+  return [...alignColumns([[noun.toUpperCase(), "ADDRESS"], ...rows]), counted(nodes.length, noun)];
+}
+
+function requestOf(
+  key: string | undefined,
+  { name }: ProvideFlags,
+): { readonly key: string } | { readonly name: string } {
+  if (key !== undefined && name === undefined) return { key };
+  if (key === undefined && name !== undefined) return { name };
+  throw new CliError("give either a key or --name", exitCodes.usage);
+}

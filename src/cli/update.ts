@@ -1,0 +1,52 @@
+// `dswarm update`: publishes a value in the DHT under the node's own key, or deletes it.
+import { DeleteValueResponseSchema, UpdateValueResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
+import { exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { counted } from "./text.ts";
+import { valueOf } from "./value-argument.ts";
+
+/** The flags of `update` and `delete`. */
+export interface UpdateFlags extends AskFlags {
+  readonly salt: string;
+  readonly expect?: number;
+}
+
+interface Updated {
+  readonly key: string;
+  readonly sequence: bigint;
+  readonly replicas: number;
+}
+
+/** Lets a node update its value. Returns the exit code. */
+export async function update(text: string, flags: UpdateFlags, context: Context): Promise<number> {
+  const value = await valueOf(text);
+  await askNode(
+    flags,
+    context,
+    UpdateValueResponseSchema,
+    (client, options) => client.updateValue({ value, ...requestOf(flags) }, options),
+    (answer) => shown(answer, context),
+  );
+  return exitCodes.ok;
+}
+
+/** Lets a node delete its value. Returns the exit code. */
+export async function deleteValue(flags: UpdateFlags, context: Context): Promise<number> {
+  await askNode(
+    flags,
+    context,
+    DeleteValueResponseSchema,
+    (client, options) => client.deleteValue(requestOf(flags), options),
+    (answer) => shown(answer, context),
+  );
+  return exitCodes.ok;
+}
+
+function requestOf({ salt, expect }: UpdateFlags) {
+  return { salt: new Uint8Array(Buffer.from(salt)), ...(expect !== undefined && { expectedSequence: BigInt(expect) }) };
+}
+
+function shown({ key, sequence, replicas }: Updated, { stdout }: Context): string[] {
+  return [key, stdout.paint("dim", `sequence ${sequence}, kept by ${counted(replicas, "node")}`)];
+}

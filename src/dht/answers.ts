@@ -1,0 +1,106 @@
+// What a node answers its peers. Each request is checked whole; what breaks a rule is refused with a code and changes nothing.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type {
+  FindNodeRequest,
+  FindNodeResponseSchema,
+  FindValueRequest,
+  FindValueResponseSchema,
+  PingRequest,
+  PingResponseSchema,
+  StoreRequest,
+  StoreResponseSchema,
+} from "../../gen/dswarm/v1/dht_pb.ts";
+import { type NodeId, nodeIdBytes } from "../identity/node-id.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Counters } from "../util/counters.ts";
+import { DswarmError } from "../util/errors.ts";
+import { RateLimiter } from "../util/rate-limiter.ts";
+import { type Contact, contactToMessage } from "./contact.ts";
+import type { Caller, DhtAnswers } from "./dht-peers.ts";
+import type { DhtConfig } from "./options.ts";
+import { recordFromMessage, recordToMessage } from "./record-codec.ts";
+import { RecordKey } from "./record-key.ts";
+import type { RecordStore } from "./record-store.ts";
+import type { RoutingTable } from "./routing-table.ts";
+
+const maxNonceBytes = 64;
+const maxCallers = 4096;
+
+/** What answers need of their node. */
+export interface AnswersInit {
+  readonly config: DhtConfig;
+  readonly clock: Clock;
+  readonly table: RoutingTable;
+  readonly store: RecordStore;
+  readonly counters: Counters;
+  /** A peer that serves the DHT has called from there. */
+  readonly onCaller: (contact: Contact) => void;
+}
+
+/** Answers of a node in server mode. */
+export class Answers implements DhtAnswers {
+  readonly #init: AnswersInit;
+  readonly #storeLimiter: RateLimiter;
+
+  constructor(init: AnswersInit) {
+    const { storesPerSecond: perSecond, storeBurst: burst } = init.config;
+    this.#init = init;
+    this.#storeLimiter = new RateLimiter(init.clock, { perSecond, burst, maxKeys: maxCallers });
+  }
+
+  ping({ nonce, port }: PingRequest, { id, host }: Caller): MessageInitShape<typeof PingResponseSchema> {
+    if (nonce.length > maxNonceBytes) throw invalid(`a nonce has at most ${maxNonceBytes} bytes`);
+    if (port > 65_535) throw invalid("a port is at most 65535");
+    if (port > 0) this.#init.onCaller({ id, addresses: [{ host, port }] });
+    return { nonce };
+  }
+
+  findNode({ target }: FindNodeRequest, { id }: Caller): MessageInitShape<typeof FindNodeResponseSchema> {
+    return { contacts: this.#closest(target, "target", id) };
+  }
+
+  async findValue(
+    { key }: FindValueRequest,
+    { id }: Caller,
+  ): Promise<MessageInitShape<typeof FindValueResponseSchema>> {
+    const contacts = this.#closest(key, "key", id);
+    const recordKey = RecordKey.fromBytes(key);
+    const { store } = this.#init;
+    if (!store.has(recordKey)) return { contacts };
+    const records = await store.get(recordKey);
+    return { contacts, records: records.map(({ record, ttlS }) => recordToMessage(record, ttlS)) };
+  }
+
+  async store(
+    { record, expectedSequence }: StoreRequest,
+    { id }: Caller,
+  ): Promise<MessageInitShape<typeof StoreResponseSchema>> {
+    const { counters, store } = this.#init;
+    if (!this.#storeLimiter.take(id.toString())) {
+      counters.add("dht_stores_limited");
+      throw new DswarmError("quota_exceeded", "too many at once");
+    }
+    if (record === undefined) throw new DswarmError("record_invalid", "there is none");
+    if (record.ttlS === 0) throw new DswarmError("record_expired");
+    try {
+      await store.put(recordFromMessage(record), { ttlS: record.ttlS, from: id, expectedSequence });
+    } catch (error) {
+      counters.add("dht_stores_refused");
+      throw error;
+    }
+    counters.add("dht_stores");
+    return {};
+  }
+
+  #closest(target: Uint8Array, name: string, except: NodeId): ContactMessage[] {
+    if (target.length !== nodeIdBytes) throw invalid(`${name}: ${nodeIdBytes} bytes are needed, not ${target.length}`);
+    return this.#init.table.closest(target, this.#init.config.routing.k, except).map(contactToMessage);
+  }
+}
+
+type ContactMessage = ReturnType<typeof contactToMessage>;
+
+function invalid(detail: string): ConnectError {
+  return new ConnectError(detail, Code.InvalidArgument);
+}

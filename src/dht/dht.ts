@@ -1,0 +1,367 @@
+// The DHT of one node: its routing table, its records, what it asks and answers. It sees neither sockets nor the machine's
+// clock, so that a simulation runs what the daemon runs.
+//
+//     Dht ─┬─ Queries ──► DhtPeers          asks
+//          ├─ Answers ◄── Caller            answers
+//          ├─ RoutingTable, Candidates      who is there
+//          └─ RecordStore, Replication      what is kept, and where
+import { setMaxListeners } from "node:events";
+import type { KeyPair } from "../identity/keys.ts";
+import type { NodeId } from "../identity/node-id.ts";
+import type { HostPort } from "../identity/peer-address.ts";
+import { type Clock, jittered } from "../util/clock.ts";
+import { Counters } from "../util/counters.ts";
+import { DswarmError, messageOf } from "../util/errors.ts";
+import { type Logger, silentLogger } from "../util/log.ts";
+import { Answers } from "./answers.ts";
+import { Candidates } from "./candidates.ts";
+import type { Contact } from "./contact.ts";
+import type { DhtAnswers, DhtPeers } from "./dht-peers.ts";
+import type { LookupResult } from "./lookup-options.ts";
+import type { DhtConfig } from "./options.ts";
+import { type Published, Publisher, type UpdateOptions } from "./publisher.ts";
+import { isSilence, Queries, type QueryOptions } from "./queries.ts";
+import { type ProviderRecord, sequenceOf } from "./record.ts";
+import { createImmutable } from "./record-codec.ts";
+import { RecordKey } from "./record-key.ts";
+import type { RecordStore } from "./record-store.ts";
+import { Replication } from "./replication.ts";
+import { RoutingTable } from "./routing-table.ts";
+import { type FoundValue, ValueReader, type ValueRecord } from "./value-reader.ts";
+
+/** What a DHT is made of. */
+export interface DhtInit {
+  readonly keys: KeyPair;
+  readonly clock: Clock;
+  readonly config: DhtConfig;
+  readonly peers: DhtPeers;
+  /** Closed with the DHT. */
+  readonly store: RecordStore;
+  /** Where this node is reached, the best first; none while that is not known. */
+  readonly addresses: () => readonly HostPort[];
+  /** Where a peer was reached last, if that is known. Without it, it is believed to be where it was asked. */
+  readonly provenAddress?: (id: NodeId) => HostPort | undefined;
+  readonly counters?: Counters;
+  readonly logger?: Logger;
+}
+
+/** What may be set of watching. */
+export interface WatchOptions {
+  /** Milliseconds between two looks. At least 100. @default 5000 */
+  readonly intervalMs?: number;
+  /** Ends the watching. */
+  readonly signal?: AbortSignal;
+}
+
+const defaultWatchMs = 5000;
+const minWatchMs = 100;
+const maxFoundProviders = 64;
+const refreshChecksPerPeriod = 12;
+const timerJitter = 0.1;
+const firstRepublishMs = 60_000;
+
+/** The DHT of one node. */
+export class Dht implements AsyncDisposable {
+  readonly id: NodeId;
+  readonly table: RoutingTable;
+  readonly store: RecordStore;
+  /** What peers are answered. Undefined in client mode. */
+  readonly answers: DhtAnswers | undefined;
+  readonly #init: DhtInit;
+  readonly #counters: Counters;
+  readonly #logger: Logger;
+  readonly #queries: Queries;
+  readonly #candidates: Candidates;
+  readonly #replication: Replication;
+  readonly #reader: ValueReader;
+  readonly #publisher: Publisher;
+  readonly #closing = new AbortController();
+  readonly #stopTimers = new Set<() => void>();
+  #closed: Promise<void> | undefined;
+
+  constructor(init: DhtInit) {
+    const { keys, clock, config, peers, store, counters = new Counters() } = init;
+    // Each query and each pause listens to it.
+    setMaxListeners(0, this.#closing.signal);
+    this.#init = init;
+    this.#counters = counters;
+    this.#logger = init.logger ?? silentLogger;
+    this.id = keys.id;
+    this.store = store;
+    this.table = new RoutingTable({
+      self: keys.id,
+      config: config.routing,
+      clock,
+      ping: async (contact) => (await this.#probe(contact)) !== undefined,
+    });
+    const { table } = this;
+    this.#queries = new Queries({
+      self: keys.id,
+      config,
+      clock,
+      peers,
+      table,
+      counters,
+      onAnswer: (contact, rttMs) => this.#onAnswer(contact, rttMs),
+    });
+    this.#candidates = new Candidates({
+      isWanted: ({ id }) => table.hasRoomFor(id),
+      ping: (contact) => this.ping(contact),
+    });
+    const { signal } = this.#closing;
+    const queries = this.#queries;
+    this.#replication = new Replication({ self: keys.id, config, clock, table, store, queries, signal });
+    this.#reader = new ValueReader({ self: keys.id, config, store, queries, signal });
+    const { addresses } = init;
+    this.#publisher = new Publisher({ keys, config, clock, store, queries, reader: this.#reader, addresses });
+    if (!config.isClient) {
+      const onCaller = (contact: Contact) => this.candidate(contact);
+      this.answers = new Answers({ config, clock, table, store, counters, onCaller });
+    }
+  }
+
+  /** Begins to refresh the table, to replicate, and to publish again what this node published before. */
+  start(): void {
+    const { config } = this.#init;
+    this.#every(config.routing.refreshMs / refreshChecksPerPeriod, () => this.#refresh());
+    if (!config.isClient) this.#every(this.#replication.sweepMs, () => this.#replication.sweep());
+    const republish = () => this.#publisher.republish(this.#closing.signal);
+    this.#every(config.republishMs, republish);
+    // What was published before the start may be about to expire.
+    this.#after(firstRepublishMs, republish);
+  }
+
+  /** A contact was heard of: it is pinged, if the table has a place for it. */
+  candidate(contact: Contact): void {
+    this.#candidates.offer(contact);
+  }
+
+  /** A node took its leave. */
+  left(id: NodeId): void {
+    this.table.remove(id);
+  }
+
+  /**
+   * Joins by contacts (section 2.3): pings them, looks for itself, and for keys in each bucket that is not full and farther than
+   * the closest neighbour. Resolves when that is done, whoever answered.
+   */
+  async bootstrap(contacts: readonly Contact[], options: QueryOptions = {}): Promise<void> {
+    for (const contact of contacts) this.#candidates.offer(contact);
+    await this.#candidates.settled();
+    await this.#queries.nodes(this.id.bytes, options);
+    const indexes = [...this.table.buckets()];
+    const last = indexes.at(-1)?.index ?? 0;
+    for (let index = 0; index < last; index++) {
+      const isFull = indexes.some((bucket) => bucket.index === index && bucket.entries.length >= this.#k);
+      if (!isFull) await this.#queries.nodes(this.table.randomKey(index), options);
+    }
+  }
+
+  /** Pings a contact; who answers enters the table. */
+  async ping(contact: Contact): Promise<boolean> {
+    const rttMs = await this.#probe(contact);
+    if (rttMs === undefined) this.table.missed(contact.id, contact.addresses);
+    else this.#enter(contact, rttMs);
+    return rttMs !== undefined;
+  }
+
+  /** The k closest to a target (32 bytes) that answer. */
+  lookup(target: Uint8Array, options: QueryOptions = {}): Promise<LookupResult<never>> {
+    return this.#queries.nodes(target, this.#withClosing(options));
+  }
+
+  /** Where a node is reached: one of its addresses answers, with its key proven. */
+  findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
+    return this.#queries.peer(id, this.#withClosing(options));
+  }
+
+  /**
+   * Publishes a value under the sha256 of itself, and again while this node runs. Resolves when the k closest keep it.
+   * @param value 0 to 65536 bytes
+   * @throws DswarmError `record_too_large`, `store_refused` when nobody keeps it, `quota_exceeded`, `storage_failed`
+   */
+  put(value: Uint8Array, options: QueryOptions = {}): Promise<Published> {
+    return this.#publisher.publish(createImmutable(value), this.#withClosing(options));
+  }
+
+  /**
+   * The record under a key: an immutable one from whoever has it, of a mutable one the largest sequence that a quorum knows.
+   * Undefined where there is none, or it was deleted.
+   * @throws DswarmError `record_key_invalid`
+   */
+  async get(key: RecordKey | string, options: QueryOptions = {}): Promise<ValueRecord | undefined> {
+    return (await this.find(key, options))?.record;
+  }
+
+  /** `get` with the time that the record has left. @throws DswarmError `record_key_invalid` */
+  async find(key: RecordKey | string, options: QueryOptions = {}): Promise<FoundValue | undefined> {
+    const quorum = this.#init.config.readQuorum;
+    const found = await this.#reader.find(keyOf(key), quorum, this.#withClosing(options));
+    return found?.record.kind === "mutable" && found.record.isDeleted ? undefined : found;
+  }
+
+  /**
+   * Publishes a value under this node's key, in place of the one before.
+   * @param value 0 to 65536 bytes
+   * @throws DswarmError `record_conflict` when `expectedSequence` is not the one that is there, or another update came between;
+   *   `record_too_large`, `record_invalid` for the salt, `store_refused`, `quota_exceeded`, `storage_failed`
+   */
+  update(value: Uint8Array, options: UpdateOptions = {}): Promise<Published> {
+    return this.#publisher.replace(value, false, this.#withClosing(options));
+  }
+
+  /** Deletes what this node has published with `update` under a salt. @throws as `update` */
+  delete(options: UpdateOptions = {}): Promise<Published> {
+    return this.#publisher.replace(new Uint8Array(), true, this.#withClosing(options));
+  }
+
+  /** Publishes a value no more: it is gone when its time is over. Returns whether this node has published it. */
+  async unpublish(key: RecordKey | string): Promise<boolean> {
+    return this.store.unpublish(`immutable ${keyOf(key).toString()}`);
+  }
+
+  /**
+   * Says that this node provides what a key stands for, and again while it runs.
+   * @throws DswarmError `record_invalid` while it is not known where the node is reached, `store_refused`, `quota_exceeded`,
+   *   `storage_failed`
+   */
+  async provide(key: RecordKey | string, options: QueryOptions = {}): Promise<Published> {
+    return this.#publisher.publish(this.#publisher.word(keyOf(key), false), this.#withClosing(options));
+  }
+
+  /** Says that this node provides it no more. @throws DswarmError as `provide` */
+  async unprovide(key: RecordKey | string, options: QueryOptions = {}): Promise<void> {
+    await this.#publisher.withdraw(keyOf(key), this.#withClosing(options));
+  }
+
+  /** Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64). */
+  async findProviders(
+    key: RecordKey | string,
+    { limit = maxFoundProviders, ...options }: QueryOptions & { readonly limit?: number } = {},
+  ): Promise<readonly ProviderRecord[]> {
+    return this.#reader.providers(keyOf(key), limit, this.#withClosing(options));
+  }
+
+  /** The record under a key now, and again each time it has changed; undefined where there is none, or not any more. */
+  async *watch(
+    key: RecordKey | string,
+    { intervalMs = defaultWatchMs, signal }: WatchOptions = {},
+  ): AsyncGenerator<ValueRecord | undefined, void> {
+    if (!(intervalMs >= minWatchMs)) throw new RangeError(`intervalMs: ${intervalMs} is below ${minWatchMs}`);
+    const target = keyOf(key);
+    let last: bigint | undefined | "unknown" = "unknown";
+    const isOver = () => this.#closing.signal.aborted || signal?.aborted === true;
+    while (!isOver()) {
+      const record = await this.get(target, { signal });
+      const sequence = record && sequenceOf(record);
+      if (last !== sequence) yield record;
+      last = sequence;
+      await this.#pause(intervalMs, signal);
+    }
+  }
+
+  /** Stops, giving away what it holds where `handOver` says so, and closes the store. Idempotent. */
+  close({ handOver = false }: { readonly handOver?: boolean } = {}): Promise<void> {
+    this.#closed ??= this.#close(handOver);
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #k(): number {
+    return this.#init.config.routing.k;
+  }
+
+  /** Milliseconds that a contact takes to answer a ping; undefined where it does not. */
+  async #probe(contact: Contact): Promise<number | undefined> {
+    const { clock, peers, addresses, config } = this.#init;
+    const startedAt = clock.now();
+    try {
+      const port = config.isClient ? 0 : (addresses()[0]?.port ?? 0);
+      await this.#queries.within((signal) => peers.ping(contact, { port }, signal), this.#closing.signal);
+      return clock.now() - startedAt;
+    } catch (error) {
+      // Who refuses a ping serves no DHT, and has no place in the table either.
+      if (!isSilence(error)) this.#counters.add("dht_pings_refused");
+      return undefined;
+    }
+  }
+
+  #onAnswer(contact: Contact, rttMs: number): void {
+    const isNew = this.#enter(contact, rttMs);
+    // It answers this node; whether this node may enter its table is told by a ping.
+    if (isNew && !this.#init.config.isClient) void this.#probe(contact);
+  }
+
+  /** Enters a contact that has answered into the table. Returns whether it is new there. */
+  #enter(contact: Contact, rttMs: number): boolean {
+    // On a connection that was there already, what others tell of its addresses is not what has answered.
+    const proven = this.#init.provenAddress?.(contact.id);
+    const entered = proven === undefined ? contact : { id: contact.id, addresses: [proven] };
+    const isNew = this.table.seen(entered, rttMs) === "added";
+    if (isNew) this.#replication.greet(entered);
+    return isNew;
+  }
+
+  async #refresh(): Promise<void> {
+    for (const target of this.table.refreshTargets()) await this.#queries.nodes(target, this.#withClosing({}));
+  }
+
+  /** Ends with the node, too. */
+  #withClosing<T extends QueryOptions>(options: T): T {
+    const { signal } = options;
+    const closing = this.#closing.signal;
+    return { ...options, signal: signal === undefined ? closing : AbortSignal.any([signal, closing]) };
+  }
+
+  /** Does something again and again, the pauses jittered. What fails is logged and tried again. */
+  #every(periodMs: number, work: () => Promise<void>): void {
+    this.#after(jittered(this.#init.clock, periodMs, timerJitter), async () => {
+      try {
+        await work();
+      } finally {
+        this.#every(periodMs, work);
+      }
+    });
+  }
+
+  #after(delayMs: number, work: () => Promise<void>): void {
+    if (this.#closed !== undefined) return;
+    const stop = this.#init.clock.setTimeout(() => {
+      this.#stopTimers.delete(stop);
+      void work().catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return;
+        this.#logger.warn({ event: "dht_maintenance_failed", reason: messageOf(error) }, "it is tried again later");
+      });
+    }, delayMs);
+    this.#stopTimers.add(stop);
+  }
+
+  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = this.#init.clock.setTimeout(resolve, ms);
+    const closing = this.#closing.signal;
+    for (const each of [closing, signal]) each?.addEventListener("abort", () => resolve(), { once: true });
+    return promise.finally(stop);
+  }
+
+  async #close(handOver: boolean): Promise<void> {
+    for (const stop of this.#stopTimers) stop();
+    this.#candidates.close();
+    const { handOverMs } = this.#init.config;
+    if (handOver && handOverMs > 0 && this.answers !== undefined) {
+      const leaving = new AbortController();
+      const stop = this.#init.clock.setTimeout(() => leaving.abort(), handOverMs);
+      await this.#replication.handOver(leaving.signal);
+      stop();
+    }
+    this.#closing.abort(new DswarmError("node_closed"));
+    await this.store.close();
+  }
+}
+
+function keyOf(key: RecordKey | string): RecordKey {
+  return typeof key === "string" ? RecordKey.parse(key) : key;
+}

@@ -1,0 +1,79 @@
+// What a node may set of its DHT.
+import { type RoutingConfig, type RoutingOptions, resolveRoutingOptions } from "./params.ts";
+import { resolveStoreOptions, type StoreConfig, type StoreOptions } from "./store-options.ts";
+
+/** What a node may set of its DHT, all optional. */
+export interface DhtOptions {
+  /** The routing table. @default that of RoutingOptions */
+  readonly routing?: RoutingOptions;
+  /** The store of records. @default that of StoreOptions */
+  readonly store?: StoreOptions;
+  /** Client mode: the node uses the DHT, but keeps nothing for others and stays out of their tables. @default false */
+  readonly isClient?: boolean;
+  /** Answers with a mutable record after which the one with the largest sequence is taken. 1 to 1024. @default 3 */
+  readonly readQuorum?: number;
+  /** Whether a value that was got is left with the closest peer that did not have it (paper, section 2.3). @default false */
+  readonly cacheOnPath?: boolean;
+  /** Seconds that what this node publishes lives, unless it is published again. 1 to 86400. @default 86400 */
+  readonly ttlS?: number;
+  /** Milliseconds after which a record that nobody has stored here again is given to the k closest. At least 1000. @default 3600000 */
+  readonly replicationMs?: number;
+  /** Milliseconds after which what this node publishes is published again. At least 1000. @default 79200000 */
+  readonly republishMs?: number;
+  /** Records that one peer may store here in a second in the long run; more are refused. At least 1. @default 1000 */
+  readonly storesPerSecond?: number;
+  /** Records that one peer may store here at once. At least 1. @default 4000 */
+  readonly storeBurst?: number;
+  /** Milliseconds that giving records away may take when the node leaves. @default 3000 */
+  readonly handOverMs?: number;
+}
+
+/** Checked settings of a DHT. */
+export interface DhtConfig extends Readonly<Required<Omit<DhtOptions, "routing" | "store">>> {
+  readonly routing: RoutingConfig;
+  readonly store: StoreConfig;
+}
+
+/** The defaults of DhtOptions that are plain values. */
+export const dhtDefaults = Object.freeze({
+  isClient: false,
+  readQuorum: 3,
+  cacheOnPath: false,
+  ttlS: 86_400,
+  replicationMs: 3_600_000,
+  republishMs: 79_200_000,
+  storesPerSecond: 1000,
+  storeBurst: 4000,
+  handOverMs: 3000,
+});
+
+/**
+ * Fills in defaults and checks.
+ * @throws RangeError for a value out of its range
+ */
+export function resolveDhtOptions(options: DhtOptions = {}): DhtConfig {
+  const { routing, store, ...plain } = options;
+  const config = { ...dhtDefaults, ...withoutUndefined(plain) };
+  const checks = [
+    ["readQuorum", 1, 1024],
+    ["ttlS", 1, 86_400],
+    ["replicationMs", 1000, Number.MAX_SAFE_INTEGER],
+    ["republishMs", 1000, Number.MAX_SAFE_INTEGER],
+    ["storesPerSecond", 1, Number.MAX_SAFE_INTEGER],
+    ["storeBurst", 1, Number.MAX_SAFE_INTEGER],
+    ["handOverMs", 0, 3_600_000],
+  ] as const;
+  for (const [name, min, max] of checks) {
+    const value = config[name];
+    if (!(Number.isInteger(value) && value >= min && value <= max)) {
+      throw new RangeError(`${name}: ${value} is not a whole number from ${min} to ${max}`);
+    }
+  }
+  return Object.freeze({ ...config, routing: resolveRoutingOptions(routing), store: resolveStoreOptions(store) });
+}
+
+function withoutUndefined<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+}

@@ -1,0 +1,302 @@
+// What a node asks of its peers: lookups of nodes, values and peers, and the placing of records. What peers answer is checked
+// here; whether they answer goes to the routing table.
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Contact as ContactMessage, FindValueResponse } from "../../gen/dswarm/v1/dht_pb.ts";
+import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import type { Clock } from "../util/clock.ts";
+import type { Counters } from "../util/counters.ts";
+import { DswarmError, dswarmErrorOf, errorTable } from "../util/errors.ts";
+import { type Contact, contactFromMessage } from "./contact.ts";
+import type { DhtPeers } from "./dht-peers.ts";
+import { lookup } from "./lookup.ts";
+import type { LookupEvent } from "./lookup-event.ts";
+import type { LookupAnswer, LookupOptions, LookupResult } from "./lookup-options.ts";
+import type { DhtConfig } from "./options.ts";
+import { QueryTimeout } from "./query-timeout.ts";
+import type { DhtRecord } from "./record.ts";
+import { recordFromMessage, recordToMessage } from "./record-codec.ts";
+import type { RecordKey } from "./record-key.ts";
+import type { RoutingTable } from "./routing-table.ts";
+
+/** A record as a peer has it. */
+export interface RemoteRecord {
+  readonly record: DhtRecord;
+  /** Seconds that it lives, as the peer says. */
+  readonly ttlS: number;
+}
+
+/** What may be set of a query. */
+export interface QueryOptions {
+  /** Its abort ends the query with the reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each step. */
+  readonly onEvent?: ((event: LookupEvent) => void) | undefined;
+  /** Paths that share no peer; 1 to 16. @default that of RoutingOptions */
+  readonly disjointPaths?: number | undefined;
+}
+
+/** Where a record was placed. */
+export interface Placing {
+  /** Peers that keep it, the closest first. */
+  readonly replicas: readonly Contact[];
+  /** Status codes of those that refuse it. Bounded by the queries of a lookup. */
+  readonly refusals: readonly Code[];
+}
+
+/** What queries need of their node. */
+export interface QueriesInit {
+  readonly self: NodeId;
+  readonly config: DhtConfig;
+  readonly clock: Clock;
+  readonly peers: DhtPeers;
+  readonly table: RoutingTable;
+  readonly counters: Counters;
+  /** A peer has answered. */
+  readonly onAnswer: (contact: Contact, rttMs: number) => void;
+}
+
+// A peer that sends more than this under one key breaks the protocol; each may cost a signature to check.
+const maxRecordsPerAnswer = 130;
+
+// Shared, as the stack of an error costs more than a query.
+const tooLong = new ConnectError("the peer does not answer in time", Code.DeadlineExceeded);
+
+/** Asks peers. One for all queries of a node, which share what they learn of timeouts. */
+export class Queries {
+  readonly timeouts = new QueryTimeout();
+  readonly #init: QueriesInit;
+
+  constructor(init: QueriesInit) {
+    this.#init = init;
+  }
+
+  /** The k closest to a target (32 bytes) that answer. */
+  nodes(target: Uint8Array, options: QueryOptions = {}): Promise<LookupResult<never>> {
+    const { peers, table } = this.#init;
+    table.lookedUp(target);
+    return lookup<never>({
+      ...this.#base(target, options),
+      ask: async (contact, signal) => {
+        const { contacts } = await peers.findNode(contact, { target }, signal);
+        return { contacts: this.#contacts(contacts) };
+      },
+    });
+  }
+
+  /** Looks for a node until it answers itself. */
+  async peer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
+    const { peers, table } = this.#init;
+    table.lookedUp(id.bytes);
+    const { found } = await lookup<Contact>({
+      ...this.#base(id.bytes, options),
+      ask: async (contact, signal) => {
+        const { contacts } = await peers.findNode(contact, { target: id.bytes }, signal);
+        const answer: LookupAnswer<Contact> = { contacts: this.#contacts(contacts) };
+        return contact.id.equals(id) ? { ...answer, found: contact } : answer;
+      },
+      accept: () => "stop",
+    });
+    return found[0]?.value;
+  }
+
+  /** The records under a key, as peers answer them, until `accept` has enough. Each is genuine and belongs to the key. */
+  values(
+    key: RecordKey,
+    accept: (records: readonly RemoteRecord[], from: Contact) => "stop" | "continue",
+    options: QueryOptions = {},
+  ): Promise<LookupResult<readonly RemoteRecord[]>> {
+    const { peers, table } = this.#init;
+    table.lookedUp(key.bytes);
+    return lookup<readonly RemoteRecord[]>({
+      ...this.#base(key.bytes, options),
+      ask: async (contact, signal) => {
+        const answer = await peers.findValue(contact, { key: key.bytes }, signal);
+        const records = this.#records(key, answer);
+        const contacts = this.#contacts(answer.contacts);
+        return records.length > 0 ? { contacts, found: records } : { contacts };
+      },
+      accept,
+    });
+  }
+
+  /**
+   * Gives a record to the k closest to its key. First a lookup goes to where the closest few have answered, whose tables hold
+   * all about them; then the record itself is what asks the others, so that each of the k costs one request and not two.
+   */
+  async place(
+    record: DhtRecord,
+    ttlS: number,
+    options: QueryOptions & { readonly expectedSequence?: bigint | undefined } = {},
+  ): Promise<Placing> {
+    const { clock, config, self } = this.#init;
+    const { k, alpha } = config.routing;
+    const target = record.key.bytes;
+    const seeds = await this.#neighbours(target, options);
+    const refusals: Code[] = [];
+    const { closest } = await lookup<never>({
+      ...this.#observers(),
+      target,
+      seeds,
+      self,
+      k,
+      alpha: Math.max(k, alpha),
+      clock,
+      timeouts: this.timeouts,
+      signal: options.signal,
+      ask: async (contact, signal) => {
+        try {
+          await this.store(contact, record, ttlS, signal, options.expectedSequence);
+        } catch (error) {
+          if (!isSilence(error)) refusals.push(statusOf(error));
+          throw error;
+        }
+        return { contacts: [] };
+      },
+    });
+    return { replicas: closest, refusals };
+  }
+
+  /** Asks one peer to keep a record. */
+  async store(
+    contact: Contact,
+    record: DhtRecord,
+    ttlS: number,
+    signal: AbortSignal,
+    expectedSequence?: bigint,
+  ): Promise<void> {
+    const request = { record: recordToMessage(record, ttlS) };
+    await this.#init.peers.store(
+      contact,
+      expectedSequence === undefined ? request : { ...request, expectedSequence },
+      signal,
+    );
+  }
+
+  /** `store`, which fails when it takes too long. */
+  storeWithin(contact: Contact, record: DhtRecord, ttlS: number, signal: AbortSignal): Promise<void> {
+    return this.within((both) => this.store(contact, record, ttlS, both), signal);
+  }
+
+  /** Does something that ends when it takes longer than a query may, or `signal` aborts. */
+  async within<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    signal.throwIfAborted();
+    const controller = new AbortController();
+    const stop = this.#init.clock.setTimeout(() => controller.abort(tooLong), this.timeouts.hardMs);
+    const onAbort = () => controller.abort(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    try {
+      return await work(controller.signal);
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      stop();
+    }
+  }
+
+  /** Counts what failed in the background. */
+  failed(name: "dht_replications_failed" | "dht_republish_failed" | "dht_repairs_failed"): void {
+    this.#init.counters.add(name);
+  }
+
+  /** All that are known about a target, once the closest few of them have answered. On disjoint paths all of the k are asked. */
+  async #neighbours(target: Uint8Array, options: QueryOptions): Promise<readonly Contact[]> {
+    const { peers, table, config } = this.#init;
+    table.lookedUp(target);
+    const base = this.#base(target, options);
+    if (base.disjointPaths > 1) return (await this.nodes(target, options)).closest;
+    const heard = new Map(base.seeds.map((contact) => [contact.id.toString(), contact]));
+    const failed = new Set<string>();
+    await lookup<never>({
+      ...base,
+      k: Math.min(config.routing.alpha, config.routing.k),
+      onFailure: (contact, error) => {
+        base.onFailure(contact, error);
+        failed.add(contact.id.toString());
+      },
+      ask: async (contact, signal) => {
+        const answer = await peers.findNode(contact, { target }, signal);
+        const contacts = this.#contacts(answer.contacts);
+        for (const other of contacts) {
+          const name = other.id.toString();
+          if (!heard.has(name)) heard.set(name, other);
+        }
+        return { contacts: contacts.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes)) };
+      },
+    });
+    for (const name of failed) heard.delete(name);
+    return [...heard.values()];
+  }
+
+  #base(target: Uint8Array, { signal, onEvent, disjointPaths }: QueryOptions) {
+    const { self, config, clock, table } = this.#init;
+    const { k, alpha } = config.routing;
+    return {
+      ...this.#observers(),
+      target,
+      seeds: table.seeds(target, k),
+      self,
+      k,
+      alpha,
+      clock,
+      timeouts: this.timeouts,
+      disjointPaths: disjointPaths ?? config.routing.disjointPaths,
+      onEvent,
+      signal,
+    } satisfies Partial<LookupOptions<unknown>>;
+  }
+
+  #observers() {
+    const { onAnswer } = this.#init;
+    return {
+      onAnswer,
+      onFailure: (contact: Contact, error: unknown): void => {
+        if (isSilence(error)) this.#init.table.missed(contact.id, contact.addresses);
+      },
+    };
+  }
+
+  /** Those of the contacts that keep to the protocol; of one id the first; never this node; at most k. */
+  #contacts(messages: readonly ContactMessage[]): Contact[] {
+    const { self, config, counters } = this.#init;
+    const contacts: Contact[] = [];
+    for (let i = 0; i < messages.length && i < config.routing.k; i++) {
+      const message = messages[i];
+      const contact = message && contactFromMessage(message);
+      if (contact === undefined) counters.add("dht_contacts_invalid");
+      else if (!contact.id.equals(self)) contacts.push(contact);
+    }
+    return contacts;
+  }
+
+  /** @throws DswarmError where a record is not genuine, or of another key: then the peer has not answered */
+  #records(key: RecordKey, { records }: FindValueResponse): RemoteRecord[] {
+    if (records.length > maxRecordsPerAnswer) throw new DswarmError("record_invalid", "too many in one answer");
+    try {
+      return records.map((message) => {
+        const record = recordFromMessage(message);
+        if (!record.key.equals(key)) throw new DswarmError("record_invalid", "it is of another key");
+        return { record, ttlS: Math.min(message.ttlS, this.#init.config.store.maxTtlS) };
+      });
+    } catch (error) {
+      this.#init.counters.add("dht_answers_invalid");
+      throw error;
+    }
+  }
+}
+
+// What a transport fails with when nobody answers at any address of the peer, or somebody else does.
+const silent: ReadonlySet<Code> = new Set([
+  Code.Unavailable,
+  Code.DeadlineExceeded,
+  Code.NotFound,
+  Code.Unauthenticated,
+]);
+
+/** Whether a failure means that the peer is not there: undefined is a timeout. A refusal is an answer. */
+export function isSilence(error: unknown): boolean {
+  return error === undefined || silent.has(statusOf(error));
+}
+
+function statusOf(error: unknown): Code {
+  const own = dswarmErrorOf(error);
+  return own === undefined ? ConnectError.from(error).code : errorTable[own.code].connect;
+}

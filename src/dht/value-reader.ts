@@ -1,0 +1,113 @@
+// Reading records: the first valid immutable one; of a mutable one the largest sequence that a quorum knows, which is given to
+// those that had an older one; all providers.
+import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import type { Contact } from "./contact.ts";
+import type { LookupResult } from "./lookup-options.ts";
+import type { DhtConfig } from "./options.ts";
+import type { Queries, QueryOptions, RemoteRecord } from "./queries.ts";
+import { type DhtRecord, type ImmutableRecord, type MutableRecord, type ProviderRecord, sequenceOf } from "./record.ts";
+import type { RecordKey } from "./record-key.ts";
+import type { RecordStore } from "./record-store.ts";
+
+/** A record with a value, or with what is left of one that was deleted. */
+export type ValueRecord = ImmutableRecord | MutableRecord;
+
+/** A value that was found. */
+export interface FoundValue {
+  readonly record: ValueRecord;
+  /** Seconds that it still lives. */
+  readonly ttlS: number;
+}
+
+/** What reading needs of its node. */
+export interface ValueReaderInit {
+  readonly self: NodeId;
+  readonly config: DhtConfig;
+  readonly store: RecordStore;
+  readonly queries: Queries;
+  /** Aborts when the node closes. */
+  readonly signal: AbortSignal;
+}
+
+type Values = LookupResult<readonly RemoteRecord[]>;
+
+/** Reads records from the store and from peers. */
+export class ValueReader {
+  readonly #init: ValueReaderInit;
+
+  constructor(init: ValueReaderInit) {
+    this.#init = init;
+  }
+
+  /** The record under a key; a deleted one too. For a mutable one, `quorum` answers with it are waited for. */
+  async find(key: RecordKey, quorum: number, options: QueryOptions = {}): Promise<FoundValue | undefined> {
+    const { store, queries } = this.#init;
+    const own = store.has(key) ? await store.get(key) : [];
+    let best = own.reduce(better, undefined);
+    if (best?.record.kind === "immutable") return asValue(best);
+    let answers = best === undefined ? 0 : 1;
+    const accept = (records: readonly RemoteRecord[]): "stop" | "continue" => {
+      const value = records.reduce(better, undefined);
+      if (value === undefined) return "continue";
+      best = better(best, value);
+      answers += 1;
+      return value.record.kind === "immutable" || answers >= quorum ? "stop" : "continue";
+    };
+    const result = await queries.values(key, accept, options);
+    if (best !== undefined) this.#spread(key, best, result);
+    return asValue(best);
+  }
+
+  /** Providers, each once, by its newest word, until there are `limit` that do provide. */
+  async providers(key: RecordKey, limit: number, options: QueryOptions): Promise<readonly ProviderRecord[]> {
+    const { store, queries } = this.#init;
+    const newest = new Map<string, ProviderRecord>();
+    const note = ({ record }: { readonly record: DhtRecord }): void => {
+      if (record.kind !== "provider") return;
+      const name = record.provider.id.toString();
+      const known = newest.get(name);
+      if (known === undefined || known.sequence < record.sequence) newest.set(name, record);
+    };
+    const provided = () => [...newest.values()].filter(({ isWithdrawn }) => !isWithdrawn);
+    for (const held of store.has(key) ? await store.get(key) : []) note(held);
+    const accept = (records: readonly RemoteRecord[]): "stop" | "continue" => {
+      for (const record of records) note(record);
+      return provided().length >= limit ? "stop" : "continue";
+    };
+    await queries.values(key, accept, options);
+    return provided().slice(0, limit);
+  }
+
+  /** Repairs those that had an older sequence and, where the options say so, leaves a copy on the way. In the background. */
+  #spread(key: RecordKey, { record, ttlS }: RemoteRecord, { found, closest, closestWithout }: Values): void {
+    if (ttlS < 1) return;
+    for (const { from, value } of found) {
+      const had = value.reduce(better, undefined);
+      if (had !== undefined && sequenceOf(had.record) < sequenceOf(record)) this.#give(from, record, ttlS);
+    }
+    if (!this.#init.config.cacheOnPath || closestWithout === undefined) return;
+    // The farther from the key, the shorter (section 2.3): half for each that answered and is closer.
+    const target = key.bytes;
+    const closer = closest.filter(({ id }) => compareDistance(target, id.bytes, closestWithout.id.bytes) < 0).length;
+    const cachedS = Math.floor(ttlS / 2 ** (closer + 1));
+    if (cachedS >= 1) this.#give(closestWithout, record, cachedS);
+  }
+
+  #give(contact: Contact, record: DhtRecord, ttlS: number): void {
+    const { queries, signal } = this.#init;
+    void queries.storeWithin(contact, record, ttlS, signal).catch(() => queries.failed("dht_repairs_failed"));
+  }
+}
+
+function better(best: RemoteRecord | undefined, other: RemoteRecord): RemoteRecord | undefined {
+  if (other.record.kind === "provider") return best;
+  if (best === undefined) return other;
+  if (best.record.kind === "immutable") return best;
+  return sequenceOf(other.record) > sequenceOf(best.record) || other.record.kind === "immutable" ? other : best;
+}
+
+function asValue(best: RemoteRecord | undefined): FoundValue | undefined {
+  if (best === undefined) return undefined;
+  const { record, ttlS } = best;
+  return record.kind === "provider" ? undefined : { record, ttlS };
+}

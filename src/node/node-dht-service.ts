@@ -1,0 +1,103 @@
+// The part of NodeService that is about the DHT.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import type { FoundNodeSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
+import type { Contact } from "../dht/contact.ts";
+import { recordToMessage } from "../dht/record-codec.ts";
+import { RecordKey } from "../dht/record-key.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { formatHostPort } from "../identity/peer-address.ts";
+import { DswarmError } from "../util/errors.ts";
+import type { DswarmNode } from "./node.ts";
+
+type DhtMethod =
+  | "putValue"
+  | "getValue"
+  | "updateValue"
+  | "deleteValue"
+  | "provide"
+  | "unprovide"
+  | "findProviders"
+  | "lookup"
+  | "listBuckets";
+
+const maxProviders = 64;
+const maxUint32 = 2 ** 32 - 1;
+
+/** Serves the DHT of a node to its owner. */
+export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceImpl<typeof NodeService>, DhtMethod> {
+  return {
+    async putValue({ value, key }, { signal }) {
+      if (key !== "" && !RecordKey.parse(key).equals(RecordKey.ofValue(value))) {
+        throw new DswarmError("record_invalid", "the value has another key");
+      }
+      const published = await dht.put(value, { signal });
+      return { key: published.key.toString(), replicas: published.replicas };
+    },
+    async getValue({ key }, { signal }) {
+      const found = await dht.find(key, { signal });
+      if (found === undefined) throw new DswarmError("record_not_found");
+      return { record: recordToMessage(found.record, found.ttlS) };
+    },
+    async updateValue({ value, salt, expectedSequence }, { signal }) {
+      const { key, sequence, replicas } = await dht.update(value, { salt, expectedSequence, signal });
+      return { key: key.toString(), sequence, replicas };
+    },
+    async deleteValue({ salt, expectedSequence }, { signal }) {
+      const { key, sequence, replicas } = await dht.delete({ salt, expectedSequence, signal });
+      return { key: key.toString(), sequence, replicas };
+    },
+    async provide(request, { signal }) {
+      const { key, replicas } = await dht.provide(keyOf(request), { signal });
+      return { key: key.toString(), replicas };
+    },
+    async unprovide(request, { signal }) {
+      const key = keyOf(request);
+      await dht.unprovide(key, { signal });
+      return { key: key.toString() };
+    },
+    async findProviders(request, { signal }) {
+      const { limit } = request;
+      if (limit > maxProviders) throw new ConnectError(`limit: at most ${maxProviders}`, Code.InvalidArgument);
+      const key = keyOf(request);
+      const providers = await dht.findProviders(key, { signal, limit: limit === 0 ? maxProviders : limit });
+      return { key: key.toString(), providers: providers.map(({ provider }) => foundNode(provider)) };
+    },
+    async lookup({ key }, { signal }) {
+      const { closest, hops, rpcs, failures, elapsedMs } = await dht.lookup(targetOf(key), { signal });
+      return { closest: closest.map(foundNode), hops, queries: rpcs, failures, elapsedMs: rounded(elapsedMs) };
+    },
+    listBuckets() {
+      const now = config.clock.now();
+      const buckets = [...dht.table.buckets()].map(({ index, entries }) => ({
+        sharedBits: index,
+        contacts: entries.map(({ contact, lastSeenAt, misses, rttMs }) => ({
+          id: contact.id.toString(),
+          addresses: contact.addresses.map(formatHostPort),
+          lastSeenMs: Math.min(Math.round(now - lastSeenAt), maxUint32),
+          misses,
+          ...(rttMs !== undefined && { rttMs: rounded(rttMs) }),
+        })),
+      }));
+      return { buckets };
+    },
+  };
+}
+
+function keyOf({ key, name }: { readonly key: string; readonly name: string }): RecordKey {
+  if ((key === "") === (name === "")) throw new ConnectError("either a key or a name is needed", Code.InvalidArgument);
+  return key === "" ? RecordKey.ofName(name) : RecordKey.parse(key);
+}
+
+/** 32 bytes. */
+function targetOf(key: string): Uint8Array {
+  return key.startsWith("@") ? NodeId.parse(key).bytes : RecordKey.parse(key).bytes;
+}
+
+function foundNode({ id, addresses }: Contact): MessageInitShape<typeof FoundNodeSchema> {
+  return { id: id.toString(), addresses: addresses.map(formatHostPort) };
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

@@ -1,0 +1,97 @@
+// How the DHT of a node calls peers: by RPC, on the connections of the node.
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
+import { LRUCache } from "lru-cache";
+import {
+  DhtService,
+  type FindNodeRequestSchema,
+  type FindNodeResponse,
+  type FindValueRequestSchema,
+  type FindValueResponse,
+  type PingRequestSchema,
+  type PingResponse,
+  type StoreRequestSchema,
+  type StoreResponse,
+} from "../../gen/dswarm/v1/dht_pb.ts";
+import type { Contact } from "../dht/contact.ts";
+import type { DhtPeers } from "../dht/dht-peers.ts";
+import type { NodeId } from "../identity/node-id.ts";
+import type { HostPort } from "../identity/peer-address.ts";
+import { createRpcClient } from "../rpc/client.ts";
+import type { RpcConnection } from "../rpc/mux.ts";
+import { createRpcTransport } from "../rpc/transport.ts";
+import type { Clock } from "../util/clock.ts";
+
+/** What calls to peers need of their node. */
+export interface PeerCallsInit {
+  readonly clock: Clock;
+  /** Connects to a peer, at the addresses given where none is known that works. */
+  readonly connect: (id: NodeId, addresses: readonly HostPort[]) => RpcConnection | Promise<RpcConnection>;
+}
+
+interface Entry {
+  readonly client: Client<typeof DhtService>;
+  addresses: readonly HostPort[];
+}
+
+const maxClients = 4096;
+
+/** Calls DhtService of peers. Bounded by `maxClients`, which are made anew when they are needed again. */
+export class PeerCalls implements DhtPeers {
+  readonly #init: PeerCallsInit;
+  readonly #entries = new LRUCache<string, Entry>({ max: maxClients });
+
+  constructor(init: PeerCallsInit) {
+    this.#init = init;
+  }
+
+  ping(
+    contact: Contact,
+    request: MessageInitShape<typeof PingRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<PingResponse> {
+    return this.#client(contact).ping(request, { signal });
+  }
+
+  findNode(
+    contact: Contact,
+    request: MessageInitShape<typeof FindNodeRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<FindNodeResponse> {
+    return this.#client(contact).findNode(request, { signal });
+  }
+
+  findValue(
+    contact: Contact,
+    request: MessageInitShape<typeof FindValueRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<FindValueResponse> {
+    return this.#client(contact).findValue(request, { signal });
+  }
+
+  store(
+    contact: Contact,
+    request: MessageInitShape<typeof StoreRequestSchema>,
+    signal: AbortSignal,
+  ): Promise<StoreResponse> {
+    return this.#client(contact).store(request, { signal });
+  }
+
+  #client({ id, addresses }: Contact): Client<typeof DhtService> {
+    const name = id.toString();
+    const known = this.#entries.get(name);
+    if (known !== undefined) {
+      known.addresses = addresses;
+      return known.client;
+    }
+    const { clock, connect } = this.#init;
+    const transport = createRpcTransport({
+      clock,
+      authority: id.toBase64url(),
+      connect: () => connect(id, entry.addresses),
+    });
+    const entry: Entry = { client: createRpcClient(DhtService, transport), addresses };
+    this.#entries.set(name, entry);
+    return entry.client;
+  }
+}
