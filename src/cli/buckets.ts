@@ -18,7 +18,7 @@ export async function buckets(flags: AskFlags, context: Context): Promise<number
 }
 
 /** The table that `buckets` prints. */
-export function bucketLines(list: readonly Bucket[]): string[] {
+function bucketLines(list: readonly Bucket[]): string[] {
   if (list.length === 0) return ["The routing table is empty."];
   const rows = list.flatMap(({ sharedBits, contacts }) =>
     contacts.map(({ id, addresses, lastSeenMs, misses, rttMs }) => [

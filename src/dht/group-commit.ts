@@ -89,9 +89,7 @@ export class GroupCommit {
         }
       };
       this.#waiting.push({ run, settle: (error) => (error === undefined ? conclude() : reject(error)) });
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = undefined;
-      });
+      this.#writing ??= this.#writeAll();
     });
   }
 
@@ -120,5 +118,7 @@ export class GroupCommit {
       }
       for (const job of jobs) job.settle(failure);
     }
+    // At once: what is given from here on needs a new round.
+    this.#writing = undefined;
   }
 }

@@ -333,9 +333,12 @@ export class RecordStore implements AsyncDisposable {
         }
         const record = decoded(value);
         if (recordId(record) !== id) throw new DswarmError("record_invalid", "it is under the id of another");
-        if (key.startsWith("p/")) this.#note(id, value.length);
-        else this.#index.set(this.#entryOf(record, value.length, heads.get(id), now, config.maxTtlS));
-        heads.delete(id);
+        if (key.startsWith("p/")) {
+          this.#note(id, value.length);
+        } else {
+          this.#index.set(this.#entryOf(record, value.length, heads.get(id), now, config.maxTtlS));
+          heads.delete(id);
+        }
       } catch (error) {
         damaged.push(key);
         logger.error(

@@ -1,6 +1,5 @@
 // Records of the DHT as the code has them.
 import type { NodeId } from "../identity/node-id.ts";
-import { equalBytes } from "../util/bytes.ts";
 import type { Contact } from "./contact.ts";
 import type { RecordKey } from "./record-key.ts";
 
@@ -69,11 +68,4 @@ export function recordId(record: DhtRecord): string {
 /** The sequence of a record; 0 for an immutable one, which has none. */
 export function sequenceOf(record: DhtRecord): bigint {
   return record.kind === "immutable" ? 0n : record.sequence;
-}
-
-/** Whether two records are the same, signatures included. */
-export function equalRecords(a: DhtRecord, b: DhtRecord): boolean {
-  if (recordId(a) !== recordId(b) || sequenceOf(a) !== sequenceOf(b)) return false;
-  // A signature that was verified is over all that is in the record.
-  return a.kind === "immutable" || b.kind === "immutable" || equalBytes(a.signature, b.signature);
 }

@@ -55,7 +55,7 @@ export type ScenarioConfig = Readonly<
 >;
 
 /** The defaults of ScenarioOptions that are plain values. */
-export const scenarioDefaults = Object.freeze({
+const scenarioDefaults = Object.freeze({
   seed: 1,
   k: 20,
   formation: "join",

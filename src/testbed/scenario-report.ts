@@ -21,7 +21,7 @@ export interface OperationReport {
 }
 
 /** What the machine needed: the one part that differs from run to run. */
-export interface MachineReport {
+interface MachineReport {
   readonly realMs: number;
   /** Timers run in a second of real time. */
   readonly eventsPerSecond: number;

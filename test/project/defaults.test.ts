@@ -32,7 +32,7 @@ function faultsOf(text: string, defaults: Readonly<Record<string, unknown>>): st
   return [...wrong, ...unfounded];
 }
 
-for (const path of globSync("src/*/{options,params}.ts")) {
+for (const path of globSync("src/*/{options,params,store-options}.ts")) {
   test(`${path} says the defaults that it has`, async () => {
     const module: Record<string, unknown> = await import(pathToFileURL(resolve(path)).href);
     const [defaults, ...more] = Object.keys(module).filter((name) => name.endsWith("Defaults"));

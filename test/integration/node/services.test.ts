@@ -91,13 +91,25 @@ test("a service that is withdrawn is not called any more, and can be served agai
   await client.echo({});
 });
 
-test("of the DHT's methods ping is served; its nonce is bounded, the others are unimplemented", async (t) => {
+test("the DHT's methods are served, and refuse what breaks the protocol", async (t) => {
   const [server, caller] = await startTwo(t);
   const client = caller.client(DhtService, server.id);
   const nonce = new Uint8Array(64).fill(7);
   assert.deepEqual(new Uint8Array((await client.ping({ nonce })).nonce), nonce);
   await assert.rejects(client.ping({ nonce: new Uint8Array(65) }), { code: Code.InvalidArgument });
-  await assert.rejects(client.findNode({ target: server.id.bytes }), { code: Code.Unimplemented });
+  assert.ok((await client.findNode({ target: server.id.bytes })).contacts.length <= 20);
+  const refused = { code: Code.InvalidArgument };
+  await assert.rejects(client.ping({ port: 65_536 }), refused);
+  await assert.rejects(client.findNode({ target: new Uint8Array(31) }), refused);
+  await assert.rejects(client.findValue({ key: new Uint8Array(33) }), refused);
+  await assert.rejects(client.store({}), refused);
+  await assert.rejects(client.store({ record: { ttlS: 60 } }), refused);
+  const immutable = { kind: { case: "immutable" as const, value: { value: new Uint8Array(65_537) } }, ttlS: 60 };
+  await assert.rejects(client.store({ record: immutable }), refused);
+  const value = { publicKey: server.id.bytes, signature: new Uint8Array(64), sequence: 1n };
+  const forged = { kind: { case: "mutable" as const, value }, ttlS: 60 };
+  await assert.rejects(client.store({ record: forged }), { code: Code.PermissionDenied });
+  assert.equal(server.dht.store.size, 0);
 });
 
 test("health says what is served, and tells those who watch of every change", async (t) => {

@@ -1,0 +1,91 @@
+// `dswarm sim`: simulates a DHT of many nodes on virtual time and shows how it did.
+import { writeFile } from "node:fs/promises";
+import { resolveDhtOptions } from "../dht/options.ts";
+import type { Misbehaviour } from "../testbed/byzantine.ts";
+import { createSimulatedDhts } from "../testbed/create-simulated-dht.ts";
+import { lognormalLatency } from "../testbed/latency.ts";
+import { formatReport, reportsToCsv } from "../testbed/report.ts";
+import { runScenario, type ScenarioProgress } from "../testbed/scenario.ts";
+import type { ScenarioOptions } from "../testbed/scenario-options.ts";
+import { systemClock } from "../util/clock.ts";
+import { messageOf } from "../util/errors.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { listenForStop } from "./stop-signal.ts";
+
+/** The flags of `sim`. */
+export interface SimFlags {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly form?: "join" | "ideal";
+  readonly lookups: number;
+  readonly puts: number;
+  readonly gets?: number;
+  readonly latency: number;
+  readonly loss: number;
+  readonly dead: number;
+  readonly liars: number;
+  readonly lie: Misbehaviour;
+  readonly churn: number;
+  readonly session: number;
+  readonly partition: number;
+  readonly alpha: number;
+  readonly k: number;
+  readonly paths: number;
+  readonly csv?: string;
+  readonly json?: boolean;
+}
+
+// Beyond this the joins of all take minutes.
+const maxJoining = 2000;
+const progressEveryMs = 1000;
+
+/** Runs a simulation. Returns the exit code. */
+export async function sim(flags: SimFlags, { stdout, stderr }: Context): Promise<number> {
+  const signal = listenForStop();
+  const report = await runScenario({ ...scenarioOf(flags), signal }, progressOn(stderr.line, stderr)).catch(
+    (error: unknown) => {
+      if (signal.aborted) return undefined;
+      throw new CliError(messageOf(error));
+    },
+  );
+  if (report === undefined) return exitCodes.ok;
+  if (flags.json) stdout.line(JSON.stringify(report));
+  else stdout.line(formatReport(report).trimEnd());
+  const csv = reportsToCsv([report]);
+  if (flags.csv !== undefined) await writeFile(flags.csv, csv);
+  else if (flags.json !== true) stdout.line(`\n${csv.replaceAll("\r\n", "\n").trimEnd()}`);
+  return exitCodes.ok;
+}
+
+function scenarioOf(flags: SimFlags): ScenarioOptions {
+  const { nodes, seed, lookups, puts, latency, loss, dead, liars, lie, churn, session, partition } = flags;
+  const routing = { k: flags.k, alpha: flags.alpha, disjointPaths: flags.paths };
+  resolveDhtOptions({ routing });
+  return {
+    createDht: createSimulatedDhts({ routing }),
+    nodes,
+    seed,
+    k: flags.k,
+    formation: flags.form ?? (nodes > maxJoining ? "ideal" : "join"),
+    lookups,
+    puts,
+    gets: flags.gets ?? puts,
+    latency: lognormalLatency(latency),
+    lossShare: loss / 100,
+    deadShare: dead / 100,
+    ...(liars > 0 && { liars: { share: liars / 100, misbehaviour: lie } }),
+    ...(churn > 0 && { churn: { hours: churn, medianSessionMs: session * 60_000 } }),
+    ...(partition > 0 && { partition: { groups: 2, durationMs: partition * 60_000 } }),
+  };
+}
+
+function progressOn(line: (text: string) => void, { paint }: Context["stderr"]): (progress: ScenarioProgress) => void {
+  let toldAt = systemClock.now();
+  return ({ phase, done, total, simulatedMs }) => {
+    const now = systemClock.now();
+    if (now - toldAt < progressEveryMs) return;
+    toldAt = now;
+    line(paint("dim", `${phase}: ${done} of ${total}, ${Math.round(simulatedMs / 1000)} s simulated`));
+  };
+}

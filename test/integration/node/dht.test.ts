@@ -1,0 +1,209 @@
+// The DHT of real nodes: values, signed values, providers and services between them, over TLS, handshake and RPC.
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
+import type { CreateNodeOptions } from "../../../src/create-node.ts";
+import { RecordKey } from "../../../src/dht/record-key.ts";
+import type { DswarmNode } from "../../../src/node/node.ts";
+import { type ChildNode, startChild } from "./child-node.ts";
+import { send, startNode, testNetwork, until } from "./rig.ts";
+
+const hello = new Uint8Array(Buffer.from("hello"));
+
+/** Nodes that know one another by the first, and whose tables hold all. */
+async function swarmOf(t: TestContext, count: number, options: CreateNodeOptions = {}): Promise<DswarmNode[]> {
+  const first = await startNode(t, { discovery: false, ...options });
+  const nodes = [first];
+  while (nodes.length < count) {
+    nodes.push(await startNode(t, { discovery: false, bootstrap: [first.address], ...options }));
+  }
+  const contact = { id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] };
+  for (const node of nodes.slice(1)) await node.dht.bootstrap([contact]);
+  await until("all are in all tables", () => nodes.every(({ dht }) => dht.table.size === count - 1));
+  return nodes;
+}
+
+function nodeAt(nodes: readonly DswarmNode[], index: number): DswarmNode {
+  return nodes[index] ?? assert.fail();
+}
+
+/** Contacts in the table of a child. */
+async function contactsOf(child: ChildNode): Promise<number> {
+  return JSON.parse((await send(child.port, "/api/status")).text).contacts;
+}
+
+test("a node alone keeps and finds what it puts", async (t) => {
+  const node = await startNode(t, { discovery: false });
+  const { key, replicas } = await node.dht.put(hello);
+  assert.equal(replicas, 1);
+  assert.deepEqual((await node.dht.get(key))?.value, hello);
+  assert.equal(await node.dht.get(RecordKey.ofName("nothing")), undefined);
+});
+
+test("nodes that hear of one another by multicast build a DHT", async (t) => {
+  const options = await testNetwork();
+  const nodes = [await startNode(t, options), await startNode(t, options), await startNode(t, options)];
+  await until("each has the others in its table", () => nodes.every(({ dht }) => dht.table.size === 2));
+  const { key, replicas } = await nodeAt(nodes, 0).dht.put(hello);
+  assert.equal(replicas, 3);
+  assert.deepEqual((await nodeAt(nodes, 2).dht.get(key.toString()))?.value, hello);
+});
+
+test("values, signed values and their deletion reach all nodes", async (t) => {
+  const nodes = await swarmOf(t, 6);
+  const [writer, reader] = [nodeAt(nodes, 1), nodeAt(nodes, 4)];
+  const { key, replicas } = await writer.dht.put(hello);
+  assert.equal(replicas, 6);
+  assert.equal(key.toHex(), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+  assert.deepEqual((await reader.dht.get(key.toHex()))?.value, hello);
+
+  const first = await writer.dht.update(new Uint8Array([1]));
+  assert.equal(first.sequence, 1n);
+  const second = await writer.dht.update(new Uint8Array([2]), { expectedSequence: 1n });
+  await assert.rejects(writer.dht.update(new Uint8Array([3]), { expectedSequence: 1n }), { code: "record_conflict" });
+  const found = await reader.dht.get(second.key);
+  assert.ok(found?.kind === "mutable");
+  assert.deepEqual([found.sequence, [...found.value], found.signer.toString()], [2n, [2], writer.id.toString()]);
+  await writer.dht.delete();
+  assert.equal(await reader.dht.get(second.key), undefined);
+  const other = await writer.dht.update(new Uint8Array([9]), { salt: new Uint8Array([7]) });
+  assert.notEqual(other.key.toString(), second.key.toString());
+  assert.deepEqual([...((await reader.dht.get(other.key))?.value ?? [])], [9]);
+});
+
+test("a watch tells of each change", async (t) => {
+  const nodes = await swarmOf(t, 3);
+  const [writer, reader] = [nodeAt(nodes, 0), nodeAt(nodes, 2)];
+  const key = RecordKey.ofSigner(writer.id, new Uint8Array());
+  const seen: (string | undefined)[] = [];
+  for await (const record of reader.dht.watch(key, { intervalMs: 100 })) {
+    seen.push(record && Buffer.from(record.value).toString());
+    if (seen.length === 1) await writer.dht.update(new Uint8Array(Buffer.from("a")));
+    else if (seen.length === 2) await writer.dht.update(new Uint8Array(Buffer.from("b")));
+    else if (seen.length === 3) await writer.dht.delete();
+    else break;
+  }
+  assert.deepEqual(seen, [undefined, "a", "b", undefined]);
+});
+
+test("a service is called by its type alone, at another provider when one is gone", async (t) => {
+  const nodes = await swarmOf(t, 6);
+  const providers = [nodeAt(nodes, 1), nodeAt(nodes, 2)];
+  for (const provider of providers) {
+    provider.serve(EchoService, { echo: () => ({ payload: provider.id.bytes }) });
+    await provider.provide(EchoService);
+  }
+  const echo = nodeAt(nodes, 5).client(EchoService);
+  const first = Buffer.from((await echo.echo({})).payload);
+  const served = providers.find(({ id }) => first.equals(id.bytes)) ?? assert.fail("nobody that provides it");
+  await served.close();
+  const second = Buffer.from((await echo.echo({})).payload);
+  const other = providers.find((provider) => provider !== served);
+  assert.ok(other !== undefined && second.equals(other.id.bytes));
+});
+
+test("a service that nobody provides is not found, nor one that is provided no more", async (t) => {
+  const nodes = await swarmOf(t, 3);
+  const provider = nodeAt(nodes, 1);
+  const echo = nodeAt(nodes, 2).client(EchoService);
+  await assert.rejects(echo.echo({}), /no provider is found/);
+  provider.serve(EchoService, { echo: ({ payload }) => ({ payload }) });
+  const withdraw = await provider.provide(EchoService);
+  assert.deepEqual([...(await echo.echo({ payload: hello })).payload], [...hello]);
+  await withdraw();
+  const key = RecordKey.ofName(EchoService.typeName);
+  assert.deepEqual(await nodeAt(nodes, 0).dht.findProviders(key), []);
+});
+
+test("a peer is called by its key alone: its address comes from the DHT", async (t) => {
+  const nodes = await swarmOf(t, 4);
+  const late = await startNode(t, { discovery: false });
+  const contact = { id: nodeAt(nodes, 1).id, addresses: [{ host: "127.0.0.1", port: nodeAt(nodes, 1).port }] };
+  await late.dht.bootstrap([contact]);
+  late.serve(EchoService, { echo: ({ payload }) => ({ payload }) });
+  const caller = await startNode(t, { discovery: false });
+  await caller.dht.bootstrap([
+    { id: nodeAt(nodes, 3).id, addresses: [{ host: "127.0.0.1", port: nodeAt(nodes, 3).port }] },
+  ]);
+  const answer = await caller.client(EchoService, late.id.toString()).echo({ payload: hello });
+  assert.deepEqual(answer.payload, hello);
+});
+
+test("a client uses the DHT and is in nobody's table", async (t) => {
+  const nodes = await swarmOf(t, 3);
+  const first = nodeAt(nodes, 0);
+  const client = await startNode(t, { discovery: false, dht: { isClient: true } });
+  await client.dht.bootstrap([{ id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] }]);
+  const { key, replicas } = await client.dht.put(hello);
+  assert.equal(replicas, 3);
+  assert.deepEqual((await client.dht.get(key))?.value, hello);
+  for (const { dht } of nodes) assert.equal(dht.table.has(client.id), false);
+  assert.equal(client.dht.store.size, 0);
+});
+
+test("what a node holds goes to others when it leaves", async (t) => {
+  const [writer, heir] = await swarmOf(t, 2, { dht: { routing: { k: 1 } } });
+  assert.ok(writer !== undefined && heir !== undefined);
+  const alone = await startNode(t, { discovery: false });
+  const { key } = await alone.dht.put(hello);
+  await alone.dht.ping({ id: heir.id, addresses: [{ host: "127.0.0.1", port: heir.port }] });
+  await alone.close();
+  assert.equal(heir.dht.store.has(key), true);
+});
+
+test("/api puts and gets values, by base64url too", async (t) => {
+  const nodes = await swarmOf(t, 3);
+  const put = await send(
+    nodeAt(nodes, 0).port,
+    "/api/values",
+    { method: "POST" },
+    JSON.stringify({ value: "aGVsbG8=" }),
+  );
+  const { key, replicas } = JSON.parse(put.text);
+  assert.deepEqual([put.status, replicas], [200, 3]);
+  const base64url = RecordKey.parse(key).toBase64url();
+  const got = await send(nodeAt(nodes, 2).port, `/api/values/${base64url}`);
+  const { record } = JSON.parse(got.text);
+  assert.deepEqual([got.status, record.immutable], [200, { value: "aGVsbG8=" }]);
+  assert.ok(record.ttlS > 86_000 && record.ttlS <= 86_400);
+  const missing = await send(nodeAt(nodes, 2).port, `/api/values/${RecordKey.ofName("x").toBase64url()}`);
+  assert.deepEqual([missing.status, JSON.parse(missing.text).reason], [404, "record_not_found"]);
+  const bad = await send(nodeAt(nodes, 2).port, "/api/values/nonsense");
+  assert.deepEqual([bad.status, JSON.parse(bad.text).reason], [400, "record_key_invalid"]);
+});
+
+test("what was acknowledged outlives kill -9 of three of ten processes, and of all, which come back", async (t) => {
+  const base = await mkdtemp(join(tmpdir(), "dswarm-dht-"));
+  t.after(() => rm(base, { recursive: true, force: true }));
+  const options = await testNetwork();
+  const start = (index: number) => startChild(t, { ...options, dataDir: join(base, String(index)) });
+  const children: ChildNode[] = await Promise.all(Array.from({ length: 10 }, (_, i) => start(i)));
+  await until("all tables hold all", async () => {
+    for (const child of children) if (child.isRunning && (await contactsOf(child)) < 9) return false;
+    return true;
+  });
+  const keys: { readonly key: string; readonly value: string }[] = [];
+  const victims = children.slice(7);
+  for (let i = 0; i < 1000; i++) {
+    if (i === 250 || i === 500 || i === 750) void victims[i / 250 - 1]?.kill();
+    const value = Buffer.from(`value ${i}`).toString("base64");
+    const child = children[i % 7];
+    const answer = await send(child?.port ?? 0, "/api/values", { method: "POST" }, JSON.stringify({ value }));
+    if (answer.status === 200) keys.push({ key: RecordKey.parse(JSON.parse(answer.text).key).toBase64url(), value });
+  }
+  assert.ok(keys.length > 900, `${keys.length} were acknowledged`);
+  const assertFound = async (ports: readonly number[]): Promise<void> => {
+    for (const [i, { key, value }] of keys.entries()) {
+      const { status, text } = await send(ports[i % ports.length] ?? 0, `/api/values/${key}`);
+      assert.equal(status, 200, `${i}: ${text}`);
+      assert.equal(JSON.parse(text).record.immutable.value, value);
+    }
+  };
+  await assertFound(children.slice(0, 7).map(({ port }) => port));
+  for (const child of children.slice(0, 7)) await child.kill();
+  const back = await start(3);
+  await assertFound([back.port]);
+});

@@ -1,0 +1,220 @@
+// The store of records: newer replaces older, time takes away, nobody takes more room than his, and all is there again after a
+// restart.
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import * as fc from "fast-check";
+import { openDatabase } from "../../../src/dht/database.ts";
+import { dhtDefaults, resolveDhtOptions } from "../../../src/dht/options.ts";
+import { type DhtRecord, recordId } from "../../../src/dht/record.ts";
+import { createImmutable, createMutable, createProvider } from "../../../src/dht/record-codec.ts";
+import { RecordKey } from "../../../src/dht/record-key.ts";
+import { RecordStore } from "../../../src/dht/record-store.ts";
+import { resolveStoreOptions, type StoreOptions, storeDefaults } from "../../../src/dht/store-options.ts";
+import { keyPairFromSeed } from "../../../src/identity/keys.ts";
+import type { LogFields, Logger } from "../../../src/util/log.ts";
+import { silentLogger } from "../../../src/util/log.ts";
+import { VirtualClock } from "../../../src/util/virtual-clock.ts";
+
+const signers = [1, 2, 3].map((n) => keyPairFromSeed(new Uint8Array(32).fill(n)));
+const [keys = assert.fail(), other = assert.fail()] = signers;
+const from = other.id;
+
+async function openStore(t: TestContext, options: StoreOptions = {}, clock = new VirtualClock(5)) {
+  const database = await openDatabase(undefined);
+  const store = await RecordStore.open({ database, config: resolveStoreOptions(options), clock });
+  t.after(() => store.close());
+  return { store, clock };
+}
+
+function valueOf(n: number, length = 10): DhtRecord {
+  const value = new Uint8Array(length);
+  value[0] = n;
+  return createImmutable(value);
+}
+
+function mutableOf(sequence: bigint, byte = 0, signer = keys): DhtRecord {
+  return createMutable({ keys: signer, sequence, value: new Uint8Array([byte]) });
+}
+
+test("a newer record replaces an older one, which never comes back", async (t) => {
+  const { store } = await openStore(t);
+  assert.equal(await store.put(mutableOf(2n), { ttlS: 60, from }), "stored");
+  await assert.rejects(store.put(mutableOf(1n), { ttlS: 60, from }), { code: "record_stale" });
+  assert.equal(await store.put(mutableOf(3n), { ttlS: 60, from }), "stored");
+  assert.equal(await store.put(mutableOf(3n), { ttlS: 60, from }), "refreshed");
+  assert.equal(store.size, 1);
+});
+
+test("of two with one sequence all nodes come to keep the same", async (t) => {
+  const two = [mutableOf(1n, 1), mutableOf(1n, 2)];
+  const kept: unknown[] = [];
+  for (const order of [two, two.toReversed()]) {
+    const { store } = await openStore(t);
+    for (const record of order) await store.put(record, { ttlS: 60, from }).catch(() => undefined);
+    const [held] = await store.get(mutableOf(1n).key);
+    assert.ok(held?.record.kind === "mutable");
+    kept.push(held.record.value);
+  }
+  assert.deepEqual(kept[0], kept[1]);
+});
+
+test("compare-and-swap: only the sequence that is held lets a record in", async (t) => {
+  const { store } = await openStore(t);
+  await store.put(mutableOf(5n), { ttlS: 60, from, expectedSequence: 0n });
+  await assert.rejects(store.put(mutableOf(7n), { ttlS: 60, from, expectedSequence: 6n }), { code: "record_conflict" });
+  await store.put(mutableOf(7n), { ttlS: 60, from, expectedSequence: 5n });
+});
+
+test("a record expires, is refreshed to what it was given last, and never lives longer than it may", async (t) => {
+  const { store, clock } = await openStore(t, { maxTtlS: 100 });
+  const record = valueOf(1);
+  await store.put(record, { ttlS: 1_000_000, from });
+  assert.equal((await store.get(record.key))[0]?.ttlS, 100);
+  await clock.advance(50_000);
+  await store.put(record, { ttlS: 10, from });
+  assert.equal((await store.get(record.key))[0]?.ttlS, 50);
+  await store.put(record, { ttlS: 60, from });
+  assert.equal((await store.get(record.key))[0]?.ttlS, 60);
+  await clock.advance(60_000);
+  assert.deepEqual(await store.get(record.key), []);
+  await clock.advance(600_000);
+  assert.equal(store.size, 0);
+  await assert.rejects(store.put(record, { ttlS: 0, from }), { code: "record_expired" });
+});
+
+test("each bound holds at its edge, and what is over one changes nothing", async (t) => {
+  const refused = { code: "quota_exceeded" };
+  const all = await openStore(t, { maxRecords: 2 });
+  await all.store.put(valueOf(1), { ttlS: 60, from });
+  await all.store.put(valueOf(2), { ttlS: 90, from: keys.id });
+  await assert.rejects(all.store.put(valueOf(3), { ttlS: 60, from: undefined }), refused);
+  assert.equal(all.store.size, 2);
+  await all.clock.advance(60_000);
+  await all.store.put(valueOf(3), { ttlS: 60, from: undefined });
+
+  const peer = await openStore(t, { maxPeerRecords: 1 });
+  await peer.store.put(valueOf(1), { ttlS: 60, from });
+  await assert.rejects(peer.store.put(valueOf(2), { ttlS: 60, from }), refused);
+  await peer.store.put(valueOf(2), { ttlS: 60, from: keys.id });
+  await peer.store.put(valueOf(3), { ttlS: 60, from: undefined });
+  await peer.store.publish(valueOf(4), 60);
+  await assert.rejects(peer.store.publish(valueOf(5), 60), refused);
+
+  const bytes = await openStore(t, { maxPeerBytes: 400 });
+  await bytes.store.put(valueOf(1, 50), { ttlS: 60, from });
+  await assert.rejects(bytes.store.put(valueOf(2, 200), { ttlS: 60, from }), refused);
+
+  const key = await openStore(t, { maxProviders: 2 });
+  const name = RecordKey.ofName("a service");
+  const word = (n: number, sequence = 1n) =>
+    createProvider({ keys: signers[n] ?? keys, key: name, addresses: [{ host: "127.0.0.1", port: 1 }], sequence });
+  for (const n of [0, 1]) await key.store.put(word(n), { ttlS: 60, from });
+  await assert.rejects(key.store.put(word(2), { ttlS: 60, from }), refused);
+  await key.store.put(word(0, 2n), { ttlS: 60, from });
+  assert.equal((await key.store.get(name)).length, 2);
+});
+
+test("any puts and pauses leave what a simple model has", async () => {
+  const step = fc.oneof(
+    fc.record({ n: fc.nat({ max: 2 }), sequence: fc.nat({ max: 4 }), ttlS: fc.integer({ min: 1, max: 100 }) }),
+    fc.integer({ min: 1, max: 60 }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+      const clock = new VirtualClock(5);
+      const store = await RecordStore.open({
+        database: await openDatabase(undefined),
+        config: resolveStoreOptions(),
+        clock,
+      });
+      const model = new Map<string, { record: DhtRecord; sequence: number; untilMs: number }>();
+      for (const each of steps) {
+        if (typeof each === "number") {
+          await clock.advance(each * 1000);
+          continue;
+        }
+        const record = mutableOf(BigInt(each.sequence), 0, signers[each.n]);
+        const id = recordId(record);
+        const held = model.get(id);
+        const isLive = held !== undefined && held.untilMs > clock.wallMs();
+        const isStale = isLive && held.sequence > each.sequence;
+        const put = store.put(record, { ttlS: each.ttlS, from });
+        if (isStale) await assert.rejects(put, { code: "record_stale" });
+        else await put;
+        if (isStale) continue;
+        const untilMs = clock.wallMs() + each.ttlS * 1000;
+        const isSame = isLive && held.sequence === each.sequence;
+        model.set(id, { record, sequence: each.sequence, untilMs: isSame ? Math.max(held.untilMs, untilMs) : untilMs });
+      }
+      for (const { record, sequence, untilMs } of model.values()) {
+        const leftS = (untilMs - clock.wallMs()) / 1000;
+        const [held] = await store.get(record.key);
+        // A refresh that adds less than two seconds is not written.
+        assert.ok(leftS - 2 <= (held?.ttlS ?? 0) && (held?.ttlS ?? 0) <= Math.max(leftS, 0));
+        if (held !== undefined) assert.ok(held.record.kind === "mutable" && held.record.sequence === BigInt(sequence));
+      }
+      await store.close();
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test("what was acknowledged is there after a restart, and a damaged database is set aside", async (t) => {
+  const path = join(await mkdtemp(join(tmpdir(), "dswarm-store-")), "records");
+  t.after(() => rm(join(path, ".."), { recursive: true, force: true }));
+  const clock = new VirtualClock(5);
+  const reports: LogFields[] = [];
+  const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
+  const open = async () =>
+    RecordStore.open({
+      database: await openDatabase(path, logger, clock),
+      config: resolveStoreOptions(),
+      clock,
+      logger,
+    });
+  const records = [valueOf(1), mutableOf(4n)];
+  let store = await open();
+  for (const record of records) {
+    await store.publish(record, 60);
+    await store.put(record, { ttlS: 60, from });
+  }
+  await assert.rejects(openDatabase(path), { code: "data_dir_in_use" });
+  await store.close();
+  store = await open();
+  for (const record of records) {
+    const [held] = await store.get(record.key);
+    assert.deepEqual([held?.record, held?.ttlS], [record, 60]);
+    assert.deepEqual(await store.publishedRecord(recordId(record)), record);
+  }
+  assert.deepEqual(
+    [...store.entries()].map((entry) => String(entry.from)),
+    [String(from), String(from)],
+  );
+  await store.close();
+  assert.equal(reports.length, 0);
+  for (const file of await readdir(path)) {
+    if (/\.(ldb|log)$|^MANIFEST/.test(file)) await writeFile(join(path, file), Buffer.alloc(5000, 0xee));
+  }
+  store = await open();
+  assert.equal(store.size, 0);
+  assert.deepEqual(
+    reports.map(({ event }) => event),
+    ["database_damaged"],
+  );
+  assert.equal((await readdir(join(path, ".."))).length, 2);
+  await store.put(valueOf(9), { ttlS: 60, from });
+  await store.close();
+});
+
+test("settings out of their ranges are refused", () => {
+  assert.deepEqual(resolveStoreOptions(), storeDefaults);
+  for (const name of Object.keys(storeDefaults)) assert.throws(() => resolveStoreOptions({ [name]: 0 }), RangeError);
+  assert.equal(resolveDhtOptions({ ttlS: 5 }).ttlS, 5);
+  for (const options of [{ ttlS: 0 }, { ttlS: 86_401 }, { readQuorum: 0 }, { replicationMs: 1 }, { handOverMs: -1 }]) {
+    assert.throws(() => resolveDhtOptions(options), RangeError);
+  }
+  assert.equal(resolveDhtOptions().republishMs, dhtDefaults.republishMs);
+});
