@@ -1,0 +1,108 @@
+package channel
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/coder/websocket"
+
+	"github.com/dswarm/dswarm/clients/go/handshake"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+const (
+	path        = "/dht"
+	subprotocol = "dswarm.v1"
+	maxMessage  = 1 << 20
+)
+
+var errHandshakeTimeout = errors.New("handshake_timeout: the handshake took too long")
+
+// Dial connects to a node and proves both keys. It takes 5 s at most.
+func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey, keys *identity.Keys) (*Link, error) {
+	if err := identity.CheckHostPort(to.Host); err != nil {
+		return nil, status.Local(status.InvalidArgument, "address_invalid", "not a valid address", err)
+	}
+	if to.ID == keys.ID() {
+		return nil, status.Local(status.InvalidArgument, "self_connection", "a node does not connect to itself", nil)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTimeout, errHandshakeTimeout)
+	defer cancel()
+	conn, err := dialWebsocket(ctx, to.Host)
+	if err != nil {
+		return nil, dialError(ctx, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	link, err := DialOver(conn, network, keys, to.ID)
+	if err != nil {
+		stop()
+		return nil, dialError(ctx, err)
+	}
+	if !stop() {
+		_ = link.Close()
+		return nil, dialError(ctx, ctx.Err())
+	}
+	return link, nil
+}
+
+// dialWebsocket opens a websocket. TLS authenticates nobody here, so any certificate will do; the handshake follows.
+func dialWebsocket(ctx context.Context, host string) (net.Conn, error) {
+	transport := &http.Transport{
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: 16 << 10,
+	}
+	client := &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("not_dswarm: a redirect") },
+	}
+	ws, _, err := websocket.Dial(ctx, "wss://"+host+path, &websocket.DialOptions{
+		HTTPClient: client, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if ws.Subprotocol() != subprotocol {
+		_ = ws.CloseNow()
+		return nil, errors.New("not_dswarm: the subprotocol is refused")
+	}
+	ws.SetReadLimit(maxMessage)
+	return &socket{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws}, nil
+}
+
+// socket closes a websocket at once: the goodbye is in the box stream, so the closing handshake says nothing more.
+type socket struct {
+	net.Conn
+	ws *websocket.Conn
+}
+
+func (s *socket) Close() error { return s.ws.CloseNow() }
+
+func dialError(ctx context.Context, err error) error {
+	var network *net.OpError
+	switch {
+	case errors.Is(context.Cause(ctx), errHandshakeTimeout) || errors.Is(err, errHandshakeTimeout):
+		return status.Local(status.Unavailable, "handshake_timeout", "the handshake took too long", err)
+	case ctx.Err() != nil:
+		return status.FromError(ctx.Err())
+	case errors.Is(err, handshake.ErrHello):
+		return status.Local(status.Unauthenticated, "hello_invalid", "the hello is not of this network or not a hello", err)
+	case errors.Is(err, handshake.ErrLowOrder):
+		return status.Local(status.Unauthenticated, "hello_low_order", "the hello carries an ephemeral key of low order", err)
+	case errors.Is(err, handshake.ErrAuthentication):
+		return status.Local(status.Unauthenticated, "authentication_failed",
+			"the peer does not hold the expected key, or refuses ours", err)
+	case errors.As(err, &network) && network.Op == "dial":
+		return status.Local(status.Unavailable, "unreachable", "nothing answers at the address", err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return status.Local(status.Unavailable, "handshake_truncated", "the connection ended within the handshake", err)
+	default:
+		return status.Local(status.Unavailable, "not_dswarm", fmt.Sprintf("what answers at the address is not dswarm: %v", err), err)
+	}
+}

@@ -1,0 +1,23 @@
+package identity
+
+import "crypto/sha256"
+
+// DefaultNetwork is the name of the network of those who name none.
+const DefaultNetwork = "dev"
+
+// NetworkKey is 32 bytes that all nodes of a network share.
+type NetworkKey [32]byte
+
+// NetworkKeyOf is the key of a network that has only a name; "" stands for DefaultNetwork.
+func NetworkKeyOf(name string) NetworkKey {
+	if name == "" {
+		name = DefaultNetwork
+	}
+	return sha256.Sum256([]byte(name))
+}
+
+// ID is the 8 bytes that announces carry instead of the key.
+func (k NetworkKey) ID() [8]byte {
+	digest := sha256.Sum256(append([]byte("dswarm-network-id-v1"), k[:]...))
+	return [8]byte(digest[:8])
+}

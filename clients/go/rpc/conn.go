@@ -1,0 +1,436 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/dswarm/dswarm/clients/go/boxstream"
+	"github.com/dswarm/dswarm/clients/go/frame"
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+// Conn is a connection to a peer. Both ends call and serve. Safe for concurrent use.
+type Conn struct {
+	link   Link
+	opts   Options
+	ctx    context.Context // of handlers; ends with the connection
+	cancel context.CancelFunc
+	done   chan struct{}
+	wake   chan struct{} // capacity 1: there is something to write
+
+	mu           sync.Mutex
+	err          error // why the connection is over
+	streams      map[uint32]*stream
+	nextID       uint32
+	lastRemoteID uint32
+	handlers     int
+	draining     bool // no calls are opened any more
+
+	out          []byte        // frames to write
+	space        chan struct{} // closed when out has been taken
+	closeAfter   error         // end with it when out is written
+	writingSince time.Time     // zero when nothing is being written
+	credit       int           // what may be sent
+	ring         []*stream     // with a message to send, in turn
+	stalled      bool          // the ring waits for credit of the connection
+
+	window      int // what the peer may send
+	owed        int // credit to give
+	unconsumed  int // bytes of whole messages that wait for their consumers
+	assembling  int // bytes of messages that are not whole yet
+	favoured    *stream
+	wantCredit  []*stream // with incomplete messages, while assembling is at its bound
+	lastByte    time.Time
+	lastCall    time.Time
+	probedAt    time.Time // zero when no probe is under way
+	pingID      uint32
+	pongs       map[uint32]chan struct{}
+	goodbyeSent bool
+	closeOnce   sync.Once
+}
+
+// NewConn runs the RPC layer on a link. The connection owns the link.
+func NewConn(link Link, opts Options) *Conn {
+	c := &Conn{
+		link: link, opts: opts.withDefaults(),
+		done: make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
+		streams: map[uint32]*stream{}, pongs: map[uint32]chan struct{}{},
+		credit: connectionCredit, window: connectionCredit, nextID: 2,
+	}
+	if link.IsDialer() {
+		c.nextID = 1
+	}
+	c.lastByte, c.lastCall = time.Now(), time.Now()
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	go c.readLoop()
+	go c.writeLoop()
+	go c.watch()
+	return c
+}
+
+// RemoteID is the peer's key, which the handshake has proven.
+func (c *Conn) RemoteID() identity.NodeID { return c.link.RemoteID() }
+
+// Done is closed when the connection is over.
+func (c *Conn) Done() <-chan struct{} { return c.done }
+
+// Err says why the connection is over: nil before that, and after an end that was planned at either side.
+func (c *Conn) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.err, errClosed) {
+		return nil
+	}
+	return c.err
+}
+
+// IsUsable says whether calls can be opened.
+func (c *Conn) IsUsable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil && !c.draining
+}
+
+// errClosed is the end of a connection that was planned.
+var errClosed = status.Local(status.Unavailable, "link_closed", "the connection is closed", nil)
+
+// Ping asks the peer for a sign of life of its connection, and returns the round-trip time.
+func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	c.mu.Lock()
+	pong := c.ping()
+	c.mu.Unlock()
+	select {
+	case <-pong:
+		return time.Since(start), nil
+	case <-ctx.Done():
+		return 0, status.FromError(ctx.Err())
+	case <-c.done:
+		return 0, c.endError()
+	}
+}
+
+// ping sends a ping and returns what is closed by its pong. With the lock.
+func (c *Conn) ping() <-chan struct{} {
+	c.pingID++
+	pong := make(chan struct{})
+	c.pongs[c.pingID] = pong
+	c.send(&pb.Frame{Body: &pb.Frame_Ping{Ping: &pb.Ping{Id: c.pingID}}})
+	return pong
+}
+
+func (c *Conn) endError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		return errClosed
+	}
+	return c.err
+}
+
+// Close ends the connection in order: it opens no more calls, lets those in flight finish for Options.DrainTimeout, and says
+// goodbye. It returns when the connection is over.
+func (c *Conn) Close() error {
+	c.closeOnce.Do(func() {
+		c.mu.Lock()
+		c.draining = true
+		c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{LastStreamId: lastStream}}})
+		pong := c.ping()
+		c.mu.Unlock()
+		timeout := time.NewTimer(max(0, c.opts.DrainTimeout))
+		defer timeout.Stop()
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		for !c.isQuiet(pong) {
+			select {
+			case <-tick.C:
+				continue
+			case <-timeout.C:
+			case <-c.done:
+			}
+			break
+		}
+		c.mu.Lock()
+		c.endAfterWrite(errClosed)
+		c.mu.Unlock()
+	})
+	<-c.done
+	return c.Err()
+}
+
+// isQuiet says whether the peer knows that the connection ends, and no call is left.
+func (c *Conn) isQuiet(pong <-chan struct{}) bool {
+	select {
+	case <-pong:
+	default:
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams) == 0 && c.handlers == 0
+}
+
+// fail ends the connection at once. Without the lock.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	for id, st := range c.streams {
+		delete(c.streams, id)
+		st.finish(err)
+	}
+	c.ring = nil
+	close(c.space)
+	c.mu.Unlock()
+	c.cancel()
+	_ = c.link.Close() // what it reports has been found out otherwise
+	close(c.done)
+}
+
+// endAfterWrite writes what is queued and a goodbye, then ends. With the lock.
+func (c *Conn) endAfterWrite(err error) {
+	if c.closeAfter != nil || c.err != nil {
+		return
+	}
+	c.closeAfter = err
+	c.signal()
+	time.AfterFunc(goodbyeTimeout, func() { c.fail(err) })
+}
+
+// fault ends the connection for a peer that broke the protocol, and tells it. With the lock.
+func (c *Conn) fault(reason, message string) error {
+	err := status.Local(status.Internal, reason, message, nil)
+	c.draining = true
+	c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{
+		LastStreamId: c.lastRemoteID, Code: uint32(status.Internal), Message: message,
+	}}})
+	c.endAfterWrite(err)
+	return err
+}
+
+// send queues a frame of the connection or the end of a stream; it never waits. With the lock.
+func (c *Conn) send(f *pb.Frame) {
+	if c.err != nil || c.closeAfter != nil {
+		return
+	}
+	out, err := frame.Append(c.out, f)
+	if err != nil {
+		// Nothing that is sent is that large: messages, metadata and texts have bounds. Details may be.
+		f = &pb.Frame{StreamId: f.GetStreamId(), Body: &pb.Frame_End{End: &pb.End{
+			Code: uint32(status.Internal), Message: "the answer does not fit in a frame",
+		}}}
+		out, _ = frame.Append(c.out, f)
+	}
+	c.out = out
+	if len(c.out) > outboxHardBytes {
+		go c.fail(status.Local(status.Unavailable, "peer_too_slow", "the peer does not read what it is sent", nil))
+		return
+	}
+	c.signal()
+}
+
+func (c *Conn) signal() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// waitSpace waits until the outbox has room. With the lock, which it gives up meanwhile.
+func (c *Conn) waitSpace(done <-chan struct{}) {
+	for len(c.out) > outboxSoftBytes && c.err == nil {
+		space := c.space
+		c.mu.Unlock()
+		select {
+		case <-space:
+		case <-done:
+			c.mu.Lock()
+			return
+		}
+		c.mu.Lock()
+	}
+}
+
+func (c *Conn) writeLoop() {
+	var spare []byte
+	for {
+		select {
+		case <-c.wake:
+		case <-c.done:
+			return
+		}
+		// Let those who are ready add to what is written in one go.
+		runtime.Gosched()
+		for {
+			c.mu.Lock()
+			if c.err != nil {
+				c.mu.Unlock()
+				return
+			}
+			c.pump()
+			out, end := c.out, c.closeAfter
+			c.out = spare[:0]
+			close(c.space)
+			c.space = make(chan struct{})
+			c.writingSince = time.Now()
+			c.goodbyeSent = end != nil
+			c.mu.Unlock()
+			if len(out) > 0 {
+				if _, err := c.link.Write(out); err != nil {
+					c.fail(status.Local(status.Unavailable, "link_truncated", "the connection broke off", err))
+					return
+				}
+			}
+			if end != nil {
+				if err := c.link.Goodbye(); err != nil {
+					c.fail(end)
+				}
+				return // the reader, or the timer of endAfterWrite, ends the connection
+			}
+			c.mu.Lock()
+			c.writingSince = time.Time{}
+			isIdle := len(c.out) == 0 && (len(c.ring) == 0 || c.stalled)
+			c.mu.Unlock()
+			if cap(out) <= 4*outboxSoftBytes {
+				spare = out
+			} else {
+				spare = nil
+			}
+			if isIdle {
+				break
+			}
+		}
+	}
+}
+
+// watch probes a silent peer, and closes an idle connection.
+func (c *Conn) watch() {
+	tick := time.NewTicker(max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8)))
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		c.mu.Lock()
+		var err error
+		switch {
+		case !c.writingSince.IsZero() && now.Sub(c.writingSince) > writeTimeout:
+			err = status.Local(status.Unavailable, "peer_too_slow", "the peer does not read what it is sent", nil)
+		case !c.probedAt.IsZero() && now.Sub(c.probedAt) > c.opts.KeepaliveTimeout:
+			err = status.Local(status.Unavailable, "keepalive_timeout", "the peer does not answer any more", nil)
+		case c.probedAt.IsZero() && now.Sub(c.lastByte) > c.opts.KeepaliveInterval:
+			c.probedAt = now
+			c.ping()
+		}
+		if len(c.streams) > 0 || c.handlers > 0 {
+			c.lastCall = now
+		}
+		isIdle := c.opts.IdleTimeout > 0 && now.Sub(c.lastCall) > c.opts.IdleTimeout && !c.draining
+		c.mu.Unlock()
+		if err != nil {
+			c.fail(err)
+		} else if isIdle {
+			go c.Close()
+		}
+	}
+}
+
+// heard notes every byte of the peer.
+type heard struct{ c *Conn }
+
+func (h heard) Read(p []byte) (int, error) {
+	n, err := h.c.link.Read(p)
+	if n > 0 {
+		h.c.mu.Lock()
+		h.c.lastByte, h.c.probedAt = time.Now(), time.Time{}
+		h.c.mu.Unlock()
+	}
+	return n, err
+}
+
+func (c *Conn) readLoop() {
+	frames := frame.NewReader(heard{c})
+	for {
+		f, err := frames.Read()
+		if err == nil {
+			c.mu.Lock()
+			if c.closeAfter != nil && !errors.Is(c.closeAfter, errClosed) {
+				err = c.closeAfter // a fault has been found: the rest is not looked at
+			} else {
+				err = c.handle(f)
+			}
+			c.mu.Unlock()
+			if err != nil {
+				_, _ = io.Copy(io.Discard, c.link) // until the timer or the peer ends it: the peer should read why
+				c.fail(err)
+				return
+			}
+			continue
+		}
+		c.mu.Lock()
+		planned := c.closeAfter
+		switch {
+		case errors.Is(err, io.EOF):
+			err = errClosed
+			c.endAfterWrite(errClosed)
+		case errors.Is(err, frame.ErrInvalid):
+			err = c.fault("frame_invalid", "a frame that does not decode")
+		case errors.Is(err, frame.ErrTooLarge):
+			err = c.fault("frame_too_large", "a frame over the size limit")
+		default:
+			err = status.Local(status.Unavailable, linkReason(err), "the connection broke off", err)
+		}
+		if planned != nil {
+			err = planned
+		}
+		isWritten := c.goodbyeSent
+		c.mu.Unlock()
+		if !isWritten && (errors.Is(err, errClosed) || status.FromError(err).Code == status.Internal) {
+			// Give the writer a moment for its goodbye; endAfterWrite bounds it.
+			c.awaitGoodbye()
+		}
+		c.fail(err)
+		return
+	}
+}
+
+// awaitGoodbye returns when the goodbye is written, or the connection is over.
+func (c *Conn) awaitGoodbye() {
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		c.mu.Lock()
+		isWritten := c.goodbyeSent && len(c.out) == 0
+		c.mu.Unlock()
+		if isWritten {
+			time.Sleep(time.Millisecond) // the write itself
+			return
+		}
+	}
+}
+
+func linkReason(err error) string {
+	for reason, known := range map[string]error{
+		"box_invalid": boxstream.ErrInvalid, "box_too_large": boxstream.ErrTooLarge, "box_after_goodbye": boxstream.ErrAfterGoodbye,
+	} {
+		if errors.Is(err, known) {
+			return reason
+		}
+	}
+	return "link_truncated"
+}

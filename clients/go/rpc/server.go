@@ -1,0 +1,359 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/metadata"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+// maxTimeout bounds the deadlines of callers, in milliseconds: a day.
+const maxTimeout = 86_400_000
+
+// MethodDesc describes a method. Generated code makes it.
+type MethodDesc struct {
+	Name                         string
+	ClientStreams, ServerStreams bool
+	Unary                        func(srv any, ctx context.Context, decode func(any) error) (any, error)
+	Stream                       func(srv any, stream ServerStream) error
+}
+
+// ServiceDesc describes a service. Generated code makes it.
+type ServiceDesc struct {
+	ServiceName string
+	Methods     []MethodDesc
+}
+
+// ServiceRegistrar is what generated code registers services with.
+type ServiceRegistrar interface {
+	RegisterService(desc *ServiceDesc, impl any)
+}
+
+// Server has the services that connections serve. One server may serve many connections.
+type Server struct {
+	mu      sync.RWMutex
+	methods map[string]servedMethod
+	names   map[string]bool
+}
+
+type servedMethod struct {
+	desc *MethodDesc
+	impl any
+}
+
+// NewServer returns a server without services.
+func NewServer() *Server {
+	return &Server{methods: map[string]servedMethod{}, names: map[string]bool{}}
+}
+
+// RegisterService adds a service. It panics when the service is served already.
+func (s *Server) RegisterService(desc *ServiceDesc, impl any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names[desc.ServiceName] {
+		panic("rpc: " + desc.ServiceName + " is served already")
+	}
+	s.names[desc.ServiceName] = true
+	for i := range desc.Methods {
+		s.methods[desc.ServiceName+"/"+desc.Methods[i].Name] = servedMethod{&desc.Methods[i], impl}
+	}
+}
+
+func (s *Server) method(name string) (servedMethod, bool) {
+	if s == nil {
+		return servedMethod{}, false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	m, ok := s.methods[name]
+	return m, ok
+}
+
+type peerKey struct{}
+type handlerKey struct{}
+
+// PeerFromContext returns the caller of a handler.
+func PeerFromContext(ctx context.Context) (identity.NodeID, bool) {
+	conn, ok := ConnFromContext(ctx)
+	if !ok {
+		return identity.NodeID{}, false
+	}
+	return conn.RemoteID(), true
+}
+
+// ConnFromContext returns the connection on which a handler was called: the caller can be called back on it.
+func ConnFromContext(ctx context.Context) (*Conn, bool) {
+	conn, ok := ctx.Value(peerKey{}).(*Conn)
+	return conn, ok
+}
+
+// SetHeader adds response metadata, which goes with the first message. For handlers.
+func SetHeader(ctx context.Context, md metadata.MD) error {
+	h, ok := ctx.Value(handlerKey{}).(*serverStream)
+	if !ok {
+		return status.Errorf(status.Internal, "not the context of a handler")
+	}
+	return h.SetHeader(md)
+}
+
+// SetTrailer adds trailers. For handlers.
+func SetTrailer(ctx context.Context, md metadata.MD) error {
+	h, ok := ctx.Value(handlerKey{}).(*serverStream)
+	if !ok {
+		return status.Errorf(status.Internal, "not the context of a handler")
+	}
+	h.SetTrailer(md)
+	return nil
+}
+
+// handleOpen starts the handler of a call. With the lock.
+func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
+	if c.isOurs(id) || id <= c.lastRemoteID || id > lastStream {
+		return c.fault("frame_invalid", "a stream id of the wrong parity, or not counting up")
+	}
+	c.lastRemoteID = id
+	c.lastCall = time.Now()
+	md, err := metadata.FromWire(open.GetMetadata())
+	method, isServed := c.opts.Server.method(open.GetMethod())
+	var refusal *status.Error
+	switch {
+	case c.handlers >= c.opts.MaxConcurrentStreams:
+		refusal = status.Local(status.ResourceExhausted, "too_many_streams", "too many calls at once on the connection", nil)
+	case len(open.GetMethod()) > maxMethodBytes || len(open.GetMessage()) > maxPieceBytes:
+		return c.fault("frame_too_large", "a method name or message over the size limit")
+	case len(open.GetMessage()) > c.opts.MaxMessageBytes:
+		refusal = status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+	case err != nil:
+		refusal = metadataError(err)
+	case !isServed:
+		refusal = status.Errorf(status.Unimplemented, "%.256q is not served", open.GetMethod())
+	}
+	if refusal != nil {
+		c.send(endFrame(id, refusal, nil, nil, nil))
+		return nil
+	}
+	ctx := context.WithValue(metadata.NewIncomingContext(c.ctx, md), peerKey{}, c)
+	var cancel context.CancelFunc
+	if ms := open.GetTimeoutMs(); ms > 0 {
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(min(ms, maxTimeout))*time.Millisecond)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	st := newStream(c, id, false, !method.desc.ClientStreams, nil)
+	st.cancel = cancel
+	h := &serverStream{stream: st}
+	h.callCtx = context.WithValue(ctx, handlerKey{}, h)
+	st.ctx = h.callCtx
+	st.isHalf = open.GetHalfClose()
+	if open.Message != nil {
+		st.push(open.GetMessage(), 0)
+	}
+	c.streams[id] = st
+	c.handlers++
+	go h.run(method)
+	return nil
+}
+
+// ServerStream is a handler's end of a stream. One goroutine may send while another receives.
+type ServerStream interface {
+	// SetHeader adds response metadata, which goes with the first message.
+	SetHeader(md metadata.MD) error
+	// SendHeader sends the response metadata now.
+	SendHeader(md metadata.MD) error
+	// SetTrailer adds trailers.
+	SetTrailer(md metadata.MD)
+	// Context ends with the call.
+	Context() context.Context
+	// SendMsg sends a message.
+	SendMsg(m any) error
+	// RecvMsg receives a message; io.EOF says that no more is to come.
+	RecvMsg(m any) error
+}
+
+type serverStream struct {
+	*stream
+	callCtx      context.Context
+	mu           sync.Mutex
+	outHeader    metadata.MD
+	outTrailer   metadata.MD
+	isHeaderSent bool
+	answer       []byte // the only message, when it travels with the end
+	hasAnswer    bool
+	isSingleOut  bool
+}
+
+func (h *serverStream) Context() context.Context { return h.callCtx }
+
+func (h *serverStream) SetHeader(md metadata.MD) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isHeaderSent {
+		return status.Errorf(status.Internal, "the header is sent")
+	}
+	h.outHeader = metadata.Join(h.outHeader, md)
+	return nil
+}
+
+func (h *serverStream) SetTrailer(md metadata.MD) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.outTrailer = metadata.Join(h.outTrailer, md)
+}
+
+func (h *serverStream) SendHeader(md metadata.MD) error {
+	if err := h.SetHeader(md); err != nil {
+		return err
+	}
+	return h.sendHeader(true)
+}
+
+func (h *serverStream) sendHeader(evenEmpty bool) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isHeaderSent {
+		return nil
+	}
+	entries, err := metadata.ToWire(h.outHeader)
+	if err != nil {
+		return metadataError(err)
+	}
+	h.isHeaderSent = true
+	if len(entries) == 0 && !evenEmpty {
+		return nil
+	}
+	h.conn.mu.Lock()
+	defer h.conn.mu.Unlock()
+	if !h.isOver {
+		h.conn.send(&pb.Frame{StreamId: h.id, Body: &pb.Frame_Header{Header: &pb.Header{Metadata: entries}}})
+	}
+	return nil
+}
+
+func (h *serverStream) SendMsg(m any) error {
+	message, err := marshal(m)
+	if err != nil {
+		return err
+	}
+	if h.isSingleOut && len(message) <= maxPieceBytes {
+		h.answer, h.hasAnswer = message, true
+		return nil
+	}
+	if err := h.sendHeader(false); err != nil {
+		return err
+	}
+	err = h.sendMessage(message)
+	if errors.Is(err, io.EOF) {
+		if ended := h.callCtx.Err(); ended != nil {
+			return status.FromError(ended)
+		}
+		return status.Errorf(status.Canceled, "the call is over")
+	}
+	return err
+}
+
+func (h *serverStream) RecvMsg(m any) error {
+	message, err := h.receive()
+	if errors.Is(err, io.EOF) && h.isSingle && h.count == 0 {
+		return status.Errorf(status.InvalidArgument, "a call without its message")
+	}
+	if err != nil {
+		return err
+	}
+	return unmarshal(message, m)
+}
+
+// run calls the handler and answers. On a goroutine of its own.
+func (h *serverStream) run(method servedMethod) {
+	c := h.conn
+	// A handler that does not heed its context must not delay the status of its deadline.
+	stop := context.AfterFunc(h.callCtx, func() {
+		if errors.Is(h.callCtx.Err(), context.DeadlineExceeded) {
+			h.finishCall(status.FromError(h.callCtx.Err()))
+		}
+	})
+	h.isSingleOut = !method.desc.ServerStreams
+	err := h.call(method)
+	stop()
+	h.finishCall(err)
+	c.mu.Lock()
+	c.handlers--
+	c.mu.Unlock()
+}
+
+func (h *serverStream) call(method servedMethod) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = status.Errorf(status.Internal, "the handler failed")
+		}
+	}()
+	if method.desc.Unary == nil {
+		return method.desc.Stream(method.impl, h)
+	}
+	answer, err := method.desc.Unary(method.impl, h.callCtx, h.RecvMsg)
+	if err != nil {
+		return err
+	}
+	if answer == nil || reflect.ValueOf(answer).IsNil() {
+		return status.Errorf(status.Internal, "the handler answered nothing")
+	}
+	return h.SendMsg(answer)
+}
+
+// finishCall sends the end. Idempotent.
+func (h *serverStream) finishCall(err error) {
+	failure := status.FromError(err)
+	h.mu.Lock()
+	header, trailer := h.outHeader, h.outTrailer
+	if h.isHeaderSent {
+		header = nil
+	}
+	h.mu.Unlock()
+	headerEntries, badHeader := metadata.ToWire(header)
+	trailerEntries, badTrailer := metadata.ToWire(trailer)
+	if bad := errors.Join(badHeader, badTrailer); bad != nil {
+		failure, headerEntries, trailerEntries = status.Errorf(status.Internal, "the handler's metadata: %v", bad), nil, nil
+	}
+	if failure != nil && failure.Code > status.Unauthenticated || failure != nil && failure.Code == status.OK {
+		failure = status.Errorf(status.Unknown, "%s", failure.Message)
+	}
+	var response []byte
+	if failure == nil && h.hasAnswer {
+		response = h.answer
+	}
+	c := h.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waitSpace(nil)
+	if h.isOver {
+		return
+	}
+	c.send(endFrame(h.id, failure, response, headerEntries, trailerEntries))
+	c.remove(h.stream, nil)
+}
+
+// endFrame is the end of a call: failure is nil for success, response nil when it went before or there is none.
+func endFrame(id uint32, failure *status.Error, response []byte, header, trailer []*pb.Metadata) *pb.Frame {
+	end := &pb.End{Response: response, Header: header, Trailer: trailer}
+	if failure != nil {
+		end.Code = uint32(failure.Code)
+		end.Message = cutText(failure.Message)
+		end.Details = failure.Details
+	}
+	return &pb.Frame{StreamId: id, Body: &pb.Frame_End{End: end}}
+}
+
+// cutText cuts a text to the limit of the protocol, as valid UTF-8.
+func cutText(text string) string {
+	if len(text) > maxErrorBytes {
+		text = text[:maxErrorBytes-4]
+	}
+	return strings.ToValidUTF8(text, "")
+}

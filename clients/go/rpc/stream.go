@@ -1,0 +1,366 @@
+package rpc
+
+import (
+	"context"
+	"io"
+
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/metadata"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+// received is a whole message and the credit that it cost.
+type received struct {
+	message []byte
+	cost    int
+}
+
+// stream is one call, at either end. Its fields are guarded by the connection's lock.
+type stream struct {
+	conn     *Conn
+	id       uint32
+	isCaller bool
+	isSingle bool // at most one message is to come
+	ctx      context.Context
+	cancel   context.CancelFunc // of a handler, or nil
+	goAway   error              // what the peer said before the connection broke
+
+	notify  chan struct{} // capacity 1: something has come
+	queue   []received
+	count   int // whole messages that came
+	partial []byte
+	isOpen  bool // a message is incomplete
+	held    int  // cost of its pieces for which no credit was given
+	owed    int  // credit to give
+	window  int  // what the peer may send
+	isHalf  bool // no message is to come
+	header  metadata.MD
+	trailer metadata.MD
+	isOver  bool
+	err     error // with isOver; nil is success
+
+	sent       chan struct{} // capacity 1: the message is on its way, or the stream is over
+	pending    []byte
+	hasPending bool
+	isQueued   bool // in the ring
+	credit     int  // what may be sent
+	isHalfSent bool
+}
+
+func newStream(c *Conn, id uint32, isCaller, isSingle bool, ctx context.Context) *stream {
+	return &stream{
+		conn: c, id: id, isCaller: isCaller, isSingle: isSingle, ctx: ctx,
+		notify: make(chan struct{}, 1), sent: make(chan struct{}, 1), window: streamCredit, credit: streamCredit,
+	}
+}
+
+func signalTo(channel chan struct{}) {
+	select {
+	case channel <- struct{}{}:
+	default:
+	}
+}
+
+func (s *stream) wakeSender() { signalTo(s.sent) }
+
+// finish ends the stream for its users; what came whole before a success or an error of the callee can still be read.
+func (s *stream) finish(err error) {
+	if s.isOver {
+		return
+	}
+	s.isOver, s.err = true, err
+	if s.goAway != nil && err != nil && status.FromError(err).Reason != "" {
+		s.err = s.goAway
+	}
+	s.hasPending, s.pending = false, nil
+	s.dropPartial()
+	if !s.isCaller {
+		s.dropQueue()
+	}
+	signalTo(s.notify)
+	signalTo(s.sent)
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+func (s *stream) dropPartial() {
+	c := s.conn
+	c.assembling -= len(s.partial)
+	s.partial, s.held, s.isOpen = nil, 0, false
+	if c.favoured == s {
+		c.favoured = nil
+	}
+	c.giveNext()
+}
+
+func (s *stream) dropQueue() {
+	for _, r := range s.queue {
+		s.conn.unconsumed -= r.cost
+	}
+	s.queue = nil
+	s.conn.grant()
+}
+
+// breakOff ends the stream for a fault of the peer: it is told.
+func (s *stream) breakOff(err *status.Error) {
+	if s.isCaller {
+		s.conn.send(&pb.Frame{StreamId: s.id, Body: &pb.Frame_Cancel{Cancel: &pb.Cancel{}}})
+	} else {
+		s.conn.send(endFrame(s.id, err, nil, nil, nil))
+	}
+	s.conn.remove(s, err)
+}
+
+func (s *stream) handleData(data *pb.Data, cost int) {
+	c := s.conn
+	switch {
+	case s.isHalf:
+		s.breakOff(status.Local(status.Internal, "frame_invalid", "data after the half-close", nil))
+		return
+	case s.isSingle && s.count > 0:
+		s.breakOff(status.Local(status.Internal, "frame_invalid", "more than one message of a unary call", nil))
+		return
+	case len(s.partial)+len(data.GetPayload()) > c.opts.MaxMessageBytes:
+		s.breakOff(status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil))
+		return
+	}
+	if !data.GetMore() && !s.isOpen {
+		s.push(data.GetPayload(), cost)
+		return
+	}
+	s.partial = append(s.partial, data.GetPayload()...)
+	c.assembling += len(data.GetPayload())
+	s.held += cost
+	s.isOpen = true
+	if data.GetMore() {
+		s.givePartial()
+		return
+	}
+	message, held := s.partial, s.held
+	s.dropPartial()
+	s.push(message, held)
+}
+
+// push queues a whole message for the consumer.
+func (s *stream) push(message []byte, cost int) {
+	s.queue = append(s.queue, received{message, cost})
+	s.count++
+	s.conn.unconsumed += cost
+	signalTo(s.notify)
+}
+
+// givePartial gives credit for pieces of the message that the consumer waits for, so that one larger than the window can come.
+func (s *stream) givePartial() {
+	c := s.conn
+	if len(s.queue) > 0 || s.held == 0 {
+		return
+	}
+	if c.assembling > c.opts.MaxUnconsumedBytes && c.favoured != s {
+		if c.favoured != nil {
+			c.wantCredit = append(c.wantCredit, s)
+			return
+		}
+		c.favoured = s
+	}
+	s.give(s.held)
+	s.held = 0
+}
+
+// giveNext gives credit to those whose messages had to wait for those of others. With the lock.
+func (c *Conn) giveNext() {
+	waiting := c.wantCredit
+	c.wantCredit = nil
+	for _, st := range waiting {
+		if !st.isOver {
+			st.givePartial()
+		}
+	}
+}
+
+// give owes the peer credit, and sends it when it is worth a frame.
+func (s *stream) give(bytes int) {
+	s.owed += bytes
+	if s.owed < grantBytes || s.isOver || s.isHalf {
+		return
+	}
+	s.window += s.owed
+	s.conn.send(&pb.Frame{StreamId: s.id, Body: &pb.Frame_Credit{Credit: &pb.Credit{Bytes: uint32(s.owed)}}})
+	s.owed = 0
+}
+
+func (s *stream) handleHalfClose() {
+	if s.isHalf || s.isOpen {
+		s.breakOff(status.Local(status.Internal, "frame_invalid", "a half-close within a message, or a second one", nil))
+		return
+	}
+	s.isHalf = true
+	signalTo(s.notify)
+}
+
+func (s *stream) handleHeader(entries []*pb.Metadata) {
+	if s.header != nil || s.count > 0 || s.isOpen {
+		s.breakOff(status.Local(status.Internal, "frame_invalid", "a second header, or one after data", nil))
+		return
+	}
+	md, err := metadata.FromWire(entries)
+	if err != nil {
+		s.breakOff(metadataError(err))
+		return
+	}
+	s.header = md
+	signalTo(s.notify)
+}
+
+func (s *stream) handleEnd(end *pb.End) {
+	var bad *status.Error
+	header, err := metadata.FromWire(end.GetHeader())
+	if err != nil {
+		bad = metadataError(err)
+	}
+	trailer, err := metadata.FromWire(end.GetTrailer())
+	if err != nil {
+		bad = metadataError(err)
+	}
+	switch {
+	case bad != nil:
+	case end.GetCode() > uint32(status.Unauthenticated) || len(end.GetMessage()) > maxErrorBytes:
+		bad = status.Local(status.Internal, "frame_invalid", "a status that is none", nil)
+	case len(end.GetHeader()) > 0 && s.header != nil:
+		bad = status.Local(status.Internal, "frame_invalid", "a second header", nil)
+	case end.GetCode() == 0 && s.isOpen:
+		bad = status.Local(status.Internal, "frame_invalid", "a success within a message", nil)
+	case end.Response != nil && (s.count > 0 || s.isOpen || !s.isSingle || end.GetCode() != 0):
+		bad = status.Local(status.Internal, "frame_invalid", "more than one message of a unary call", nil)
+	case len(end.GetResponse()) > min(maxPieceBytes, s.conn.opts.MaxMessageBytes):
+		bad = status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+	}
+	if bad != nil {
+		s.conn.remove(s, bad)
+		return
+	}
+	if s.header == nil {
+		s.header = header
+	}
+	s.trailer = trailer
+	if end.Response != nil {
+		s.push(end.GetResponse(), 0)
+	}
+	if end.GetCode() != 0 {
+		s.conn.remove(s, &status.Error{Code: status.Code(end.GetCode()), Message: end.GetMessage(), Details: end.GetDetails()})
+		return
+	}
+	s.conn.remove(s, nil)
+}
+
+func metadataError(err error) *status.Error {
+	if err == metadata.ErrTooLarge {
+		return status.Local(status.ResourceExhausted, "metadata_too_large", "metadata over the size limit", nil)
+	}
+	return status.Local(status.InvalidArgument, "metadata_invalid", "metadata that is not allowed", nil)
+}
+
+// receive returns the next message; io.EOF when no more is to come and, for a caller, the call has succeeded.
+func (s *stream) receive() ([]byte, error) {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if len(s.queue) > 0 && (s.err == nil || status.FromError(s.err).Reason == "") {
+			return s.pop(), nil
+		}
+		switch {
+		case s.isOver && s.err != nil:
+			s.dropQueue()
+			return nil, s.err
+		case s.isOver, s.isHalf && !s.isCaller:
+			return nil, io.EOF
+		}
+		if err := s.wait(s.notify); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *stream) pop() []byte {
+	r := s.queue[0]
+	s.queue[0] = received{}
+	s.queue = s.queue[1:]
+	s.conn.unconsumed -= r.cost
+	s.give(r.cost)
+	s.givePartial()
+	s.conn.grant()
+	return r.message
+}
+
+// wait waits for a signal or the end of the stream's context, which cancels a caller's call. With the lock, given up meanwhile.
+func (s *stream) wait(signal <-chan struct{}) error {
+	s.conn.mu.Unlock()
+	defer s.conn.mu.Lock()
+	select {
+	case <-signal:
+		return nil
+	case <-s.ctx.Done():
+		if s.isCaller {
+			return s.abandon(s.ctx.Err())
+		}
+		return status.FromError(s.ctx.Err())
+	}
+}
+
+// abandon cancels a caller's call, and returns how it ends. Without the lock.
+func (s *stream) abandon(cause error) error {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := status.FromError(cause)
+	if !s.isOver {
+		s.breakOff(err)
+		return err
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return err
+}
+
+// sendMessage sends a message, in pieces. io.EOF says that the call is over: receiving says how.
+func (s *stream) sendMessage(message []byte) error {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(message) > c.opts.MaxMessageBytes {
+		return status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+	}
+	if s.isHalfSent {
+		return status.Errorf(status.Internal, "the sending side is closed")
+	}
+	if s.isOver {
+		return io.EOF
+	}
+	select {
+	case <-s.sent: // of the message before, if it was interrupted
+	default:
+	}
+	s.pending, s.hasPending, s.isQueued = message, true, true
+	c.ring = append(c.ring, s)
+	c.signal()
+	for s.hasPending && !s.isOver {
+		if err := s.wait(s.sent); err != nil {
+			return err
+		}
+	}
+	if s.isOver {
+		return io.EOF
+	}
+	return nil
+}
+
+func (s *stream) halfClose() {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	if !s.isHalfSent && !s.isOver {
+		s.conn.send(&pb.Frame{StreamId: s.id, Body: &pb.Frame_HalfClose{HalfClose: &pb.HalfClose{}}})
+	}
+	s.isHalfSent = true
+}
