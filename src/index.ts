@@ -1,5 +1,14 @@
 // dswarm's public API.
 export { type CreateNodeOptions, createNode } from "./create-node.ts";
+export type { Contact } from "./dht/contact.ts";
+export type { Dht, WatchOptions } from "./dht/dht.ts";
+export type { LookupEvent } from "./dht/lookup-event.ts";
+export type { LookupResult } from "./dht/lookup-options.ts";
+export type { DhtOptions } from "./dht/options.ts";
+export type { Published, UpdateOptions } from "./dht/publisher.ts";
+export type { QueryOptions } from "./dht/queries.ts";
+export type { DhtRecord, ImmutableRecord, MutableRecord, ProviderRecord } from "./dht/record.ts";
+export { RecordKey } from "./dht/record-key.ts";
 export { generateKeyPair, type KeyPair, keyPairFromSeed, loadOrCreateKeyFile } from "./identity/keys.ts";
 export { NodeId } from "./identity/node-id.ts";
 export { formatPeerAddress, type HostPort, type PeerAddress, parsePeerAddress } from "./identity/peer-address.ts";

@@ -32,8 +32,34 @@ export interface Candidate {
   /** All addresses that were named for it and kept. Bounded by those of `contact` and `maxAlternatives` more contacts. */
   addresses: readonly HostPort[];
   alternativesLeft: number;
-  /** Who named it last: of one answer it is taken once. Undefined for a seed. */
-  toldBy: Candidate | undefined;
+  /** Who named it, at most `maxTellers`; nobody for a seed. Of one answer it is taken once. */
+  readonly tellers: Candidate[];
+  /** Of those that it named: how many have kept silent or failed, and how many have answered. */
+  toldSilent: number;
+  toldAnswered: number;
+}
+
+const maxTellers = 4;
+// Of honest peers' contacts some are dead, but not all of the first few.
+const silentUntilDoubted = 3;
+
+/** Whether it is likely that somebody has made it up: all who name it have named several that are silent, and none that answers. */
+export function isDoubted({ tellers }: Candidate): boolean {
+  return tellers.length > 0 && tellers.every(hasMisled);
+}
+
+function hasMisled({ toldSilent, toldAnswered }: Candidate): boolean {
+  return toldSilent >= silentUntilDoubted && toldAnswered === 0;
+}
+
+/** It is silent, which speaks against those who named it. */
+export function noteSilence({ tellers }: Candidate): void {
+  for (const teller of tellers) teller.toldSilent += 1;
+}
+
+/** It has answered, which speaks for them. */
+export function noteAnswer({ tellers }: Candidate): void {
+  for (const teller of tellers) teller.toldAnswered += 1;
 }
 
 /** A candidate that nobody has asked and no shortlist holds. */
@@ -47,15 +73,18 @@ export function createCandidate(contact: Contact, hop: number, toldBy?: Candidat
     alternatives: [],
     addresses: contact.addresses,
     alternativesLeft: maxAlternatives,
-    toldBy,
+    tellers: toldBy === undefined ? [] : [toldBy],
+    toldSilent: 0,
+    toldAnswered: 0,
   };
 }
 
 /** Keeps what of a contact's addresses is new for a candidate. One that has failed is then to be asked again. */
 export function addAlternative(candidate: Candidate, { id, addresses }: Contact, toldBy: Candidate | undefined): void {
+  const { tellers } = candidate;
+  if (toldBy !== undefined && tellers.at(-1) === toldBy) return;
+  if (toldBy !== undefined && tellers.length > 0 && tellers.length < maxTellers) tellers.push(toldBy);
   if (candidate.state === "answered" || candidate.alternativesLeft === 0) return;
-  if (toldBy !== undefined && toldBy === candidate.toldBy) return;
-  candidate.toldBy = toldBy;
   const known = candidate.addresses;
   const news = addresses.filter(({ host, port }) => !known.some((other) => other.host === host && other.port === port));
   if (news.length === 0) return;

@@ -2,7 +2,14 @@
 // query ends, the next closest contact is asked. Lying peers cost queries, which are bounded, and nothing else.
 import { compareDistance, nodeIdBytes, sharedBits } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
-import { addAlternative, type Candidate, createCandidate, useAlternative } from "./lookup-candidate.ts";
+import {
+  addAlternative,
+  type Candidate,
+  createCandidate,
+  noteAnswer,
+  noteSilence,
+  useAlternative,
+} from "./lookup-candidate.ts";
 import type { LookupEnd } from "./lookup-event.ts";
 import {
   type Found,
@@ -195,6 +202,7 @@ class Lookup<T> {
     timeouts.answered(rttMs);
     if (!this.#leave(query)) return;
     candidate.state = "answered";
+    noteAnswer(candidate);
     path.hasAnswers = true;
     onAnswer?.(candidate.contact, rttMs);
     const learnt: Contact[] | undefined = onEvent && [];
@@ -231,6 +239,7 @@ class Lookup<T> {
   /** A peer has failed only when it does so at all of the addresses that are named for it. */
   #fail({ candidate }: Query, error: unknown): void {
     this.#failures += 1;
+    if (candidate.state === "asked") noteSilence(candidate);
     if (useAlternative(candidate)) return;
     const { contact, addresses } = candidate;
     this.#config.onFailure?.(addresses === contact.addresses ? contact : { id: contact.id, addresses }, error);
@@ -238,6 +247,7 @@ class Lookup<T> {
 
   #onSlow(query: Query): void {
     query.candidate.state = "slow";
+    noteSilence(query.candidate);
     query.path.inFlight -= 1;
     this.#tell("slow", query);
   }

@@ -1,6 +1,6 @@
 // The contacts that a lookup knows, in the order of their distance to its target (Maymounkov and Mazières 2002, section 2.3).
 import { compareDistance } from "../identity/node-id.ts";
-import type { Candidate } from "./lookup-candidate.ts";
+import { type Candidate, isDoubted } from "./lookup-candidate.ts";
 
 /**
  * Candidates, closest first. Bounded by `maxUnasked` and those that were asked, which stay, so that nobody is asked twice.
@@ -66,26 +66,34 @@ export class Shortlist {
 
   /**
    * Whom to ask next, or again: the closest one, unless k that are closer have answered or may be expected to do so soon.
-   * Those that failed or are slow are made up for by others.
+   * Those that failed or are slow are made up for by others. Doubted ones come last.
    */
   next(): Candidate | undefined {
     let closer = 0;
+    let doubted: Candidate | undefined;
     for (const candidate of this.#candidates) {
-      if (candidate.state === "unasked" || candidate.state === "again") return candidate;
+      if (isWaiting(candidate)) {
+        if (!isDoubted(candidate)) return candidate;
+        doubted ??= candidate;
+        continue;
+      }
       if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return undefined;
     }
-    return undefined;
+    return doubted;
   }
 
-  /** Whether the k closest that have not failed, or all if there are fewer, have answered. */
+  /** Whether the k closest that have neither failed nor are doubted, or all if there are fewer, have answered. */
   get complete(): boolean {
     let answered = 0;
-    for (const { state } of this.#candidates) {
+    let doubted = 0;
+    for (const candidate of this.#candidates) {
+      const { state } = candidate;
       if (state === "failed") continue;
-      if (state !== "answered") return false;
-      if (++answered === this.#k) return true;
+      if (isWaiting(candidate) && isDoubted(candidate)) doubted += 1;
+      else if (state !== "answered") return false;
+      else if (++answered === this.#k) return true;
     }
-    return true;
+    return doubted === 0;
   }
 
   #holds(candidate: Candidate): boolean {
@@ -102,4 +110,8 @@ export class Shortlist {
       return;
     }
   }
+}
+
+function isWaiting({ state }: Candidate): boolean {
+  return state === "unasked" || state === "again";
 }
