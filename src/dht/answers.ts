@@ -19,6 +19,7 @@ import { RateLimiter } from "../util/rate-limiter.ts";
 import { type Contact, contactToMessage } from "./contact.ts";
 import type { Caller, DhtAnswers } from "./dht-peers.ts";
 import type { DhtConfig } from "./options.ts";
+import { maxContactsOf } from "./params.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
@@ -95,7 +96,7 @@ export class Answers implements DhtAnswers {
 
   #closest(target: Uint8Array, name: string, except: NodeId): ContactMessage[] {
     if (target.length !== nodeIdBytes) throw invalid(`${name}: ${nodeIdBytes} bytes are needed, not ${target.length}`);
-    return this.#init.table.closest(target, this.#init.config.routing.k, except).map(contactToMessage);
+    return this.#init.table.closest(target, maxContactsOf(this.#init.config.routing.k), except).map(contactToMessage);
   }
 }
 

@@ -7,7 +7,7 @@ import type { QueryTimeout } from "./query-timeout.ts";
 
 /** What one peer answers. */
 export interface LookupAnswer<T> {
-  /** The closest to the target that the peer knows; those after the first k are ignored. */
+  /** The closest to the target that the peer knows; those after the first 1.5 k are ignored. */
   readonly contacts: readonly Contact[];
   /** What was looked for, where the peer has it; checked already. */
   readonly found?: T | undefined;
@@ -21,7 +21,7 @@ export interface LookupOptions<T> {
   readonly seeds: readonly Contact[];
   /** Who looks; never asked. */
   readonly self: NodeId;
-  /** How many of the closest are looked for, and contacts that count in one answer; at least 1. */
+  /** How many of the closest are looked for, and two thirds of the contacts that count in one answer; at least 1. */
   readonly k: number;
   /** Queries at once on each path, those that are slow not counted; at least 1. */
   readonly alpha: number;

@@ -19,6 +19,7 @@ import {
   type LookupResult,
   resolveLookupOptions,
 } from "./lookup-options.ts";
+import { maxContactsOf } from "./params.ts";
 import { Shortlist } from "./shortlist.ts";
 
 // Spare candidates, for when the closest are dead or invented: this many times k, and for a small k no fewer than that.
@@ -206,7 +207,7 @@ class Lookup<T> {
     path.hasAnswers = true;
     onAnswer?.(candidate.contact, rttMs);
     const learnt: Contact[] | undefined = onEvent && [];
-    for (let i = 0; i < contacts.length && i < k; i++) {
+    for (let i = 0; i < contacts.length && i < maxContactsOf(k); i++) {
       const contact = contacts[i];
       if (contact !== undefined && this.#learn(path, contact, candidate.hop + 1, candidate)) learnt?.push(contact);
     }

@@ -10,6 +10,14 @@ export const dhtProtocol = {
   maxAddressLength: 64,
 } as const;
 
+/**
+ * Contacts of one answer at most: half more than k. With k alone, of the k closest that are there some would be told by nobody
+ * where others nearby are dead and still listed.
+ */
+export function maxContactsOf(k: number): number {
+  return Math.ceil(k * 1.5);
+}
+
 /** What a node may set of its routing table. */
 export interface RoutingOptions {
   /** Contacts of a k-bucket at most, and as many replacements. 1 to 1024. @default 20 */

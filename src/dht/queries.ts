@@ -12,6 +12,7 @@ import { lookup } from "./lookup.ts";
 import type { LookupEvent } from "./lookup-event.ts";
 import type { LookupAnswer, LookupOptions, LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
+import { maxContactsOf } from "./params.ts";
 import { QueryTimeout } from "./query-timeout.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
@@ -254,13 +255,12 @@ export class Queries {
     };
   }
 
-  /** Those of the contacts that keep to the protocol; of one id the first; never this node; at most k. */
+  /** Those of the contacts that keep to the protocol; of one id the first; never this node; at most half more than k. */
   #contacts(messages: readonly ContactMessage[]): Contact[] {
     const { self, config, counters } = this.#init;
     const contacts: Contact[] = [];
-    for (let i = 0; i < messages.length && i < config.routing.k; i++) {
-      const message = messages[i];
-      const contact = message && contactFromMessage(message);
+    for (const message of messages.slice(0, maxContactsOf(config.routing.k))) {
+      const contact = contactFromMessage(message);
       if (contact === undefined) counters.add("dht_contacts_invalid");
       else if (!contact.id.equals(self)) contacts.push(contact);
     }

@@ -118,7 +118,7 @@ export const FindNodeRequestSchema: GenMessage<FindNodeRequest> = /*@__PURE__*/
  */
 export type FindNodeResponse = Message<"dswarm.v1.FindNodeResponse"> & {
   /**
-   * At most k (20), the closest first.
+   * At most 30, the closest first: half more than k, as some of them may be dead.
    *
    * @generated from field: repeated dswarm.v1.Contact contacts = 1;
    */
@@ -388,7 +388,7 @@ export type FindValueResponse = Message<"dswarm.v1.FindValueResponse"> & {
   records: Record[];
 
   /**
-   * At most k (20), the closest first.
+   * At most 30, the closest first: half more than k, as some of them may be dead.
    *
    * @generated from field: repeated dswarm.v1.Contact contacts = 2;
    */
