@@ -62,7 +62,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     await callBack(line.replace(/^call /, ""));
     console.log("called");
   } catch (error) {
-    console.log(`failed ${error}`);
+    console.log("failed", error);
   }
 }
 await node.close();
