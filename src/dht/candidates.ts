@@ -1,4 +1,5 @@
 // Contacts that were heard of, pinged a few at a time as long as the routing table wants them: nothing enters it from hearsay.
+import { compareDistance, type NodeId } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 
 const maxAtOnce = 8;
@@ -6,6 +7,8 @@ const maxWaiting = 256;
 
 /** What the queue of candidates needs. */
 export interface CandidatesInit {
+  /** The closest to it are pinged first: they belong in the table, and with them there is less need of others. */
+  readonly self: NodeId;
   /** Whether the routing table has a place for it. */
   readonly isWanted: (contact: Contact) => boolean;
   /** Whether it answers now; must not reject. Who answers is entered there. */
@@ -42,8 +45,10 @@ export class Candidates {
   }
 
   #proceed(): void {
-    for (const [name, contact] of this.#waiting) {
-      if (this.#pinged.size >= maxAtOnce) return;
+    while (this.#pinged.size < maxAtOnce) {
+      const contact = this.#closest();
+      if (contact === undefined) return;
+      const name = contact.id.toString();
       this.#waiting.delete(name);
       if (!this.#init.isWanted(contact)) continue;
       const pinged = this.#init.ping(contact).finally(() => {
@@ -52,5 +57,14 @@ export class Candidates {
       });
       this.#pinged.set(name, pinged);
     }
+  }
+
+  #closest(): Contact | undefined {
+    const target = this.#init.self.bytes;
+    let closest: Contact | undefined;
+    for (const contact of this.#waiting.values()) {
+      if (closest === undefined || compareDistance(target, contact.id.bytes, closest.id.bytes) < 0) closest = contact;
+    }
+    return closest;
   }
 }

@@ -26,7 +26,7 @@ import { createImmutable } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
 import { Replication } from "./replication.ts";
-import { RoutingTable } from "./routing-table.ts";
+import { farContacts, RoutingTable } from "./routing-table.ts";
 import { type FoundValue, ValueReader, type ValueRecord } from "./value-reader.ts";
 
 /** What a DHT is made of. */
@@ -59,6 +59,7 @@ const maxFoundProviders = 64;
 const refreshChecksPerPeriod = 12;
 const timerJitter = 0.1;
 const firstRepublishMs = 60_000;
+const joinDelayMs = 2000;
 
 /** The DHT of one node. */
 export class Dht implements AsyncDisposable {
@@ -77,6 +78,7 @@ export class Dht implements AsyncDisposable {
   readonly #publisher: Publisher;
   readonly #closing = new AbortController();
   readonly #stopTimers = new Set<() => void>();
+  #hasJoined = false;
   #closed: Promise<void> | undefined;
 
   constructor(init: DhtInit) {
@@ -105,6 +107,7 @@ export class Dht implements AsyncDisposable {
       onAnswer: (contact, rttMs) => this.#onAnswer(contact, rttMs),
     });
     this.#candidates = new Candidates({
+      self: keys.id,
       isWanted: ({ id }) => table.hasRoomFor(id),
       ping: (contact) => this.ping(contact),
     });
@@ -129,6 +132,7 @@ export class Dht implements AsyncDisposable {
     this.#every(config.republishMs, republish);
     // What was published before the start may be about to expire.
     this.#after(firstRepublishMs, republish);
+    this.#joinSoon();
   }
 
   /** A contact was heard of: it is pinged, if the table has a place for it. */
@@ -142,18 +146,24 @@ export class Dht implements AsyncDisposable {
   }
 
   /**
-   * Joins by contacts (section 2.3): pings them, looks for itself, and for keys in each bucket that is not full and farther than
-   * the closest neighbour. Resolves when that is done, whoever answered.
+   * Joins by contacts (section 2.3): pings them, looks for itself, and for keys in each bucket that has few contacts and is farther
+   * than the closest neighbour. Resolves when that is done, whoever answered.
+   * @param enough contacts of a bucket for which nothing is looked for; that is as quick as it makes few connections
    */
-  async bootstrap(contacts: readonly Contact[], options: QueryOptions = {}): Promise<void> {
+  async bootstrap(
+    contacts: readonly Contact[],
+    options: QueryOptions = {},
+    enough = this.#init.config.routing.k,
+  ): Promise<void> {
+    this.#hasJoined = true;
     for (const contact of contacts) this.#candidates.offer(contact);
     await this.#candidates.settled();
     await this.#queries.nodes(this.id.bytes, options);
     const indexes = [...this.table.buckets()];
     const last = indexes.at(-1)?.index ?? 0;
     for (let index = 0; index < last; index++) {
-      const isFull = indexes.some((bucket) => bucket.index === index && bucket.entries.length >= this.#k);
-      if (!isFull) await this.#queries.nodes(this.table.randomKey(index), options);
+      const isEnough = indexes.some((bucket) => bucket.index === index && bucket.entries.length >= enough);
+      if (!isEnough) await this.#queries.nodes(this.table.randomKey(index), options);
     }
   }
 
@@ -270,10 +280,6 @@ export class Dht implements AsyncDisposable {
     return this.close();
   }
 
-  get #k(): number {
-    return this.#init.config.routing.k;
-  }
-
   /** Milliseconds that a contact takes to answer a ping; undefined where it does not. */
   async #probe(contact: Contact): Promise<number | undefined> {
     const { clock, peers, addresses, config } = this.#init;
@@ -303,6 +309,15 @@ export class Dht implements AsyncDisposable {
     const isNew = this.table.seen(entered, rttMs) === "added";
     if (isNew) this.#replication.greet(entered);
     return isNew;
+  }
+
+  /** Joins once there is somebody to join by, unless that is done by then. */
+  #joinSoon(): void {
+    this.#after(jittered(this.#init.clock, joinDelayMs, 0.5), async () => {
+      if (this.#hasJoined) return;
+      if (this.table.size === 0) this.#joinSoon();
+      else await this.bootstrap([], this.#withClosing({}), farContacts);
+    });
   }
 
   async #refresh(): Promise<void> {

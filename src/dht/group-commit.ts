@@ -63,21 +63,19 @@ export class GroupCommit {
   /** Bounded by the callers, each of which waits for its own. */
   #waiting: Job[] = [];
   #writing: Promise<void> | undefined;
+  #isClosed = false;
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** Whether anything is being written, so that what memory says is not yet what the database says. */
-  get isWriting(): boolean {
-    return this.#writing !== undefined;
-  }
-
   /**
    * Runs `work` when all work before it is done, and resolves with what it returns when the changes that it makes are written.
-   * @throws what `work` throws; DswarmError `storage_failed` when the group cannot be written, whatever `work` has done
+   * @throws what `work` throws; DswarmError `storage_failed` when the group cannot be written, whatever `work` has done,
+   *   or after `close`
    */
   run<T>(work: (changes: Changes) => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new DswarmError("storage_failed", "the database is closed"));
     return new Promise((resolve, reject) => {
       let conclude: () => void;
       const run = (changes: Changes): void => {
@@ -93,8 +91,14 @@ export class GroupCommit {
     });
   }
 
-  /** Resolves when all work is done. */
-  async settled(): Promise<void> {
+  /** Resolves when the work that was given before is done, whether or not it could be written. What comes later is not waited for. */
+  async passed(): Promise<void> {
+    if (this.#writing !== undefined) await Promise.allSettled([this.run(() => undefined)]);
+  }
+
+  /** Takes no more work, and resolves when all that was given is done. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
     while (this.#writing !== undefined) await this.#writing;
   }
 

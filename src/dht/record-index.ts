@@ -37,6 +37,8 @@ export class RecordIndex {
   readonly #byKey = new Map<string, Set<string>>();
   readonly #shares = new Map<string, Share>();
   #bytes = 0;
+  /** None that is to be kept expires earlier than this. */
+  #earliestMs = Infinity;
 
   constructor(config: StoreConfig) {
     this.#config = config;
@@ -85,15 +87,32 @@ export class RecordIndex {
     if (share.bytes + entry.bytes - (isOwn ? held.bytes : 0) > maxPeerBytes) throw full("of one peer");
   }
 
-  /** Adds an entry, in place of the one with its id, which is returned. */
+  /**
+   * Those that have expired by a wall time, which are then to be deleted. Looks through all only when one may have, so that
+   * what is full refuses cheaply.
+   */
+  expired(wallMs: number): readonly RecordEntry[] {
+    if (wallMs < this.#earliestMs) return [];
+    const expired: RecordEntry[] = [];
+    this.#earliestMs = Infinity;
+    for (const entry of this.#entries.values()) {
+      if (entry.expiresAtMs <= wallMs) expired.push(entry);
+      else this.#earliestMs = Math.min(this.#earliestMs, entry.expiresAtMs);
+    }
+    return expired;
+  }
+
+  /** Adds an entry, in place of the one with its id, which is returned. An entry in the place of another keeps its turn. */
   set(entry: RecordEntry): RecordEntry | undefined {
-    const before = this.delete(entry.id);
+    const before = this.#entries.get(entry.id);
+    if (before !== undefined) this.#count(before, -1);
     this.#entries.set(entry.id, entry);
     const name = entry.key.toString();
     const ids = this.#byKey.get(name);
     if (ids === undefined) this.#byKey.set(name, new Set([entry.id]));
     else ids.add(entry.id);
     this.#count(entry, 1);
+    this.#earliestMs = Math.min(this.#earliestMs, entry.expiresAtMs);
     return before;
   }
 

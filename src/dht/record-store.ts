@@ -1,12 +1,10 @@
 // The records that a node keeps for others, and the book of those that it publishes itself, in a database. What is
 // acknowledged is on the disk.
 //
-//     rows   "m/" id   when it expires (8), whether a peer stored it (1), who (32)
-//            "r/" id   the record, as a message of the protocol
-//            "p/" id   a record that this node publishes, likewise
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
-import { NodeId } from "../identity/node-id.ts";
+//     rows   "m/" id   the head of a record: when it expires, who stored it
+//            "r/" id   the record
+//            "p/" id   a record that this node publishes
+import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
@@ -15,9 +13,19 @@ import { type Logger, silentLogger } from "../util/log.ts";
 import type { Database } from "./database.ts";
 import { type Changes, GroupCommit } from "./group-commit.ts";
 import { type DhtRecord, recordId, sequenceOf } from "./record.ts";
-import { recordToMessage, unverifiedRecord } from "./record-codec.ts";
+import { RecordBook } from "./record-book.ts";
 import { type RecordEntry, RecordIndex } from "./record-index.ts";
 import type { RecordKey } from "./record-key.ts";
+import {
+  headFromRow,
+  headRowBytes,
+  headToRow,
+  type RowHead,
+  readRows,
+  recordFromRow,
+  recordToRow,
+  rowEncodings,
+} from "./record-row.ts";
 import type { StoreConfig } from "./store-options.ts";
 
 export type { RecordEntry } from "./record-index.ts";
@@ -52,11 +60,12 @@ export interface RecordStoreInit {
   readonly counters?: Counters;
 }
 
-const encodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
-const headBytes = 41;
-// Rounding and delays on the way move an expiry by less than that; it is not worth a write.
-const refreshSlackMs = 2000;
+// Rounding and delays on the way move an expiry by less than that; it is not worth a write. Of a short life it is less.
+const maxSlackMs = 2000;
+const slackShare = 0.01;
 const sweepMs = 600_000;
+// Reads of what is replaced again and again meanwhile.
+const maxReads = 3;
 
 /** Keeps records. Bounded by its settings. */
 export class RecordStore implements AsyncDisposable {
@@ -64,9 +73,7 @@ export class RecordStore implements AsyncDisposable {
   readonly #counters: Counters;
   readonly #index: RecordIndex;
   readonly #commits: GroupCommit;
-  /** Ids of what this node publishes. Bounded by `maxPeerRecords`. */
-  readonly #published = new Map<string, number>();
-  #publishedBytes = 0;
+  readonly #book: RecordBook;
   #stopSweep: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
@@ -75,14 +82,20 @@ export class RecordStore implements AsyncDisposable {
     this.#counters = init.counters ?? new Counters();
     this.#index = new RecordIndex(init.config);
     this.#commits = new GroupCommit(init.database);
+    const onDamaged = (id: string, error: unknown): void => this.#reportDamaged(id, error);
+    this.#book = new RecordBook({ ...init, commits: this.#commits, onDamaged });
   }
 
-  /** Reads what a database holds. A row that cannot be read is reported and deleted. @throws DswarmError `storage_failed` */
+  /**
+   * Reads what a database holds. A row that cannot be read is reported and deleted.
+   * @throws DswarmError `storage_failed`; the database is closed then
+   */
   static async open(init: RecordStoreInit): Promise<RecordStore> {
     const store = new RecordStore(init);
     try {
       await store.#load();
     } catch (cause) {
+      await store.close();
       throw new DswarmError("storage_failed", undefined, { cause });
     }
     return store;
@@ -115,31 +128,20 @@ export class RecordStore implements AsyncDisposable {
    */
   put(record: DhtRecord, options: PutOptions): Promise<PutOutcome> {
     if (options.ttlS < 1) return Promise.reject(new DswarmError("record_expired"));
-    const body = toBinary(RecordSchema, create(RecordSchema, recordToMessage(record, 0)));
-    return this.#commits.run((changes) => this.#put(record, body, options, changes));
+    const row = recordToRow(record);
+    return this.#commits.run((changes) => this.#put(record, row, options, changes));
   }
 
   /** The records under a key that have not expired, deleted and withdrawn ones too. @throws DswarmError `storage_failed` */
-  async get(key: RecordKey): Promise<readonly HeldRecord[]> {
-    const held: HeldRecord[] = [];
-    for (const { id } of this.#index.under(key)) {
-      const one = await this.read(id);
-      if (one !== undefined) held.push(one);
-    }
-    return held;
+  get(key: RecordKey): Promise<readonly HeldRecord[]> {
+    return this.#read(this.#index.under(key).map(({ id }) => id));
   }
 
   /** The record with an id, unless it has expired. @throws DswarmError `storage_failed` */
   async read(id: string): Promise<HeldRecord | undefined> {
-    const entry = this.#index.get(id);
-    if (entry === undefined) return undefined;
-    let body = await this.#row(`r/${id}`);
-    if (body === undefined && this.#commits.isWriting) {
-      await this.#commits.settled();
-      body = await this.#row(`r/${id}`);
-    }
-    const ttlS = Math.floor(((this.#index.get(id)?.expiresAtMs ?? 0) - this.#init.clock.wallMs()) / 1000);
-    return body === undefined || ttlS < 1 ? undefined : { record: decoded(body), ttlS };
+    if (this.#index.get(id) === undefined) return undefined;
+    const [held] = await this.#read([id]);
+    return held;
   }
 
   /** Notes that the k closest have just got the record. */
@@ -157,52 +159,30 @@ export class RecordStore implements AsyncDisposable {
    * Notes that this node publishes a record, in place of the one with its id.
    * @throws DswarmError `quota_exceeded`, `storage_failed`
    */
-  async publish(record: DhtRecord, ttlS: number): Promise<void> {
-    const id = recordId(record);
-    const body = toBinary(RecordSchema, create(RecordSchema, recordToMessage(record, ttlS)));
-    await this.#commits.run((changes) => {
-      const { maxPeerRecords, maxPeerBytes } = this.#init.config;
-      const before = this.#published.get(id);
-      const records = this.#published.size + (before === undefined ? 1 : 0);
-      const bytes = this.#publishedBytes + body.length - (before ?? 0);
-      if (records > maxPeerRecords || bytes > maxPeerBytes) {
-        throw new DswarmError("quota_exceeded", "the node publishes as much as it may");
-      }
-      this.#note(id, body.length);
-      changes.put(`p/${id}`, body);
-      changes.onFailure(() => this.#note(id, before));
-    });
+  publish(record: DhtRecord, ttlS: number): Promise<void> {
+    return this.#book.put(record, ttlS);
   }
 
   /** Publishes it no more. Returns whether it did. @throws DswarmError `storage_failed` */
   unpublish(id: string): Promise<boolean> {
-    return this.#commits.run((changes) => {
-      const before = this.#published.get(id);
-      if (before === undefined) return false;
-      this.#note(id, undefined);
-      changes.del(`p/${id}`);
-      changes.onFailure(() => this.#note(id, before));
-      return true;
-    });
+    return this.#book.delete(id);
   }
 
   /** Ids of what this node publishes. */
   publishedIds(): readonly string[] {
-    return [...this.#published.keys()];
+    return this.#book.ids();
   }
 
   /** What this node publishes under an id. @throws DswarmError `storage_failed` */
-  async publishedRecord(id: string): Promise<DhtRecord | undefined> {
-    if (!this.#published.has(id)) return undefined;
-    const body = await this.#row(`p/${id}`);
-    return body && decoded(body);
+  publishedRecord(id: string): Promise<DhtRecord | undefined> {
+    return this.#book.read(id);
   }
 
-  /** Finishes what is being written and closes the database. Idempotent. */
+  /** Finishes what is being written, takes no more, and closes the database. Idempotent. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       this.#stopSweep?.();
-      await this.#commits.settled();
+      await this.#commits.close();
       await this.#init.database.close();
     })();
     return this.#closed;
@@ -212,12 +192,7 @@ export class RecordStore implements AsyncDisposable {
     return this.close();
   }
 
-  #put(
-    record: DhtRecord,
-    body: Uint8Array,
-    { ttlS, from, expectedSequence }: PutOptions,
-    changes: Changes,
-  ): PutOutcome {
+  #put(record: DhtRecord, row: Uint8Array, { ttlS, from, expectedSequence }: PutOptions, changes: Changes): PutOutcome {
     const { clock, config } = this.#init;
     const id = recordId(record);
     const expiresAtMs = clock.wallMs() + Math.min(ttlS, config.maxTtlS) * 1000;
@@ -227,8 +202,8 @@ export class RecordStore implements AsyncDisposable {
       held = undefined;
     }
     const sequence = sequenceOf(record);
-    const signature = record.kind === "immutable" ? undefined : record.signature;
-    if (held !== undefined && held.sequence === sequence && isSame(held.signature, signature)) {
+    const signature = signatureOf(record);
+    if (held !== undefined && isOf(record, held)) {
       return this.#refresh(held, expiresAtMs, changes);
     }
     if (held !== undefined && expectedSequence !== undefined && held.sequence !== expectedSequence) {
@@ -241,7 +216,7 @@ export class RecordStore implements AsyncDisposable {
       kind: record.kind,
       sequence,
       signature,
-      bytes: 2 * id.length + headBytes + body.length,
+      bytes: sizeOf(id, row),
       expiresAtMs,
       receivedAt: clock.now(),
       from,
@@ -253,22 +228,24 @@ export class RecordStore implements AsyncDisposable {
       this.#index.checkRoom(entry);
     }
     const before = this.#index.set(entry);
-    changes.put(`m/${id}`, headOf(entry));
-    changes.put(`r/${id}`, body);
+    changes.put(`m/${id}`, headToRow(entry));
+    changes.put(`r/${id}`, row);
     changes.onFailure(() => (before === undefined ? this.#index.delete(id) : this.#index.set(before)));
     this.#planSweep();
     return "stored";
   }
 
   #refresh(held: RecordEntry, expiresAtMs: number, changes: Changes): PutOutcome {
-    const receivedAt = this.#init.clock.now();
-    if (expiresAtMs <= held.expiresAtMs + refreshSlackMs) {
+    const { clock } = this.#init;
+    const receivedAt = clock.now();
+    const slackMs = Math.min(maxSlackMs, slackShare * (expiresAtMs - clock.wallMs()));
+    if (expiresAtMs <= held.expiresAtMs + slackMs) {
       this.#index.set({ ...held, receivedAt });
       return "refreshed";
     }
     const entry = { ...held, expiresAtMs, receivedAt };
     this.#index.set(entry);
-    changes.put(`m/${held.id}`, headOf(entry));
+    changes.put(`m/${held.id}`, headToRow(entry));
     changes.onFailure(() => this.#index.set(held));
     return "refreshed";
   }
@@ -282,8 +259,7 @@ export class RecordStore implements AsyncDisposable {
   }
 
   #deleteExpired(changes: Changes): number {
-    const now = this.#init.clock.wallMs();
-    const expired = [...this.#index.entries()].filter(({ expiresAtMs }) => expiresAtMs <= now);
+    const expired = this.#index.expired(this.#init.clock.wallMs());
     for (const { id } of expired) this.#delete(id, changes);
     if (expired.length > 0) this.#counters.add("dht_records_expired", expired.length);
     return expired.length;
@@ -294,107 +270,128 @@ export class RecordStore implements AsyncDisposable {
     this.#stopSweep ??= this.#init.clock.setTimeout(() => {
       this.#stopSweep = undefined;
       // What cannot be deleted now is tried again with the next sweep; nobody is answered with it meanwhile.
-      void this.#commits.run((changes) => this.#deleteExpired(changes)).catch((error: unknown) => this.#report(error));
+      void this.#commits
+        .run((changes) => this.#deleteExpired(changes))
+        .catch((error: unknown) => this.#reportFailed(error));
       this.#planSweep();
     }, sweepMs);
   }
 
-  #report(error: unknown): void {
+  #reportFailed(error: unknown): void {
     const { logger = silentLogger } = this.#init;
-    logger.error({ event: "storage_failed", reason: messageOf(error) }, "expired records cannot be deleted");
+    logger.error({ event: "storage_failed", reason: messageOf(error) }, "records cannot be deleted");
   }
 
-  #note(id: string, bytes: number | undefined): void {
-    this.#publishedBytes += (bytes ?? 0) - (this.#published.get(id) ?? 0);
-    if (bytes === undefined) this.#published.delete(id);
-    else this.#published.set(id, bytes);
+  #reportDamaged(id: string, error: unknown): void {
+    const { logger = silentLogger } = this.#init;
+    logger.error({ event: "record_damaged", id, reason: messageOf(error) }, "a record cannot be read; it is deleted");
   }
 
-  async #row(key: string): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#init.database.get(key, encodings);
-    } catch (cause) {
-      throw new DswarmError("storage_failed", undefined, { cause });
+  async #read(ids: readonly string[]): Promise<HeldRecord[]> {
+    const held: HeldRecord[] = [];
+    let left = ids;
+    for (let reads = 1; left.length > 0; reads++) {
+      const rows = await readRows(
+        this.#init.database,
+        left.map((id) => `r/${id}`),
+      );
+      const unsettled: string[] = [];
+      for (const [i, id] of left.entries()) {
+        const entry = this.#index.get(id);
+        if (entry === undefined) continue;
+        const record = this.#recordOf(entry, rows[i]);
+        // The row comes with the group that is being written, or came with one after the row was read.
+        if (reads < maxReads && (record === undefined || !isOf(record, entry))) unsettled.push(id);
+        else if (record !== undefined) held.push(...this.#living(record, entry));
+      }
+      left = unsettled;
+      if (left.length > 0) await this.#commits.passed();
     }
+    return held;
+  }
+
+  #recordOf(entry: RecordEntry, row: Uint8Array | undefined): DhtRecord | undefined {
+    if (row === undefined) return undefined;
+    try {
+      return recordFromRow(row);
+    } catch (error) {
+      this.#reportDamaged(entry.id, error);
+      // Unless it is replaced meanwhile.
+      const remove = (changes: Changes): void => {
+        if (this.#index.get(entry.id)?.signature === entry.signature) this.#delete(entry.id, changes);
+      };
+      void this.#commits.run(remove).catch((failure: unknown) => this.#reportFailed(failure));
+      return undefined;
+    }
+  }
+
+  #living(record: DhtRecord, { expiresAtMs }: RecordEntry): HeldRecord[] {
+    const ttlS = Math.floor((expiresAtMs - this.#init.clock.wallMs()) / 1000);
+    return ttlS < 1 ? [] : [{ record, ttlS }];
   }
 
   async #load(): Promise<void> {
-    const { database, clock, config, logger = silentLogger } = this.#init;
-    const heads = new Map<string, Uint8Array>();
-    const damaged: string[] = [];
-    const now = clock.wallMs();
+    const { database, clock } = this.#init;
+    const heads = new Map<string, RowHead>();
+    const gone: string[] = [];
+    const wallMs = clock.wallMs();
     // Rows come in the order of their keys: all of "m/", then "p/", then "r/".
-    for await (const [key, value] of database.iterator<string, Uint8Array>(encodings)) {
+    for await (const [key, row] of database.iterator<string, Uint8Array>(rowEncodings)) {
       const id = key.slice(2);
       try {
         if (key.startsWith("m/")) {
-          heads.set(id, Uint8Array.from(value));
+          heads.set(id, headFromRow(row));
           continue;
         }
-        const record = decoded(value);
+        const record = recordFromRow(row);
         if (recordId(record) !== id) throw new DswarmError("record_invalid", "it is under the id of another");
         if (key.startsWith("p/")) {
-          this.#note(id, value.length);
+          this.#book.load(id, row.length);
         } else {
-          this.#index.set(this.#entryOf(record, value.length, heads.get(id), now, config.maxTtlS));
+          this.#index.set(this.#loaded(record, row, heads.get(id), wallMs));
           heads.delete(id);
         }
       } catch (error) {
-        damaged.push(key);
-        logger.error(
-          { event: "record_damaged", id, reason: messageOf(error) },
-          "a record cannot be read; it is deleted",
-        );
+        gone.push(key);
+        this.#reportDamaged(id, error);
       }
     }
-    const orphans = [...heads.keys()].map((id) => `m/${id}`);
-    const gone = [...damaged, ...orphans];
-    if (gone.length > 0)
-      await database.batch<string, Uint8Array>(
-        gone.map((key) => ({ type: "del", key })),
-        encodings,
-      );
-    if (this.#index.size > 0) await this.#commits.run((changes) => this.#deleteExpired(changes));
+    for (const id of heads.keys()) gone.push(`m/${id}`);
+    await this.#commits.run((changes) => {
+      for (const key of gone) changes.del(key);
+      this.#deleteExpired(changes);
+    });
     this.#planSweep();
   }
 
-  #entryOf(
-    record: DhtRecord,
-    bodyBytes: number,
-    head: Uint8Array | undefined,
-    wallMs: number,
-    maxTtlS: number,
-  ): RecordEntry {
-    if (head?.length !== headBytes) throw new DswarmError("record_invalid", "its head is missing");
-    const view = new DataView(head.buffer, head.byteOffset, head.length);
+  #loaded(record: DhtRecord, row: Uint8Array, head: RowHead | undefined, wallMs: number): RecordEntry {
+    if (head === undefined) throw new DswarmError("record_invalid", "its head is missing");
     const id = recordId(record);
     return {
       id,
       key: record.key,
       kind: record.kind,
       sequence: sequenceOf(record),
-      signature: record.kind === "immutable" ? undefined : record.signature,
-      bytes: 2 * id.length + headBytes + bodyBytes,
+      signature: signatureOf(record),
+      bytes: sizeOf(id, row),
       // A clock that was set back must not let it live on for ever.
-      expiresAtMs: Math.min(view.getFloat64(0), wallMs + maxTtlS * 1000),
+      expiresAtMs: Math.min(head.expiresAtMs, wallMs + this.#init.config.maxTtlS * 1000),
       receivedAt: this.#init.clock.now(),
-      from: head[8] === 1 ? NodeId.fromBytes(head.subarray(9)) : undefined,
+      from: head.from,
     };
   }
 }
 
-function headOf({ expiresAtMs, from }: RecordEntry): Uint8Array {
-  const head = new Uint8Array(headBytes);
-  new DataView(head.buffer).setFloat64(0, expiresAtMs);
-  if (from !== undefined) {
-    head[8] = 1;
-    head.set(from.bytes, 9);
-  }
-  return head;
+function sizeOf(id: string, row: Uint8Array): number {
+  return 2 * id.length + headRowBytes + row.length;
 }
 
-function decoded(body: Uint8Array): DhtRecord {
-  return unverifiedRecord(fromBinary(RecordSchema, body));
+function signatureOf(record: DhtRecord): Uint8Array | undefined {
+  return record.kind === "immutable" ? undefined : record.signature;
+}
+
+function isOf(record: DhtRecord, { sequence, signature }: RecordEntry): boolean {
+  return sequenceOf(record) === sequence && isSame(signatureOf(record), signature);
 }
 
 function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {

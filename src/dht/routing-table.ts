@@ -18,7 +18,7 @@ export interface RoutingTableOptions {
 }
 
 // Contacts of a range that is not near, which are pinged for the table; those that answer lookups come on top.
-const farContacts = 8;
+export const farContacts = 4;
 const surelyLiveMs = 60_000;
 
 interface Slot {

@@ -52,6 +52,13 @@ test("nodes that hear of one another by multicast build a DHT", async (t) => {
   assert.deepEqual((await nodeAt(nodes, 2).dht.get(key.toString()))?.value, hello);
 });
 
+test("nodes with nothing but a bootstrap address come to know one another by the DHT", async (t) => {
+  const first = await startNode(t, { discovery: false });
+  const options = { discovery: false, bootstrap: [first.address] };
+  const nodes = [first, await startNode(t, options), await startNode(t, options), await startNode(t, options)];
+  await until("each has the others in its table", () => nodes.every(({ dht }) => dht.table.size === 3));
+});
+
 test("values, signed values and their deletion reach all nodes", async (t) => {
   const nodes = await swarmOf(t, 6);
   const [writer, reader] = [nodeAt(nodes, 1), nodeAt(nodes, 4)];

@@ -1,0 +1,98 @@
+// Rows of the database of records. Each begins with a checksum: LevelDB does not look at its own when it reads, so that a bit
+// that has changed on the disk would be answered as the record.
+//
+//     row    CRC-32 of the rest (4)   the rest
+//     head   when the record expires, milliseconds as a float64 (8)   1 if a peer stored it, else 0 (1)   who (32)
+//     body   the record, as a message of the protocol
+import { crc32 } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { DswarmError } from "../util/errors.ts";
+import type { Database } from "./database.ts";
+import type { DhtRecord } from "./record.ts";
+import { recordToMessage, unverifiedRecord } from "./record-codec.ts";
+
+/** What is known of a record beside the record itself. */
+export interface RowHead {
+  /** On the wall clock. */
+  readonly expiresAtMs: number;
+  /** Who stored it; undefined is this node itself. */
+  readonly from: NodeId | undefined;
+}
+
+/** The encodings of rows: keys are text. */
+export const rowEncodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
+
+const checksumBytes = 4;
+/** Bytes of a head's row. */
+export const headRowBytes = checksumBytes + 41;
+
+/** The row of a head: 45 bytes. */
+export function headToRow({ expiresAtMs, from }: RowHead): Uint8Array {
+  const row = new Uint8Array(headRowBytes);
+  new DataView(row.buffer).setFloat64(checksumBytes, expiresAtMs);
+  if (from !== undefined) {
+    row[12] = 1;
+    row.set(from.bytes, 13);
+  }
+  return sealed(row);
+}
+
+/** @throws DswarmError `record_invalid` for a damaged row */
+export function headFromRow(row: Uint8Array): RowHead {
+  const head = unsealed(row);
+  if (row.length !== headRowBytes) throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
+  const expiresAtMs = new DataView(head.buffer, head.byteOffset, head.length).getFloat64(0);
+  return { expiresAtMs, from: head[8] === 1 ? NodeId.fromBytes(head.subarray(9)) : undefined };
+}
+
+/** The row of a record, and the time to live that it is published with. */
+export function recordToRow(record: DhtRecord, ttlS = 0): Uint8Array {
+  const body = toBinary(RecordSchema, create(RecordSchema, recordToMessage(record, ttlS)));
+  const row = new Uint8Array(checksumBytes + body.length);
+  row.set(body, checksumBytes);
+  return sealed(row);
+}
+
+/**
+ * Reads the row of a record, whose bytes are copied. Its signature was verified before it was written.
+ * @throws DswarmError `record_invalid`, `record_too_large` for a damaged row
+ */
+export function recordFromRow(row: Uint8Array): DhtRecord {
+  const body = unsealed(row);
+  try {
+    return unverifiedRecord(fromBinary(RecordSchema, body));
+  } catch (cause) {
+    if (cause instanceof DswarmError) throw cause;
+    throw new DswarmError("record_invalid", "it is no message", { cause });
+  }
+}
+
+/** Reads rows. @throws DswarmError `storage_failed` */
+export async function readRows(
+  database: Database,
+  keys: readonly string[],
+): Promise<readonly (Uint8Array | undefined)[]> {
+  const [first] = keys;
+  try {
+    // To read one alone is faster.
+    if (first !== undefined && keys.length === 1) return [await database.get<string, Uint8Array>(first, rowEncodings)];
+    return await database.getMany<string, Uint8Array>([...keys], rowEncodings);
+  } catch (cause) {
+    throw new DswarmError("storage_failed", undefined, { cause });
+  }
+}
+
+function sealed(row: Uint8Array): Uint8Array {
+  new DataView(row.buffer).setUint32(0, crc32(row.subarray(checksumBytes)));
+  return row;
+}
+
+function unsealed(row: Uint8Array): Uint8Array {
+  const rest = row.subarray(checksumBytes);
+  if (row.length < checksumBytes || new DataView(row.buffer, row.byteOffset).getUint32(0) !== crc32(rest)) {
+    throw new DswarmError("record_invalid", "its checksum is wrong");
+  }
+  return rest;
+}
