@@ -11,6 +11,7 @@ import { dhtDefaults, resolveDhtOptions } from "../../../src/dht/options.ts";
 import { type DhtRecord, recordId } from "../../../src/dht/record.ts";
 import { createImmutable, createMutable, createProvider } from "../../../src/dht/record-codec.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
+import { rowEncodings } from "../../../src/dht/record-row.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { resolveStoreOptions, type StoreOptions, storeDefaults } from "../../../src/dht/store-options.ts";
 import { keyPairFromSeed } from "../../../src/identity/keys.ts";
@@ -207,6 +208,247 @@ test("what was acknowledged is there after a restart, and a damaged database is 
   assert.equal((await readdir(join(path, ".."))).length, 2);
   await store.put(valueOf(9), { ttlS: 60, from });
   await store.close();
+});
+
+test("a record that moves from one peer to another counts with the other alone", async (t) => {
+  const { store } = await openStore(t, { maxPeerRecords: 1 });
+  await store.put(mutableOf(1n), { ttlS: 60, from });
+  for (const sequence of [2n, 3n]) await store.put(mutableOf(sequence), { ttlS: 60, from: keys.id });
+  await store.put(valueOf(1), { ttlS: 60, from });
+  await assert.rejects(store.put(valueOf(2), { ttlS: 60, from: keys.id }), { code: "quota_exceeded" });
+  assert.equal(store.size, 2);
+  assert.equal(
+    store.bytes,
+    [...store.entries()].reduce((sum, { bytes }) => sum + bytes, 0),
+  );
+});
+
+test("a short life is lengthened too", async (t) => {
+  const { store, clock } = await openStore(t);
+  const record = valueOf(1);
+  await store.put(record, { ttlS: 2, from });
+  for (let n = 0; n < 5; n++) {
+    await clock.advance(900);
+    assert.equal(await store.put(record, { ttlS: 2, from }), "refreshed");
+  }
+  assert.equal((await store.get(record.key))[0]?.ttlS, 2);
+});
+
+test("a refresh leaves a record in its place in the order", async (t) => {
+  const { store } = await openStore(t);
+  const values = [1, 2, 3].map((n) => valueOf(n));
+  for (const record of values) await store.put(record, { ttlS: 60, from });
+  for (const record of values.slice(0, 2)) await store.put(record, { ttlS: 90, from });
+  store.touch(recordId(values[0] ?? assert.fail()));
+  assert.deepEqual(
+    [...store.entries()].map(({ id }) => id),
+    values.map(recordId),
+  );
+});
+
+test("what is put and what is answered are copies", async (t) => {
+  const { store } = await openStore(t);
+  const value = new Uint8Array([1, 2, 3]);
+  const record = createImmutable(value);
+  await store.put(record, { ttlS: 60, from });
+  value.fill(9);
+  for (let n = 0; n < 2; n++) {
+    const [held] = await store.get(record.key);
+    assert.ok(held?.record.kind === "immutable");
+    assert.deepEqual(held.record.value, new Uint8Array([1, 2, 3]));
+    held.record.value.fill(7);
+  }
+});
+
+test("a get while a record is replaced answers the new one, and ends though puts never do", async (t) => {
+  const { store } = await openStore(t);
+  await store.put(mutableOf(0n), { ttlS: 60, from });
+  const over = new AbortController();
+  const flood = (async () => {
+    for (let n = 1; n < 20_000 && !over.signal.aborted; n++) {
+      await Promise.all([1, 2].map((k) => store.put(valueOf(n % 200, k + 10), { ttlS: 60, from })));
+    }
+  })();
+  for (let n = 1n; n < 20n; n++) {
+    const put = store.put(mutableOf(n), { ttlS: 60, from });
+    // Decided on, or waiting for the group that is being written.
+    await Promise.resolve();
+    const [[held]] = await Promise.all([store.get(mutableOf(n).key), put]);
+    assert.ok(held?.record.kind === "mutable" && held.record.sequence === n);
+    const [next] = await store.get(mutableOf(n).key);
+    assert.ok(next?.record.kind === "mutable" && next.record.sequence === n);
+  }
+  over.abort();
+  await flood;
+});
+
+test("a row that is damaged while the store is open is reported, deleted, and never answered", async (t) => {
+  const reports: LogFields[] = [];
+  const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
+  const database = await openDatabase(undefined);
+  const config = resolveStoreOptions();
+  const store = await RecordStore.open({ database, config, clock: new VirtualClock(5), logger });
+  t.after(() => store.close());
+  const [held, published] = [valueOf(1), valueOf(2)];
+  await store.put(held, { ttlS: 60, from });
+  await store.publish(published, 60);
+  for (const key of [`r/${recordId(held)}`, `p/${recordId(published)}`]) {
+    const row = await database.get<string, Uint8Array>(key, rowEncodings);
+    assert.ok(row !== undefined);
+    row[row.length - 1] = (row[row.length - 1] ?? 0) ^ 1;
+    await database.put<string, Uint8Array>(key, row, rowEncodings);
+  }
+  assert.deepEqual(await store.get(held.key), []);
+  assert.equal(await store.publishedRecord(recordId(published)), undefined);
+  assert.deepEqual(
+    reports.map(({ event, ...fields }) => [event, fields["id"]]),
+    [held, published].map((record) => ["record_damaged", recordId(record)]),
+  );
+  assert.deepEqual(store.publishedIds(), []);
+  assert.equal(await store.put(held, { ttlS: 60, from }), "stored");
+  assert.equal((await store.get(held.key)).length, 1);
+});
+
+test("rows that are no records are reported and deleted when a store is opened", async (t) => {
+  const reports: LogFields[] = [];
+  const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
+  const database = await openDatabase(undefined);
+  const init = { database, config: resolveStoreOptions(), clock: new VirtualClock(5), logger };
+  const first = await RecordStore.open(init);
+  await first.put(valueOf(1), { ttlS: 60, from });
+  await first.put(valueOf(2), { ttlS: 60, from });
+  const whole = await database.get<string, Uint8Array>(`r/${recordId(valueOf(1))}`, rowEncodings);
+  const rows: [string, Uint8Array][] = [
+    ["", new Uint8Array()],
+    ["m/immutable x", new Uint8Array(45)],
+    ["p/y", new Uint8Array(3)],
+    ["r/immutable z", whole ?? assert.fail()],
+    ["zzz", new Uint8Array(70_000)],
+    [`m/${recordId(valueOf(2))}`, new Uint8Array(2)],
+  ];
+  for (const [key, row] of rows) await database.put<string, Uint8Array>(key, row, rowEncodings);
+  const second = await RecordStore.open(init);
+  t.after(() => second.close());
+  assert.deepEqual(
+    [...second.entries()].map(({ id }) => id),
+    [recordId(valueOf(1))],
+  );
+  assert.ok(reports.length >= rows.length && reports.every(({ event }) => event === "record_damaged"));
+  const left = await database.keys<string>(rowEncodings).all();
+  assert.deepEqual(left, [`m/${recordId(valueOf(1))}`, `r/${recordId(valueOf(1))}`]);
+});
+
+test("a store that cannot be read leaves no database open, and a closed one takes nothing", async (t) => {
+  const database = await openDatabase(undefined);
+  const init = { database, config: resolveStoreOptions(), clock: new VirtualClock(5) };
+  const broken = t.mock.method(database, "iterator", () => {
+    throw new Error("it cannot be read");
+  });
+  await assert.rejects(RecordStore.open(init), { code: "storage_failed" });
+  assert.equal(database.status, "closed");
+  broken.mock.restore();
+  const { store } = await openStore(t);
+  const put = store.put(valueOf(1), { ttlS: 60, from });
+  await Promise.all([put, store.close(), store.close()]);
+  await assert.rejects(store.put(valueOf(2), { ttlS: 60, from }), { code: "storage_failed" });
+  await assert.rejects(store.publish(valueOf(2), 60), { code: "storage_failed" });
+});
+
+test("what cannot be written leaves all as it was", async (t) => {
+  const database = await openDatabase(undefined);
+  const store = await RecordStore.open({ database, config: resolveStoreOptions(), clock: new VirtualClock(5) });
+  t.after(() => store.close());
+  const record = mutableOf(1n);
+  const id = recordId(record);
+  await store.put(record, { ttlS: 60, from });
+  await store.publish(record, 60);
+  const facts = () => [[...store.entries()], store.bytes, store.publishedIds()];
+  const before = facts();
+  const broken = t.mock.method(database, "batch", () => Promise.reject(new Error("the disk is full")));
+  const works = [
+    () => store.put(record, { ttlS: 90, from }),
+    () => store.put(mutableOf(2n), { ttlS: 60, from: keys.id }),
+    () => store.put(valueOf(1), { ttlS: 60, from }),
+    () => store.remove(id),
+    () => store.publish(valueOf(1), 60),
+    () => store.unpublish(id),
+  ];
+  for (const work of works) {
+    await assert.rejects(work(), { code: "storage_failed" });
+    assert.deepEqual(facts(), before);
+  }
+  await Promise.allSettled(works.map((work) => work()));
+  assert.deepEqual(facts(), before);
+  broken.mock.restore();
+  assert.equal(await store.put(record, { ttlS: 90, from }), "refreshed");
+});
+
+test("whatever is put, removed, expires and cannot be written, memory and database say the same", async (t) => {
+  const step = fc.oneof(
+    fc.record({
+      what: fc.constantFrom("put", "put", "remove", "publish", "unpublish"),
+      n: fc.nat({ max: 2 }),
+      sequence: fc.nat({ max: 1 }),
+      byte: fc.nat({ max: 1 }),
+      ttlS: fc.integer({ min: 1, max: 100 }),
+      from: fc.constantFrom(undefined, ...signers.map(({ id }) => id)),
+    }),
+    fc.record({ what: fc.constant("pause"), ms: fc.nat({ max: 40_000 }) }),
+    fc.record({ what: fc.constant("fail"), fails: fc.boolean() }),
+  );
+  const steps = fc.array(fc.array(step, { maxLength: 4 }), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(steps, fc.integer({ min: 1, max: 3 }), async (groups, maxPeerRecords) => {
+      const clock = new VirtualClock(5);
+      const database = await openDatabase(undefined);
+      const config = resolveStoreOptions({ maxPeerRecords, maxRecords: 3 });
+      const store = await RecordStore.open({ database, config, clock });
+      const batch = database.batch.bind(database);
+      let isFailing = false;
+      const mock = t.mock.method(database, "batch", (operations: [], options: object) =>
+        isFailing ? Promise.reject(new Error("the disk is full")) : batch(operations, options),
+      );
+      const start = (each: { what: string; ttlS: number; from: typeof from | undefined }, record: DhtRecord) => {
+        if (each.what === "put") return store.put(record, each);
+        if (each.what === "remove") return store.remove(recordId(record));
+        return each.what === "publish" ? store.publish(record, 60) : store.unpublish(recordId(record));
+      };
+      for (const group of groups) {
+        const works: Promise<unknown>[] = [];
+        for (const each of group) {
+          if ("ms" in each) await clock.advance(each.ms);
+          else if ("fails" in each) isFailing = each.fails;
+          else {
+            const record = mutableOf(BigInt(each.sequence), each.byte, signers[each.n]);
+            works.push(Promise.allSettled([start(each, record)]));
+          }
+        }
+        await Promise.all(works);
+        for (const { from: peer } of store.entries()) {
+          const ofPeer = [...store.entries()].filter((entry) => entry.from === peer);
+          assert.ok(peer === undefined || ofPeer.length <= maxPeerRecords);
+        }
+        assert.ok(store.size <= 3);
+      }
+      isFailing = false;
+      mock.mock.restore();
+      const again = await RecordStore.open({ database, config, clock });
+      const facts = (one: RecordStore): string[] =>
+        [...one.entries()]
+          .filter(({ expiresAtMs }) => expiresAtMs > clock.wallMs())
+          .map((entry) => `${entry.id} ${entry.sequence} ${entry.expiresAtMs} ${String(entry.from)} ${entry.bytes}`)
+          .sort();
+      assert.deepEqual(facts(again), facts(store));
+      assert.deepEqual(again.publishedIds().toSorted(), store.publishedIds().toSorted());
+      for (const one of [store, again]) {
+        const sum = [...one.entries()].reduce((bytes, entry) => bytes + entry.bytes, 0);
+        assert.equal(one.bytes, sum);
+      }
+      await store.close();
+      await again.close();
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test("settings out of their ranges are refused", () => {
