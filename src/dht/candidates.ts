@@ -9,16 +9,21 @@ const maxWaiting = 256;
 export interface CandidatesInit {
   /** The closest to it are pinged first: they belong in the table, and with them there is less need of others. */
   readonly self: NodeId;
-  /** Whether the routing table has a place for it. */
-  readonly isWanted: (contact: Contact) => boolean;
+  /** Whether the routing table has a place for it, with at most `farLimit` contacts of a range that is not near. */
+  readonly isWanted: (contact: Contact, farLimit: number) => boolean;
   /** Whether it answers now; must not reject. Who answers is entered there. */
   readonly ping: (contact: Contact) => Promise<boolean>;
+}
+
+interface Waiting {
+  readonly contact: Contact;
+  readonly farLimit: number;
 }
 
 /** Candidates for the routing table. Bounded by 256 that wait (those that come when all places are taken are dropped). */
 export class Candidates {
   readonly #init: CandidatesInit;
-  readonly #waiting = new Map<string, Contact>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #pinged = new Map<string, Promise<boolean>>();
   #isClosed = false;
 
@@ -27,10 +32,10 @@ export class Candidates {
   }
 
   /** Notes a contact that may enter the table, unless it is pinged already. */
-  offer(contact: Contact): void {
+  offer(contact: Contact, farLimit: number): void {
     const name = contact.id.toString();
-    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact)) return;
-    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) this.#waiting.set(name, contact);
+    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit)) return;
+    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) this.#waiting.set(name, { contact, farLimit });
     this.#proceed();
   }
 
@@ -46,11 +51,12 @@ export class Candidates {
 
   #proceed(): void {
     while (this.#pinged.size < maxAtOnce) {
-      const contact = this.#closest();
-      if (contact === undefined) return;
+      const next = this.#closest();
+      if (next === undefined) return;
+      const { contact, farLimit } = next;
       const name = contact.id.toString();
       this.#waiting.delete(name);
-      if (!this.#init.isWanted(contact)) continue;
+      if (!this.#init.isWanted(contact, farLimit)) continue;
       const pinged = this.#init.ping(contact).finally(() => {
         this.#pinged.delete(name);
         this.#proceed();
@@ -59,11 +65,12 @@ export class Candidates {
     }
   }
 
-  #closest(): Contact | undefined {
+  #closest(): Waiting | undefined {
     const target = this.#init.self.bytes;
-    let closest: Contact | undefined;
-    for (const contact of this.#waiting.values()) {
-      if (closest === undefined || compareDistance(target, contact.id.bytes, closest.id.bytes) < 0) closest = contact;
+    let closest: Waiting | undefined;
+    for (const waiting of this.#waiting.values()) {
+      const { id } = waiting.contact;
+      if (closest === undefined || compareDistance(target, id.bytes, closest.contact.id.bytes) < 0) closest = waiting;
     }
     return closest;
   }

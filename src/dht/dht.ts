@@ -26,7 +26,7 @@ import { createImmutable } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
 import { Replication } from "./replication.ts";
-import { farContacts, RoutingTable } from "./routing-table.ts";
+import { RoutingTable } from "./routing-table.ts";
 import { type FoundValue, ValueReader, type ValueRecord } from "./value-reader.ts";
 
 /** What a DHT is made of. */
@@ -60,6 +60,8 @@ const refreshChecksPerPeriod = 12;
 const timerJitter = 0.1;
 const firstRepublishMs = 60_000;
 const joinDelayMs = 2000;
+// To ping a contact costs a connection: of ranges that are not near, a few are enough, as lookups bring more.
+const farContacts = 4;
 
 /** The DHT of one node. */
 export class Dht implements AsyncDisposable {
@@ -108,7 +110,7 @@ export class Dht implements AsyncDisposable {
     });
     this.#candidates = new Candidates({
       self: keys.id,
-      isWanted: ({ id }) => table.hasRoomFor(id),
+      isWanted: ({ id }, farLimit) => table.hasRoomFor(id, farLimit),
       ping: (contact) => this.ping(contact),
     });
     const { signal } = this.#closing;
@@ -118,13 +120,17 @@ export class Dht implements AsyncDisposable {
     const { addresses } = init;
     this.#publisher = new Publisher({ keys, config, clock, store, queries, reader: this.#reader, addresses });
     if (!config.isClient) {
-      const onCaller = (contact: Contact) => this.candidate(contact);
+      // There is a connection already.
+      const onCaller = (contact: Contact) => this.#candidates.offer(contact, config.routing.k);
       this.answers = new Answers({ config, clock, table, store, counters, onCaller });
     }
   }
 
-  /** Begins to refresh the table, to replicate, and to publish again what this node published before. */
-  start(): void {
+  /**
+   * Begins to refresh the table, to replicate, and to publish again what this node published before; and joins as soon as there is
+   * somebody to join by, unless `join` is false.
+   */
+  start({ join = true }: { readonly join?: boolean } = {}): void {
     const { config } = this.#init;
     this.#every(config.routing.refreshMs / refreshChecksPerPeriod, () => this.#refresh());
     if (!config.isClient) this.#every(this.#replication.sweepMs, () => this.#replication.sweep());
@@ -132,12 +138,12 @@ export class Dht implements AsyncDisposable {
     this.#every(config.republishMs, republish);
     // What was published before the start may be about to expire.
     this.#after(firstRepublishMs, republish);
-    this.#joinSoon();
+    if (join) this.#joinSoon();
   }
 
   /** A contact was heard of: it is pinged, if the table has a place for it. */
   candidate(contact: Contact): void {
-    this.#candidates.offer(contact);
+    this.#candidates.offer(contact, farContacts);
   }
 
   /** A node took its leave. */
@@ -156,14 +162,11 @@ export class Dht implements AsyncDisposable {
     enough = this.#init.config.routing.k,
   ): Promise<void> {
     this.#hasJoined = true;
-    for (const contact of contacts) this.#candidates.offer(contact);
+    for (const contact of contacts) this.#candidates.offer(contact, enough);
     await this.#candidates.settled();
     await this.#queries.nodes(this.id.bytes, options);
-    const indexes = [...this.table.buckets()];
-    const last = indexes.at(-1)?.index ?? 0;
-    for (let index = 0; index < last; index++) {
-      const isEnough = indexes.some((bucket) => bucket.index === index && bucket.entries.length >= enough);
-      if (!isEnough) await this.#queries.nodes(this.table.randomKey(index), options);
+    for (const index of this.table.sparseBuckets(enough)) {
+      await this.#queries.nodes(this.table.randomKey(index), options);
     }
   }
 

@@ -150,9 +150,19 @@ export class RecordStore implements AsyncDisposable {
     if (entry !== undefined) this.#index.set({ ...entry, receivedAt: this.#init.clock.now() });
   }
 
-  /** Keeps a record no longer. */
-  async remove(id: string): Promise<void> {
-    await this.#commits.run((changes) => this.#delete(id, changes));
+  /** What is known of the record with an id, as it is now. */
+  entry(id: string): RecordEntry | undefined {
+    return this.#index.get(id);
+  }
+
+  /**
+   * Keeps a record no longer.
+   * @param known what was known of it: one that was stored, refreshed or touched since then stays
+   */
+  async remove(id: string, known?: RecordEntry): Promise<void> {
+    await this.#commits.run((changes) => {
+      if (known === undefined || this.#index.get(id) === known) this.#delete(id, changes);
+    });
   }
 
   /**

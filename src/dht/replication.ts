@@ -52,7 +52,8 @@ export class Replication {
     const due = [...store.entries()].filter((entry) => entry.receivedAt <= before);
     await this.#each(due, async (entry) => {
       // While others were given away, another holder may have come first.
-      if (entry.receivedAt <= before) await this.#replicate(entry);
+      const current = store.entry(entry.id);
+      if (current !== undefined && current.receivedAt <= before) await this.#replicate(current);
     });
   }
 
@@ -76,8 +77,9 @@ export class Replication {
     });
   }
 
-  async #replicate({ id, receivedAt }: RecordEntry): Promise<void> {
-    const { store, queries, self, config, clock, signal } = this.#init;
+  async #replicate(entry: RecordEntry): Promise<void> {
+    const { id } = entry;
+    const { store, queries, self, config, signal } = this.#init;
     const held = await store.read(id);
     if (held === undefined) return;
     const { record, ttlS } = held;
@@ -85,7 +87,7 @@ export class Replication {
     const farthest = replicas[config.routing.k - 1];
     const isOutside = farthest !== undefined && compareDistance(record.key.bytes, farthest.id.bytes, self.bytes) < 0;
     // The k closest have it and this node is none of them: it need not keep it, unless it came again meanwhile.
-    if (isOutside && receivedAt < clock.now()) await store.remove(id);
+    if (isOutside) await store.remove(id, entry);
     else if (replicas.length > 0) store.touch(id);
   }
 

@@ -17,8 +17,6 @@ export interface RoutingTableOptions {
   readonly ping: (contact: Contact) => Promise<boolean>;
 }
 
-// Contacts of a range that is not near, which are pinged for the table; those that answer lookups come on top.
-export const farContacts = 4;
 const surelyLiveMs = 60_000;
 
 interface Slot {
@@ -68,16 +66,16 @@ export class RoutingTable {
   }
 
   /**
-   * Whether it is worth a connection to ask a contact whether it is there: the k closest belong in the table, and of each range
-   * that is farther a few, as lookups bring more.
+   * Whether a contact that answers would become an entry: the k closest belong in the table, and of each range that is farther
+   * `farLimit`.
    */
-  hasRoomFor(id: NodeId): boolean {
+  hasRoomFor(id: NodeId, farLimit: number): boolean {
     if (id.equals(this.#options.self)) return false;
     const index = this.#indexOf(id);
     const { k } = this.#options.config;
     let closer = 0;
     for (let i = index + 1; i < this.#slots.length; i++) closer += this.#slots[i]?.bucket.entries.length ?? 0;
-    const limit = closer < k ? k : Math.min(k, farContacts);
+    const limit = closer < k ? k : Math.min(k, farLimit);
     return this.#slots[index]?.bucket.hasRoomFor(id, limit) ?? true;
   }
 
@@ -147,6 +145,21 @@ export class RoutingTable {
     return this.#slots.flatMap((slot, index) =>
       slot !== undefined && slot.lookedUpAt <= before ? [this.randomKey(index)] : [],
     );
+  }
+
+  /**
+   * Indexes of the buckets that have fewer than `enough` contacts, the farthest first; those left out that hold the k closest,
+   * which a lookup of the own id finds.
+   */
+  sparseBuckets(enough: number): number[] {
+    const sparse: number[] = [];
+    let closer = 0;
+    for (let index = this.#slots.length - 1; index >= 0; index--) {
+      const count = this.#slots[index]?.bucket.entries.length ?? 0;
+      if (closer >= this.#options.config.k && count < enough) sparse.unshift(index);
+      closer += count;
+    }
+    return sparse;
   }
 
   /** A random key of 32 bytes that shares just so many leading bits with the node's own id. 0 to 255. */

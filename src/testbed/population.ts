@@ -132,7 +132,8 @@ export class Population {
     const addresses = () => contact.addresses;
     const dht = await this.#createDht({ keys, clock: this.#clock, peers: endpoint, addresses });
     endpoint.serve(dht.answers);
-    dht.start();
+    // Who joins whom is the scenario's to say.
+    dht.start({ join: false });
     const position = this.#nodes.length;
     const node: SimulatedNode = { endpoint, contact, dht, misbehaviour: undefined, isJoined, position };
     this.#nodes.push(node);

@@ -15,7 +15,7 @@ export interface SimulatedDht {
   readonly answers: DhtAnswers | undefined;
   readonly table: Pick<RoutingTable, "seen" | "size">;
   /** Begins maintenance. */
-  start(): void;
+  start(options?: { readonly join?: boolean }): void;
   /** Joins by contacts. */
   bootstrap(contacts: readonly Contact[]): Promise<void>;
   /** Publishes a value under the sha256 of itself. Rejects with a DswarmError when nobody keeps it. */
