@@ -1,0 +1,172 @@
+"""Secret Handshake, version 1: what each end sends and checks. No input or output here.
+
+    dialer    hello (64) ─►       ◄─ hello (64)    listener
+              auth (112) ─►       ◄─ accept (80)
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from nacl.bindings import (
+    crypto_box_keypair,
+    crypto_scalarmult,
+    crypto_secretbox_easy,
+    crypto_secretbox_open_easy,
+    crypto_sign_ed25519_pk_to_curve25519,
+    crypto_sign_ed25519_sk_to_curve25519,
+    sodium_memcmp,
+)
+from nacl.exceptions import CryptoError
+
+from .errors import RpcError, fault
+from .keys import KeyPair, verify
+from .node_id import NodeId
+
+HELLO_BYTES = 64
+AUTH_BYTES = 112
+ACCEPT_BYTES = 80
+_ZERO_NONCE = bytes(24)
+_P = 2**255 - 19
+# u coordinates of the points of small order (https://cr.yp.to/ecdh.html#validate), reduced modulo p.
+_SMALL_ORDER_U = frozenset(
+    {
+        0,
+        1,
+        _P - 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What a handshake yields: the proven peer, and keys (32 bytes) and first nonces (24 bytes) of the box stream."""
+
+    remote: NodeId
+    send_key: bytes = field(repr=False)
+    send_nonce: bytes = field(repr=False)
+    receive_key: bytes = field(repr=False)
+    receive_nonce: bytes = field(repr=False)
+
+
+def _mac(network_key: bytes, data: bytes) -> bytes:
+    # crypto_auth of libsodium: HMAC-SHA-512, its first 32 bytes; not HMAC with SHA-512/256.
+    return hmac.digest(network_key, data, "sha512")[:32]
+
+
+def _sha256(*parts: bytes) -> bytes:
+    return sha256(b"".join(parts)).digest()
+
+
+class _Half:
+    """What both ends do alike."""
+
+    def __init__(self, keys: KeyPair, network_key: bytes) -> None:
+        self._keys = keys
+        self._network_key = network_key
+        self._public, self._secret = crypto_box_keypair()
+        self._curve_secret = crypto_sign_ed25519_sk_to_curve25519(keys.secret_key)
+        self._other = b""
+        self._ab = b""
+        self._a_identity_b = b""
+
+    def hello(self) -> bytes:
+        """The hello, 64 bytes: the MAC of the ephemeral key under the network key, and the ephemeral key."""
+        return _mac(self._network_key, self._public) + self._public
+
+    def _take_hello(self, hello: bytes) -> None:
+        mac, public = hello[:32], hello[32:]
+        if len(hello) != HELLO_BYTES or not sodium_memcmp(mac, _mac(self._network_key, public)):
+            raise fault("hello_invalid", "the hello is not of this network, or not a hello")
+        if (int.from_bytes(public, "little") & (2**255 - 1)) % _P in _SMALL_ORDER_U:
+            raise fault("hello_low_order", "the hello carries an ephemeral key of low order")
+        self._other = public
+        self._ab = crypto_scalarmult(self._secret, public)
+
+    def _secrets(self, box_key: bytes, remote: NodeId) -> Secrets:
+        shared = _sha256(box_key)
+        return Secrets(
+            remote=remote,
+            send_key=_sha256(shared, remote.data),
+            send_nonce=_mac(self._network_key, self._other)[:24],
+            receive_key=_sha256(shared, self._keys.id.data),
+            receive_nonce=_mac(self._network_key, self._public)[:24],
+        )
+
+
+class DialerHandshake(_Half):
+    """The dialer's half: ``hello``, ``auth``, ``finish``. Raises RpcError, after which the connection is to be closed."""
+
+    def __init__(self, keys: KeyPair, network_key: bytes, remote: NodeId) -> None:
+        super().__init__(keys, network_key)
+        self._remote = remote
+        self._proof = b""
+
+    def auth(self, hello: bytes) -> bytes:
+        """Takes the listener's hello (64 bytes); returns who we are, 112 bytes."""
+        self._take_hello(hello)
+        self._a_identity_b = _multiply(self._secret, _to_curve(self._remote))
+        signature = self._keys.sign(self._network_key + self._remote.data + _sha256(self._ab))
+        self._proof = signature + self._keys.id.data
+        key = _sha256(self._network_key, self._ab, self._a_identity_b)
+        return crypto_secretbox_easy(self._proof, _ZERO_NONCE, key)
+
+    def finish(self, accept: bytes) -> Secrets:
+        """Takes the listener's accept (80 bytes)."""
+        identity_a_b = _multiply(self._curve_secret, self._other)
+        key = _sha256(self._network_key, self._ab, self._a_identity_b, identity_a_b)
+        signature = _unbox(accept, key)
+        if not verify(signature, self._network_key + self._proof + _sha256(self._ab), self._remote):
+            raise _refused()
+        return self._secrets(key, self._remote)
+
+
+class ListenerHandshake(_Half):
+    """The listener's half: ``take_hello``, ``hello``, ``accept``."""
+
+    def take_hello(self, hello: bytes) -> None:
+        """Takes the dialer's hello, 64 bytes."""
+        self._take_hello(hello)
+
+    def accept(self, auth: bytes) -> tuple[bytes, Secrets]:
+        """Takes the dialer's auth (112 bytes); returns the accept (80 bytes) and what was agreed."""
+        self._a_identity_b = _multiply(self._curve_secret, self._other)
+        proof = _unbox(auth, _sha256(self._network_key, self._ab, self._a_identity_b))
+        try:
+            remote = NodeId(proof[64:])
+        except RpcError as error:
+            raise _refused() from error
+        if not verify(proof[:64], self._network_key + self._keys.id.data + _sha256(self._ab), remote):
+            raise _refused()
+        key = _sha256(self._network_key, self._ab, self._a_identity_b, _multiply(self._secret, _to_curve(remote)))
+        signature = self._keys.sign(self._network_key + proof + _sha256(self._ab))
+        return crypto_secretbox_easy(signature, _ZERO_NONCE, key), self._secrets(key, remote)
+
+
+def _to_curve(identity: NodeId) -> bytes:
+    try:
+        return crypto_sign_ed25519_pk_to_curve25519(identity.data)
+    except (CryptoError, RuntimeError) as error:
+        raise _refused() from error
+
+
+def _multiply(secret: bytes, public: bytes) -> bytes:
+    try:
+        return crypto_scalarmult(secret, public)
+    except (CryptoError, RuntimeError) as error:
+        raise _refused() from error
+
+
+def _unbox(data: bytes, key: bytes) -> bytes:
+    try:
+        return crypto_secretbox_open_easy(data, _ZERO_NONCE, key)
+    except (CryptoError, ValueError) as error:
+        raise _refused() from error
+
+
+def _refused() -> RpcError:
+    return fault("authentication_failed", "the peer does not hold the expected key, or refuses ours")

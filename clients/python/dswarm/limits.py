@@ -1,0 +1,44 @@
+"""Numbers of the protocol (docs/protocol.md), and those that each end chooses for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_FRAME_BYTES = 131_072
+"""Bytes of an encoded frame, without its length prefix."""
+MAX_PIECE_BYTES = 69_632
+"""Message bytes in one Open, Data or End frame."""
+DATA_COST = 64
+"""Credit that a Data frame costs beyond its payload."""
+STREAM_CREDIT = 131_072
+"""Credit that each direction of a stream starts with."""
+CONNECTION_CREDIT = 1_048_576
+"""Credit that each direction of a connection starts with."""
+MAX_METADATA_BYTES = 16_384
+MAX_METADATA_ENTRIES = 128
+MAX_ERROR_BYTES = 4096
+"""Bytes of an error's text."""
+MAX_METHOD_BYTES = 256
+MAX_STREAM_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What an end may choose. Bytes and seconds."""
+
+    max_message_bytes: int = 16_777_216
+    """One message, sent or received."""
+    max_concurrent_streams: int = 1024
+    """Calls that the peer may have here at once."""
+    max_unconsumed_bytes: int = 8_388_608
+    """Received and not yet taken, on all streams, above which the peer gets no more credit."""
+    max_queued_bytes: int = 67_108_864
+    """Queued for a peer that does not read, above which the connection ends."""
+    keepalive_interval: float = 15.0
+    """Silence after which the peer is pinged."""
+    keepalive_timeout: float = 10.0
+    """Further silence after which it is given up."""
+    idle_timeout: float = 300.0
+    """Without a call for so long the connection closes; 0 is never."""
+    drain_timeout: float = 5.0
+    """For calls in flight when the connection closes."""
