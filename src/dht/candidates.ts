@@ -1,5 +1,5 @@
 // Contacts that were heard of, pinged a few at a time as long as the routing table wants them: nothing enters it from hearsay.
-import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 
 const maxAtOnce = 8;
@@ -10,21 +10,32 @@ export interface CandidatesInit {
   /** The closest to it are pinged first: they belong in the table, and with them there is less need of others. */
   readonly self: NodeId;
   /** Whether the routing table has a place for it, with at most `farLimit` contacts of a range that is not near. */
-  readonly isWanted: (contact: Contact, farLimit: number) => boolean;
+  readonly isWanted: (contact: Contact, farLimit: number, others: Others) => boolean;
   /** Whether it answers now; must not reject. Who answers is entered there. */
   readonly ping: (contact: Contact) => Promise<boolean>;
+}
+
+/** Other candidates, which may enter the table too. */
+export interface Others {
+  /** Of nearer ranges. */
+  readonly closer: number;
+  /** Of the same range, being pinged. */
+  readonly beside: number;
 }
 
 interface Waiting {
   readonly contact: Contact;
   readonly farLimit: number;
+  /** Bits that its id shares with this node's own: the range. */
+  readonly range: number;
+  readonly isFirst: boolean;
 }
 
 /** Candidates for the routing table. Bounded by 256 that wait (those that come when all places are taken are dropped). */
 export class Candidates {
   readonly #init: CandidatesInit;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #pinged = new Map<string, Promise<boolean>>();
+  readonly #pinged = new Map<string, { readonly range: number; readonly answer: Promise<boolean> }>();
   #isClosed = false;
 
   constructor(init: CandidatesInit) {
@@ -34,14 +45,19 @@ export class Candidates {
   /** Notes a contact that may enter the table, unless it is pinged already. */
   offer(contact: Contact, farLimit: number): void {
     const name = contact.id.toString();
-    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit)) return;
-    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) this.#waiting.set(name, { contact, farLimit });
+    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit, { closer: 0, beside: 0 }))
+      return;
+    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) {
+      const { self } = this.#init;
+      const range = sharedBits(self.bytes, contact.id.bytes);
+      this.#waiting.set(name, { contact, farLimit, range, isFirst: isFirst(self, contact.id) });
+    }
     this.#proceed();
   }
 
   /** Resolves when all candidates have been pinged. */
   async settled(): Promise<void> {
-    while (this.#pinged.size > 0) await Promise.all(this.#pinged.values());
+    while (this.#pinged.size > 0) await Promise.all([...this.#pinged.values()].map(({ answer }) => answer));
   }
 
   close(): void {
@@ -51,27 +67,50 @@ export class Candidates {
 
   #proceed(): void {
     while (this.#pinged.size < maxAtOnce) {
-      const next = this.#closest();
+      const next = this.#next();
       if (next === undefined) return;
-      const { contact, farLimit } = next;
+      const { contact, farLimit, range } = next;
       const name = contact.id.toString();
       this.#waiting.delete(name);
-      if (!this.#init.isWanted(contact, farLimit)) continue;
-      const pinged = this.#init.ping(contact).finally(() => {
+      if (!this.#init.isWanted(contact, farLimit, this.#othersOf(range))) continue;
+      const answer = this.#init.ping(contact).finally(() => {
         this.#pinged.delete(name);
         this.#proceed();
       });
-      this.#pinged.set(name, pinged);
+      this.#pinged.set(name, { range, answer });
     }
   }
 
-  #closest(): Waiting | undefined {
-    const target = this.#init.self.bytes;
-    let closest: Waiting | undefined;
-    for (const waiting of this.#waiting.values()) {
-      const { id } = waiting.contact;
-      if (closest === undefined || compareDistance(target, id.bytes, closest.contact.id.bytes) < 0) closest = waiting;
+  #othersOf(range: number): Others {
+    let [closer, beside] = [0, 0];
+    for (const waiting of this.#waiting.values()) if (waiting.range > range) closer += 1;
+    for (const pinged of this.#pinged.values()) {
+      if (pinged.range > range) closer += 1;
+      if (pinged.range === range) beside += 1;
     }
-    return closest;
+    return { closer, beside };
   }
+
+  /** The closest of those that this node is to ping first; when there are none, of all. */
+  #next(): Waiting | undefined {
+    const target = this.#init.self.bytes;
+    let next: Waiting | undefined;
+    for (const waiting of this.#waiting.values()) {
+      if (next === undefined || waiting.isFirst !== next.isFirst) {
+        if (next === undefined || waiting.isFirst) next = waiting;
+      } else if (compareDistance(target, waiting.contact.id.bytes, next.contact.id.bytes) < 0) {
+        next = waiting;
+      }
+    }
+    return next;
+  }
+}
+
+/**
+ * Whether the first of two nodes that hear of each other is to ping before the second does: so that they do not connect to each
+ * other at once. Each node is the first for half of the others.
+ */
+function isFirst({ bytes: a }: NodeId, { bytes: b }: NodeId): boolean {
+  const isFlipped = (((a.at(-1) ?? 0) ^ (b.at(-1) ?? 0)) & 1) === 1;
+  return Buffer.compare(a, b) < 0 !== isFlipped;
 }

@@ -110,7 +110,7 @@ export class Dht implements AsyncDisposable {
     });
     this.#candidates = new Candidates({
       self: keys.id,
-      isWanted: ({ id }, farLimit) => table.hasRoomFor(id, farLimit),
+      isWanted: ({ id }, farLimit, others) => table.hasRoomFor(id, farLimit, others),
       ping: (contact) => this.ping(contact),
     });
     const { signal } = this.#closing;

@@ -68,15 +68,16 @@ export class RoutingTable {
   /**
    * Whether a contact that answers would become an entry: the k closest belong in the table, and of each range that is farther
    * `farLimit`.
+   * @param others how many are about to enter in nearer ranges, and in the same one
    */
-  hasRoomFor(id: NodeId, farLimit: number): boolean {
+  hasRoomFor(id: NodeId, farLimit: number, others = { closer: 0, beside: 0 }): boolean {
     if (id.equals(this.#options.self)) return false;
     const index = this.#indexOf(id);
     const { k } = this.#options.config;
-    let closer = 0;
+    let { closer } = others;
     for (let i = index + 1; i < this.#slots.length; i++) closer += this.#slots[i]?.bucket.entries.length ?? 0;
     const limit = closer < k ? k : Math.min(k, farLimit);
-    return this.#slots[index]?.bucket.hasRoomFor(id, limit) ?? true;
+    return this.#slots[index]?.bucket.hasRoomFor(id, limit - others.beside) ?? others.beside < limit;
   }
 
   /**
