@@ -1,4 +1,5 @@
-// Installs the dependencies where they are missing or older than the lock file. Runs on any Node.
+// Installs the dependencies where they are missing or older than the lock file, and bundles the dashboard where that is
+// missing or older than its sources. Runs on any Node.
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,4 +19,12 @@ if (installedAt < Math.max(modifiedAt("package-lock.json"), modifiedAt("package.
     console.error("npm install failed: see above. It needs the npm registry once.");
     process.exit(1);
   }
+}
+
+// What it needs may have come only just now. A node runs without it, too, and says so at /.
+try {
+  const { buildDashboard, isDashboardStale } = await import("./dashboard.mjs");
+  if (isDashboardStale()) await buildDashboard();
+} catch (error) {
+  console.error("The dashboard cannot be built:", error instanceof Error ? error.message : error);
 }

@@ -2,6 +2,7 @@
 import { createServiceImplSpec } from "@connectrpc/connect";
 import { NodeService } from "../gen/dswarm/v1/node_pb.ts";
 import type { ApiOptions } from "./api/options.ts";
+import { dashboardDirectory } from "./api/pages.ts";
 import { createApi } from "./api/server.ts";
 import { type DswarmNode, startNode } from "./node/node.ts";
 import { createNodeService } from "./node/node-service.ts";
@@ -10,7 +11,9 @@ import type { NodeOptions } from "./node/options.ts";
 /** Settings of a node with its API, all optional. */
 export interface CreateNodeOptions extends NodeOptions {
   /** The API on the node's port, for this machine only unless there is a token; false is none. @default true */
-  readonly api?: Pick<ApiOptions, "token" | "hosts" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst"> | boolean;
+  readonly api?:
+    | Pick<ApiOptions, "token" | "hosts" | "pages" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst">
+    | boolean;
 }
 
 /**
@@ -22,6 +25,7 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
   if (api === false) return startNode(options);
   return startNode(options, (node) =>
     createApi({
+      pages: dashboardDirectory(),
       ...(api !== true && api),
       services: [createServiceImplSpec<typeof NodeService>(NodeService, createNodeService(node))],
       counters: node.counters,

@@ -57,12 +57,16 @@ export class Access {
     this.#hosts = new Set(["localhost", "127.0.0.1", "::1", ...hosts].map(canonicalHost));
   }
 
-  /** Why the request is refused; undefined lets it in. */
-  refusalOf(requester: Requester): Refusal | undefined {
+  /**
+   * Why the request is refused; undefined lets it in.
+   * @param needsToken whether the token is asked for, where there is one
+   */
+  refusalOf(requester: Requester, needsToken = true): Refusal | undefined {
     // A target that names a host of its own would override Host (RFC 9112, section 3.2.2).
     if (!requester.target.startsWith("/")) return "target";
     if (this.#tokenHash === undefined && !isLoopback(requester.remoteAddress)) return "client";
-    if (this.#tokenHash !== undefined && !this.#hasToken(requester.headers["authorization"])) return "token";
+    if (needsToken && this.#tokenHash !== undefined && !this.#hasToken(requester.headers["authorization"]))
+      return "token";
     const host = only(requester.headers["host"]);
     if (host === undefined || !this.#isOwn(host, requester.localAddress)) return "host";
     const origins = requester.headers["origin"];

@@ -21,6 +21,8 @@ export interface ApiOptions {
    * @default none
    */
   readonly hosts?: readonly string[] | undefined;
+  /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
+  readonly pages?: string | undefined;
   /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
   readonly maxBodyBytes?: number | undefined;
   /** Requests each second, in the long run, from one client address. More than 0, at most 1000000. @default 200 */
@@ -40,6 +42,7 @@ export interface ApiConfig {
   readonly services: readonly ServiceImplSpec[];
   readonly token: string | undefined;
   readonly hosts: readonly string[];
+  readonly pages: string | undefined;
   readonly maxBodyBytes: number;
   readonly requestsPerSecond: number;
   readonly requestBurst: number;
@@ -68,6 +71,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     services,
     token,
     hosts = [],
+    pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
     requestsPerSecond = apiDefaults.requestsPerSecond,
     requestBurst = apiDefaults.requestBurst,
@@ -94,6 +98,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     services,
     token,
     hosts: [...hosts],
+    pages,
     maxBodyBytes,
     requestsPerSecond,
     requestBurst,

@@ -1,6 +1,7 @@
-// /api: JSON over HTTP(S) for the owner of a node.
+// /api: JSON over HTTP(S) for the owner of a node, and the dashboard at /.
 //
-//     request ─► access ─► rate limit ─► short routes ─────────► implementation
+//     request ─► access ─► rate limit ─► dashboard's files
+//                                    ─► short routes ─────────► implementation
 //                                    └─► Connect's protocol ──►
 import type { RequestListener } from "node:http";
 import { Code } from "@connectrpc/connect";
@@ -12,6 +13,7 @@ import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
+import { isPage, servePages } from "./pages.ts";
 import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
 
 const maxRememberedClients = 1000;
@@ -29,7 +31,8 @@ const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
 };
 
 /**
- * Makes the listener of HTTP requests. It answers every path: 404 beyond /api. It sees no upgrades; whoever makes the
+ * Makes the listener of HTTP requests. It answers every path: 404 beyond /api and the
+ * dashboard. It sees no upgrades; whoever makes the
  * server checks those, and bounds slow clients (Node's `headersTimeout` and `requestTimeout` do by default).
  * @throws RangeError, TypeError for bad options, and TypeError for google.api.http annotations that cannot be served
  */
@@ -41,6 +44,7 @@ export function createApi(options: ApiOptions): RequestListener {
   app.enable("case sensitive routing");
   reportGoneClients(app);
   app.use(guard(config));
+  if (config.pages !== undefined) app.use(servePages(config.pages));
   addRoutes(app, [...shortRoutes(config, reporter), ...connectRoutes(config, reporter)], reporter);
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
@@ -50,7 +54,7 @@ export function createApi(options: ApiOptions): RequestListener {
   return app;
 }
 
-function guard({ token, hosts, requestsPerSecond, requestBurst, counters, logger, clock }: ApiConfig) {
+function guard({ token, hosts, pages, requestsPerSecond, requestBurst, counters, logger, clock }: ApiConfig) {
   const access = new Access(token, hosts);
   const limiter = new RateLimiter(clock, {
     perSecond: requestsPerSecond,
@@ -63,13 +67,16 @@ function guard({ token, hosts, requestsPerSecond, requestBurst, counters, logger
     response.setHeader("X-Content-Type-Options", "nosniff");
     const { remoteAddress, localAddress } = request.socket;
     const refusal =
-      access.refusalOf({
-        remoteAddress,
-        localAddress,
-        encrypted: "encrypted" in request.socket,
-        target: request.url,
-        headers: request.headersDistinct,
-      }) ?? (limiter.take(remoteAddress ?? "") ? undefined : "rate");
+      access.refusalOf(
+        {
+          remoteAddress,
+          localAddress,
+          encrypted: "encrypted" in request.socket,
+          target: request.url,
+          headers: request.headersDistinct,
+        },
+        pages === undefined || !isPage(request.path),
+      ) ?? (limiter.take(remoteAddress ?? "") ? undefined : "rate");
     if (refusal === undefined) {
       next();
       return;

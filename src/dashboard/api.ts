@@ -1,0 +1,59 @@
+// The dashboard's end of /api: Connect's protocol in JSON for the node's own service. Every request goes to the origin of the page.
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { NodeService } from "../../gen/dswarm/v1/node_pb.ts";
+import { pathId } from "./id-space.ts";
+import { shown } from "./text.ts";
+
+const tokenName = "dswarm-token";
+
+/** The bearer token of this tab, and who waits for one. It is kept in sessionStorage, which ends with the tab. */
+export class Session {
+  #onRefused: () => void = () => undefined;
+
+  get token(): string | undefined {
+    return sessionStorage.getItem(tokenName) ?? undefined;
+  }
+
+  set token(token: string | undefined) {
+    if (token === undefined) sessionStorage.removeItem(tokenName);
+    else sessionStorage.setItem(tokenName, token);
+  }
+
+  /** Called when the node asks for a token, or for another. */
+  onRefused(listener: () => void): void {
+    this.#onRefused = listener;
+  }
+
+  /** As `fetch`, with the token. */
+  readonly fetch: typeof fetch = async (input, init) => {
+    const headers = new Headers(init?.headers);
+    const { token } = this;
+    if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+    const response = await fetch(input, {
+      ...init,
+      headers,
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
+    });
+    if (response.status === 401) this.#onRefused();
+    return response;
+  };
+}
+
+/** The API of one node: that of the page, or another of this machine that it forwards to. */
+export class NodeApi {
+  readonly node: Client<typeof NodeService>;
+  /** @param id the node; undefined is the one that serves the page */
+  constructor(session: Session, id: string | undefined) {
+    const baseUrl = `${location.origin}/api${id === undefined ? "" : `/nodes/${pathId(id)}`}`;
+    this.node = createClient(NodeService, createConnectTransport({ baseUrl, fetch: session.fetch }));
+  }
+}
+
+/** What to show of something that failed. */
+export function faultText(thrown: unknown): string {
+  if (thrown instanceof ConnectError) return shown(`${Code[thrown.code] ?? "Fault"}: ${thrown.rawMessage}`, 300);
+  return shown(thrown instanceof Error ? thrown.message : String(thrown), 300);
+}

@@ -1,0 +1,87 @@
+// What the panels share: asking again and again, only while the page is to be seen.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { faultText } from "./api.ts";
+
+/** What was loaded last, and why the last try failed. */
+export interface Loaded<T> {
+  readonly value: T | undefined;
+  readonly error: string | undefined;
+  /** Loads now. */
+  readonly reload: () => void;
+}
+
+const longestPauseMs = 30_000;
+
+/** Loads at once and then each `intervalMs`, counted from answer to question; after failures at longer ones. */
+export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, intervalMs: number): Loaded<T> {
+  const [state, setState] = useState<Pick<Loaded<T>, "value" | "error">>({ value: undefined, error: undefined });
+  const wake = useRef<() => void>(() => undefined);
+  const latest = useRef(load);
+  latest.current = load;
+  useEffect(() => {
+    const stop = new AbortController();
+    void (async () => {
+      let pauseMs = intervalMs;
+      while (!stop.signal.aborted) {
+        await untilVisible(stop.signal);
+        try {
+          const value = await latest.current(stop.signal);
+          if (stop.signal.aborted) return;
+          setState({ value, error: undefined });
+          pauseMs = intervalMs;
+        } catch (error) {
+          if (stop.signal.aborted) return;
+          setState(({ value }) => ({ value, error: faultText(error) }));
+          pauseMs = Math.min(pauseMs * 2, Math.max(longestPauseMs, intervalMs));
+        }
+        await pause(pauseMs, stop.signal, (go) => (wake.current = go));
+      }
+    })();
+    return () => stop.abort();
+  }, [intervalMs]);
+  return { ...state, reload: () => wake.current() };
+}
+
+/** A signal of what was started last: `next()` aborts the one before, and leaving the page aborts all. */
+export function useLatest(): { readonly next: () => AbortSignal; readonly stop: () => void } {
+  const current = useRef<AbortController>(undefined);
+  const stop = (): void => current.current?.abort();
+  useEffect(() => stop, []);
+  return {
+    next: () => {
+      stop();
+      current.current = new AbortController();
+      return current.current.signal;
+    },
+    stop,
+  };
+}
+
+/** Resolves when the page is to be seen, or the signal aborts. */
+function untilVisible(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (document.hidden && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+    look();
+  });
+}
+
+function pause(ms: number, signal: AbortSignal, onWake: (go: () => void) => void = () => undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", go);
+      resolve();
+    };
+    const timer = setTimeout(go, ms);
+    signal.addEventListener("abort", go);
+    if (signal.aborted) go();
+    onWake(go);
+  });
+}

@@ -1,0 +1,131 @@
+// The peers that the node knows, the closest first.
+import { useState } from "preact/hooks";
+import { type Peer, PeerSource } from "../../gen/dswarm/v1/node_pb.ts";
+import { faultText, type NodeApi } from "./api.ts";
+import { useLatest } from "./hooks.ts";
+import { Empty, Panel } from "./panel.tsx";
+import { duration, shortId, shown } from "./text.ts";
+
+const page = 50;
+const maxPinged = 20;
+
+const sources: Readonly<Record<PeerSource, string>> = {
+  [PeerSource.UNSPECIFIED]: "",
+  [PeerSource.ANNOUNCE]: "announced",
+  [PeerSource.BOOTSTRAP]: "bootstrap",
+  [PeerSource.INBOUND]: "called",
+};
+
+interface PeersPanelProps {
+  readonly api: NodeApi;
+  readonly peers: readonly Peer[];
+  readonly selected: string | undefined;
+  readonly onSelect: (id: string) => void;
+  readonly onPinged: () => void;
+}
+
+/** A table, filtered, some at a time. */
+export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPanelProps) {
+  const [filter, setFilter] = useState("");
+  const [limit, setLimit] = useState(page);
+  const [error, setError] = useState<string>();
+  const [isPinging, setPinging] = useState(false);
+  const latest = useLatest();
+  const wanted = filter.trim().toLowerCase();
+  const found = peers.filter(
+    ({ id, addresses }) => wanted === "" || [id, ...addresses].some((text) => text.toLowerCase().includes(wanted)),
+  );
+  const shownPeers = found.slice(0, limit);
+  const ping = async (): Promise<void> => {
+    const signal = latest.next();
+    setPinging(true);
+    try {
+      const ids = shownPeers.slice(0, maxPinged).map(({ id }) => id);
+      await api.node.pingPeers({ ids, timeoutMs: 3000 }, { signal });
+      setError(undefined);
+      onPinged();
+    } catch (thrown) {
+      if (!signal.aborted) setError(faultText(thrown));
+    } finally {
+      setPinging(false);
+    }
+  };
+  return (
+    <Panel
+      name="peers"
+      title="Peers"
+      error={error}
+      aside={
+        <>
+          <span class="muted">
+            {peers.length === found.length ? peers.length : `${found.length} of ${peers.length}`}
+          </span>
+          <button type="button" disabled={isPinging || shownPeers.length === 0} onClick={() => void ping()}>
+            {isPinging ? "Pinging …" : "Ping"}
+          </button>
+        </>
+      }
+    >
+      <input
+        type="search"
+        class="filter"
+        placeholder="Filter by id or address"
+        aria-label="Filter peers by id or address"
+        value={filter}
+        onInput={({ currentTarget }) => setFilter(currentTarget.value)}
+      />
+      {shownPeers.length === 0 ? (
+        <Empty>{peers.length === 0 ? "No peers yet." : "No peer has that in its id or address."}</Empty>
+      ) : (
+        <div class="scroll" role="region" aria-label="Table of peers" tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Peer</th>
+                <th scope="col">Address</th>
+                <th scope="col" class="number" title="Leading bits that its id shares with the node's own">
+                  Bits
+                </th>
+                <th scope="col" class="number">
+                  Round trip
+                </th>
+                <th scope="col" class="number">
+                  Heard
+                </th>
+                <th scope="col">Source</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shownPeers.map((peer) => (
+                <tr key={peer.id} class={peer.id === selected ? "is-selected" : undefined}>
+                  <td>
+                    <button
+                      type="button"
+                      class="link"
+                      aria-pressed={peer.id === selected}
+                      aria-label={`Select ${shortId(peer.id)}, ${peer.connected ? "connected" : "not connected"}`}
+                      onClick={() => onSelect(peer.id)}
+                    >
+                      <span class={`state ${peer.connected ? "is-on" : ""}`} aria-hidden="true" />
+                      {shortId(peer.id)}
+                    </button>
+                  </td>
+                  <td class="mono">{shown(peer.addresses[0] ?? "–", 60)}</td>
+                  <td class="number">{peer.sharedBits}</td>
+                  <td class="number">{peer.rttMs === undefined ? "–" : duration(peer.rttMs)}</td>
+                  <td class="number">{duration(peer.lastHeardMs)}</td>
+                  <td class="muted">{sources[peer.source] ?? ""}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          {found.length > limit && (
+            <button type="button" class="more" onClick={() => setLimit(limit + page)}>
+              {`Show ${Math.min(page, found.length - limit)} more`}
+            </button>
+          )}
+        </div>
+      )}
+    </Panel>
+  );
+}
