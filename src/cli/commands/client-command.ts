@@ -1,0 +1,15 @@
+// Commands that ask a running node.
+import { type Command, Option } from "commander";
+import type { Context } from "../context.ts";
+import { addCommand, type CommandText } from "./add-command.ts";
+
+/** Adds a command with the flags of all that ask a running node. */
+export function addClientCommand(program: Command, context: Context, text: CommandText): Command {
+  return addCommand(program, context, text)
+    .addOption(
+      new Option("--node <node>", "port, https://HOST:PORT, or 1, 2, … among the nodes that run here (default: 1)").env(
+        "DSWARM_NODE",
+      ),
+    )
+    .option("--json", "print the answer as one line of JSON");
+}
