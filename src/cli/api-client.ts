@@ -7,15 +7,21 @@ import { CliError } from "./cli-error.ts";
 import type { NodeTarget } from "./find-node.ts";
 import { PinnedAgent } from "./pinned-agent.ts";
 
+/** A client of the API. */
+export type NodeClient = Client<typeof NodeService>;
+
+/** Nothing listens where the node should be: it is gone. */
+export class NothingListens extends CliError {}
+
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 /**
- * Calls the API of a node once.
+ * Calls the API of a node, for as long as `call` takes.
  * @throws CliError that says why it cannot be reached; ConnectError when the node answers with an error
  */
 export async function callNode<T>(
   { url, certificateSha256, isLocal }: NodeTarget,
-  call: (client: Client<typeof NodeService>) => Promise<T>,
+  call: (client: NodeClient) => Promise<T>,
 ): Promise<T> {
   const isSelfSigned = isLocal || certificateSha256 !== undefined;
   const agent = isSelfSigned ? new PinnedAgent(certificateSha256) : undefined;
@@ -35,17 +41,18 @@ export async function callNode<T>(
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "nothing listens there",
   ENOTFOUND: "there is no such host",
   ECONNRESET: "the connection was closed; is it a node of dswarm?",
   EPROTO: "what answers there does not speak TLS; is it a node of dswarm?",
 };
 
 function explained(error: unknown, url: string): unknown {
+  if (error instanceof CliError) return error;
   const cause = rootOf(error);
   if (cause instanceof CliError) return new CliError(`${url}: ${cause.message}`);
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
   if (code === undefined) return error;
+  if (code === "ECONNREFUSED") return new NothingListens(`${url}: nothing listens there`);
   if (/CERT|SIGNED|SIGNATURE|ISSUER/.test(code)) {
     return new CliError(
       `${url}: its certificate is not trusted (${code}); only those of this machine may be self-signed`,

@@ -1,11 +1,10 @@
 // What the commands have in common that ask a running node one thing and print its answer.
 import { type DescMessage, type MessageShape, toJsonString } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
-import type { NodeService } from "../../gen/dswarm/v1/node_pb.ts";
-import { callNode } from "./api-client.ts";
+import { callNode, type NodeClient, NothingListens } from "./api-client.ts";
 import type { Context } from "./context.ts";
-import { findNode } from "./find-node.ts";
+import { findNode, type NodeTarget } from "./find-node.ts";
 import { RuntimeFiles } from "./runtime-files.ts";
+import { fitting } from "./text.ts";
 
 /** The flags of every command that asks a node. */
 export interface AskFlags {
@@ -13,28 +12,63 @@ export interface AskFlags {
   readonly json?: boolean;
 }
 
+/** A question and how its answer is shown. */
+export interface Question<Answer extends DescMessage> {
+  readonly schema: Answer;
+  readonly ask: (client: NodeClient, options: { readonly timeoutMs: number }) => Promise<MessageShape<Answer>>;
+  /** The lines for people. */
+  readonly show: (answer: MessageShape<Answer>) => readonly string[];
+  /** Whether to say first which node it is that answers. @default true */
+  readonly titled?: boolean;
+  /** How long it may take, in milliseconds. @default 30000 */
+  readonly timeoutMs?: number;
+}
+
 // Lookups among peers that are gone take seconds.
-const timeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
+
+/** Asks a node and prints the answer: as one line of JSON, or for people. */
+export async function askNode<Answer extends DescMessage>(
+  flags: AskFlags,
+  context: Context,
+  { schema, ask, show, titled = true, timeoutMs = defaultTimeoutMs }: Question<Answer>,
+): Promise<MessageShape<Answer>> {
+  const { stdout } = context;
+  return await withNode(flags, context, async (client, target) => {
+    const answer = await ask(client, { timeoutMs });
+    if (flags.json) {
+      stdout.line(toJsonString(schema, answer, { alwaysEmitImplicit: true }));
+      return answer;
+    }
+    if (titled) stdout.line(titleOf(target, context));
+    for (const line of show(answer)) stdout.line(line);
+    return answer;
+  });
+}
 
 /**
- * Asks a node and prints the answer: as JSON, or the lines that `show` makes of it.
- * @param title whether to say first which node it is that answers
+ * Calls the node that the flags are for. The file of one that is gone is removed, and where none was named the next is called.
+ * @throws CliError when there is none; what `call` throws
  */
-export async function askNode<Answer extends DescMessage>(
-  { node, json }: AskFlags,
-  { stdout, programName }: Context,
-  schema: Answer,
-  ask: (client: Client<typeof NodeService>, options: { readonly timeoutMs: number }) => Promise<MessageShape<Answer>>,
-  show: (answer: MessageShape<Answer>) => readonly string[],
-  title = true,
-): Promise<MessageShape<Answer>> {
-  const target = findNode(node, RuntimeFiles.open().list(), programName);
-  const answer = await callNode(target, (client) => ask(client, { timeoutMs }));
-  if (json) {
-    stdout.line(toJsonString(schema, answer, { alwaysEmitImplicit: true }));
-  } else {
-    if (title) stdout.line(stdout.paint("dim", target.title));
-    for (const line of show(answer)) stdout.line(line);
+async function withNode<T>(
+  { node }: AskFlags,
+  { programName }: Context,
+  call: (client: NodeClient, target: NodeTarget) => Promise<T>,
+): Promise<T> {
+  const files = RuntimeFiles.open();
+  for (;;) {
+    const target = findNode(node, files.list(), programName);
+    try {
+      return await callNode(target, (client) => call(client, target));
+    } catch (error) {
+      if (target.running === undefined || !(error instanceof NothingListens)) throw error;
+      files.remove(target.running);
+      if (node !== undefined) throw error;
+    }
   }
-  return answer;
+}
+
+/** Which node answers, in a line. */
+function titleOf({ titles }: NodeTarget, { stdout }: Context): string {
+  return stdout.paint("dim", fitting(titles, stdout.columns));
 }

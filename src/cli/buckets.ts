@@ -3,22 +3,31 @@ import { type Bucket, ListBucketsResponseSchema } from "../../gen/dswarm/v1/node
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { alignColumns, counted, printable, seconds } from "./text.ts";
+import { type Column, tableLines } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+import { counted, duration, printable } from "./text.ts";
+
+const columns: readonly Column[] = [
+  { head: "BITS", right: true },
+  { head: "CONTACT", cut: "id" },
+  { head: "ADDRESS", cut: "text" },
+  { head: "RTT MS", right: true },
+  { head: "SEEN", right: true, drop: 2 },
+  { head: "MISSES", right: true, drop: 1 },
+];
 
 /** Shows the routing table of a node. Returns the exit code. */
 export async function buckets(flags: AskFlags, context: Context): Promise<number> {
-  await askNode(
-    flags,
-    context,
-    ListBucketsResponseSchema,
-    (client, options) => client.listBuckets({}, options),
-    (answer) => bucketLines(answer.buckets),
-  );
+  await askNode(flags, context, {
+    schema: ListBucketsResponseSchema,
+    ask: (client, options) => client.listBuckets({}, options),
+    show: (answer) => bucketLines(answer.buckets, context.stdout),
+  });
   return exitCodes.ok;
 }
 
 /** The table that `buckets` prints. */
-function bucketLines(list: readonly Bucket[]): string[] {
+function bucketLines(list: readonly Bucket[], terminal: Pick<Terminal, "columns" | "paint">): string[] {
   if (list.length === 0) return ["The routing table is empty."];
   const rows = list.flatMap(({ sharedBits, contacts }) =>
     contacts.map(({ id, addresses, lastSeenMs, misses, rttMs }) => [
@@ -26,10 +35,10 @@ function bucketLines(list: readonly Bucket[]): string[] {
       printable(id),
       printable(addresses[0] ?? "-"),
       rttMs === undefined ? "-" : rttMs.toFixed(2),
-      `${seconds(lastSeenMs)} ago`,
-      `${misses}`,
+      `${duration(lastSeenMs)} ago`,
+      misses === 0 ? "-" : { text: `${misses}`, style: "yellow" as const },
     ]),
   );
-  const head = ["SHARED BITS", "CONTACT", "ADDRESS", "RTT MS", "SEEN", "MISSES"];
-  return [...alignColumns([head, ...rows]), `${counted(rows.length, "contact")} in ${counted(list.length, "bucket")}`];
+  const count = `${counted(rows.length, "contact")} in ${counted(list.length, "bucket")}`;
+  return [...tableLines(columns, rows, terminal), terminal.paint("dim", count)];
 }

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { isLoopback } from "../api/access.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { RunningNode } from "./runtime-files.ts";
+import { shortId } from "./text.ts";
 
 /** Where the API of a node is, and which certificate it has. */
 export interface NodeTarget {
@@ -12,8 +13,10 @@ export interface NodeTarget {
   readonly certificateSha256: string | undefined;
   /** Whether it is reached on this machine's loopback, where nobody else can answer for it. */
   readonly isLocal: boolean;
-  /** Which node it is, for people. */
-  readonly title: string;
+  /** Which node it is, for people: in several lengths, the longest first. */
+  readonly titles: readonly string[];
+  /** The node as its file says, where it has one. */
+  readonly running: RunningNode | undefined;
 }
 
 // What is below is a place in the list and not a port: those ports are for the system's services.
@@ -49,10 +52,7 @@ export function findNode(
 
 function firstOf(running: readonly RunningNode[], programName: string): NodeTarget {
   const [first] = running;
-  if (first !== undefined) {
-    const others = running.length - 1;
-    return targetOf(first, others === 0 ? "" : `, the first of ${running.length} here: --node chooses another`);
-  }
+  if (first !== undefined) return targetOf(first, running.length);
   throw new CliError(
     `no node of yours runs on this machine; start one with "${programName} start", or name one with --node`,
   );
@@ -77,11 +77,25 @@ function addressed(url: URL, running: readonly RunningNode[]): NodeTarget {
 }
 
 function unlisted(url: URL): NodeTarget {
-  return { url: url.origin, certificateSha256: undefined, isLocal: isLocal(url), title: `Node at ${url.origin}` };
+  return {
+    url: url.origin,
+    certificateSha256: undefined,
+    isLocal: isLocal(url),
+    titles: [`Node at ${url.origin}`],
+    running: undefined,
+  };
 }
 
-function targetOf({ id, port, url, certificateSha256 }: RunningNode, remark = ""): NodeTarget {
-  return { url, certificateSha256, isLocal: isLocal(new URL(url)), title: `Node ${id} on port ${port}${remark}` };
+/** @param amongst how many it is the first of; 1 where it was named */
+function targetOf(running: RunningNode, amongst = 1): NodeTarget {
+  const { id, port, url, certificateSha256 } = running;
+  const remark = amongst === 1 ? "" : `, the first of ${amongst} here: --node chooses another`;
+  const titles = [
+    `Node ${id} on port ${port}${remark}`,
+    `Node ${shortId(id)} on port ${port}${remark}`,
+    `Node ${shortId(id)} on port ${port}${amongst === 1 ? "" : ` (of ${amongst}: --node)`}`,
+  ];
+  return { url, certificateSha256, isLocal: isLocal(new URL(url)), titles, running };
 }
 
 function isLocal({ hostname }: URL): boolean {

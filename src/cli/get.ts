@@ -1,4 +1,5 @@
 // `dswarm get`: gets a value from the DHT.
+import { writeFile } from "node:fs/promises";
 import type { Record as DhtRecord } from "../../gen/dswarm/v1/dht_pb.ts";
 import { GetValueResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
@@ -6,25 +7,33 @@ import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { printable } from "./text.ts";
 
-/** Shows the value under a key: its bytes alone, where the output is no terminal. Returns the exit code. */
-export async function get(key: string, flags: AskFlags, context: Context): Promise<number> {
-  const { record } = await askNode(
-    flags,
-    context,
-    GetValueResponseSchema,
-    (client, options) => client.getValue({ key }, options),
-    () => [],
-    false,
-  );
-  if (flags.json !== true) context.stdout.line(textOf(record));
+/** The flags of `get`. */
+export interface GetFlags extends AskFlags {
+  readonly out?: string;
+}
+
+/** Shows the value under a key, or writes its bytes where they are wanted. Returns the exit code. */
+export async function get(key: string, { out, ...flags }: GetFlags, context: Context): Promise<number> {
+  const { record } = await askNode(flags, context, {
+    schema: GetValueResponseSchema,
+    ask: (client, options) => client.getValue({ key }, options),
+    show: () => [],
+    titled: false,
+  });
+  const value = valueOf(record);
+  if (out === "-" && !flags.json) process.stdout.write(value);
+  else if (out !== undefined && out !== "-") await writeFile(out, value);
+  else if (!flags.json) context.stdout.line(textOf(value));
   return exitCodes.ok;
 }
 
-/** Text where it is, base64 where it is not. */
-function textOf(record: DhtRecord | undefined): string {
+function valueOf(record: DhtRecord | undefined): Uint8Array {
   const kind = record?.kind;
-  if (kind?.case !== "immutable" && kind?.case !== "mutable") return "";
-  const { value } = kind.value;
+  return kind?.case === "immutable" || kind?.case === "mutable" ? kind.value.value : new Uint8Array();
+}
+
+/** Text where it is, base64 where it is not. */
+function textOf(value: Uint8Array): string {
   try {
     return printable(new TextDecoder("utf-8", { fatal: true }).decode(value));
   } catch {

@@ -8,16 +8,15 @@ import { counted } from "./text.ts";
 
 /** Shows the nodes closest to a key or a node. Returns the exit code. */
 export async function lookup(key: string, flags: AskFlags, context: Context): Promise<number> {
-  const { closest } = await askNode(
-    flags,
-    context,
-    LookupResponseSchema,
-    (client, options) => client.lookup({ key }, options),
-    (answer) => {
+  const { stdout } = context;
+  const { closest } = await askNode(flags, context, {
+    schema: LookupResponseSchema,
+    ask: (client, options) => client.lookup({ key }, options),
+    show: (answer) => {
       const { hops, queries, failures, elapsedMs } = answer;
       const how = `${counted(queries, "query", "queries")}, ${failures} failed, ${counted(hops, "hop")}, ${elapsedMs} ms`;
-      return [...foundNodeLines(answer.closest, "node"), context.stdout.paint("dim", how)];
+      return [...foundNodeLines(answer.closest, "node", stdout), stdout.paint("dim", how)];
     },
-  );
+  });
   return closest.length > 0 ? exitCodes.ok : exitCodes.failure;
 }

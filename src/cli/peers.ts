@@ -1,43 +1,44 @@
 // `dswarm peers`: shows the peers that a running node knows.
-import { toJsonString } from "@bufbuild/protobuf";
 import { ListPeersResponseSchema, type Peer, PeerSource } from "../../gen/dswarm/v1/node_pb.ts";
-import { callNode } from "./api-client.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { findNode } from "./find-node.ts";
-import { RuntimeFiles } from "./runtime-files.ts";
-import { alignColumns, counted, printable, seconds } from "./text.ts";
+import { type Cell, type Column, tableLines } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+import { counted, duration, printable } from "./text.ts";
 
 /** The flags of `peers`. */
-export interface PeersFlags {
-  readonly node?: string;
+export interface PeersFlags extends AskFlags {
   readonly limit: number;
-  readonly json?: boolean;
 }
-
-const timeoutMs = 10_000;
 
 const sources: Readonly<Partial<Record<PeerSource, string>>> = {
   [PeerSource.ANNOUNCE]: "announce",
   [PeerSource.BOOTSTRAP]: "bootstrap",
   [PeerSource.INBOUND]: "its call",
 };
+const columns: readonly Column[] = [
+  { head: "PEER", cut: "id" },
+  { head: "ADDRESS", cut: "text" },
+  { head: "BITS", right: true },
+  { head: "LINK", drop: 1 },
+  { head: "PING MS", right: true },
+  { head: "HEARD", right: true, drop: 2 },
+  { head: "FOUND BY", drop: 3 },
+];
 
 /** Shows the peers of a node. Returns the exit code. */
-export async function peers({ node, limit, json }: PeersFlags, { stdout, programName }: Context): Promise<number> {
-  const target = findNode(node, RuntimeFiles.open().list(), programName);
-  const answer = await callNode(target, (client) => client.listPeers({ limit }, { timeoutMs }));
-  if (json) {
-    stdout.line(toJsonString(ListPeersResponseSchema, answer, { alwaysEmitImplicit: true }));
-    return exitCodes.ok;
-  }
-  stdout.line(stdout.paint("dim", target.title));
-  for (const line of peerLines(answer.peers)) stdout.line(line);
+export async function peers({ limit, ...flags }: PeersFlags, context: Context): Promise<number> {
+  await askNode(flags, context, {
+    schema: ListPeersResponseSchema,
+    ask: (client, options) => client.listPeers({ limit }, options),
+    show: (answer) => peerLines(answer.peers, context.stdout),
+  });
   return exitCodes.ok;
 }
 
 /** The table that `peers` prints. */
-export function peerLines(known: readonly Peer[]): string[] {
+export function peerLines(known: readonly Peer[], terminal: Pick<Terminal, "columns" | "paint">): string[] {
   if (known.length === 0) return ["No peers are known yet."];
   const rows = known.map((peer) => [
     printable(peer.id),
@@ -45,14 +46,13 @@ export function peerLines(known: readonly Peer[]): string[] {
     `${peer.sharedBits}`,
     linkOf(peer),
     peer.rttMs === undefined ? "-" : peer.rttMs.toFixed(2),
-    `${seconds(peer.lastHeardMs)} ago`,
+    `${duration(peer.lastHeardMs)} ago`,
     sources[peer.source] ?? "-",
   ]);
-  const head = ["PEER", "ADDRESS", "SHARED BITS", "LINK", "PING MS", "HEARD", "FOUND BY"];
-  return [...alignColumns([head, ...rows]), counted(known.length, "peer")];
+  return [...tableLines(columns, rows, terminal), terminal.paint("dim", counted(known.length, "peer"))];
 }
 
-function linkOf({ connected, verified }: Peer): string {
-  if (connected) return "open";
+function linkOf({ connected, verified }: Peer): Cell {
+  if (connected) return { text: "open", style: "green" };
   return verified ? "closed" : "none";
 }

@@ -8,20 +8,23 @@ import { addBuckets } from "./commands/buckets.ts";
 import { addGet } from "./commands/get.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addLookup } from "./commands/lookup.ts";
+import { addLs } from "./commands/ls.ts";
 import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
 import { addProvide, addProviders } from "./commands/provide.ts";
 import { addPut } from "./commands/put.ts";
 import { addSim } from "./commands/sim.ts";
 import { addStart } from "./commands/start.ts";
+import { addStatus } from "./commands/status.ts";
 import { addSwarm } from "./commands/swarm.ts";
 import { addDelete, addUpdate } from "./commands/update.ts";
 import type { Context } from "./context.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** The commands as `--help` shows them: what they are about, and in which order. */
 const groups: Readonly<Record<string, readonly AddCommand[]>> = {
   "Run nodes:": [addStart, addSwarm],
-  "Ask a running node:": [addPing, addPeers, addBuckets],
+  "Ask a running node:": [addLs, addStatus, addPing, addPeers, addBuckets],
   "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup],
   "Without a running node:": [addSim, addKeygen],
 };
@@ -38,11 +41,12 @@ Exit codes:
  * with, or with CommanderError when there is no command to run.
  */
 export function createProgram(context: Context): Command {
-  const { programName } = context;
+  const { programName, stdout, stderr } = context;
   const program = new Command(programName)
     .description("Typed RPC between peers named by their public keys, and a Kademlia DHT to play with on one machine.")
     .version(version)
     .exitOverride()
+    .configureOutput({ getOutHelpWidth: () => helpWidth(stdout), getErrHelpWidth: () => helpWidth(stderr) })
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", `${exitCodeHelp}\n\nMore on a command: ${programName} help COMMAND`)
     .showHelpAfterError(`For help: ${programName} --help`);
@@ -51,4 +55,9 @@ export function createProgram(context: Context): Command {
     for (const add of commands) add(program, context);
   }
   return program;
+}
+
+// Longer lines are hard to read, and where there is no terminal the help is the same everywhere.
+function helpWidth({ columns }: Terminal): number {
+  return Number.isFinite(columns) ? Math.min(columns, 120) : 80;
 }

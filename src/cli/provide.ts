@@ -8,7 +8,9 @@ import {
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { alignColumns, counted, printable } from "./text.ts";
+import { type Column, tableLines } from "./table.ts";
+import type { Terminal } from "./terminal.ts";
+import { counted, printable } from "./text.ts";
 
 /** The flags of `provide` and `providers`. */
 export interface ProvideFlags extends AskFlags {
@@ -20,21 +22,17 @@ export interface ProvideFlags extends AskFlags {
 export async function provide(key: string | undefined, flags: ProvideFlags, context: Context): Promise<number> {
   const request = requestOf(key, flags);
   if (flags.stop) {
-    await askNode(
-      flags,
-      context,
-      UnprovideResponseSchema,
-      (client, options) => client.unprovide(request, options),
-      (answer) => [answer.key],
-    );
+    await askNode(flags, context, {
+      schema: UnprovideResponseSchema,
+      ask: (client, options) => client.unprovide(request, options),
+      show: (answer) => [answer.key],
+    });
   } else {
-    await askNode(
-      flags,
-      context,
-      ProvideResponseSchema,
-      (client, options) => client.provide(request, options),
-      (answer) => [answer.key, context.stdout.paint("dim", `known to ${counted(answer.replicas, "node")}`)],
-    );
+    await askNode(flags, context, {
+      schema: ProvideResponseSchema,
+      ask: (client, options) => client.provide(request, options),
+      show: ({ key: shown, replicas }) => [shown, context.stdout.paint("dim", `known to ${counted(replicas, "node")}`)],
+    });
   }
   return exitCodes.ok;
 }
@@ -42,21 +40,27 @@ export async function provide(key: string | undefined, flags: ProvideFlags, cont
 /** Shows who provides something. Returns the exit code. */
 export async function providers(key: string | undefined, flags: ProvideFlags, context: Context): Promise<number> {
   const request = requestOf(key, flags);
-  const { providers: found } = await askNode(
-    flags,
-    context,
-    FindProvidersResponseSchema,
-    (client, options) => client.findProviders(request, options),
-    (answer) => foundNodeLines(answer.providers, "provider"),
-  );
+  const { providers: found } = await askNode(flags, context, {
+    schema: FindProvidersResponseSchema,
+    ask: (client, options) => client.findProviders(request, options),
+    show: (answer) => foundNodeLines(answer.providers, "provider", context.stdout),
+  });
   return found.length > 0 ? exitCodes.ok : exitCodes.failure;
 }
 
 /** The table of nodes that were found. */
-export function foundNodeLines(nodes: readonly FoundNode[], noun: string): string[] {
+export function foundNodeLines(
+  nodes: readonly FoundNode[],
+  noun: string,
+  terminal: Pick<Terminal, "columns" | "paint">,
+): string[] {
   if (nodes.length === 0) return [`No ${noun} is found.`];
+  const columns: readonly Column[] = [
+    { head: noun.toUpperCase(), cut: "id" },
+    { head: "ADDRESS", cut: "text" },
+  ];
   const rows = nodes.map(({ id, addresses }) => [printable(id), printable(addresses.join(" "))]);
-  return [...alignColumns([[noun.toUpperCase(), "ADDRESS"], ...rows]), counted(nodes.length, noun)];
+  return [...tableLines(columns, rows, terminal), terminal.paint("dim", counted(nodes.length, noun))];
 }
 
 function requestOf(

@@ -9,12 +9,10 @@ import { valueOf } from "./value-argument.ts";
 /** Lets a node publish a value. Returns the exit code. */
 export async function put(text: string, flags: AskFlags, context: Context): Promise<number> {
   const value = await valueOf(text);
-  await askNode(
-    flags,
-    context,
-    PutValueResponseSchema,
-    (client, options) => client.putValue({ value }, options),
-    ({ key, replicas }) => [key, context.stdout.paint("dim", `kept by ${counted(replicas, "node")}`)],
-  );
+  await askNode(flags, context, {
+    schema: PutValueResponseSchema,
+    ask: (client, options) => client.putValue({ value }, options),
+    show: ({ key, replicas }) => [key, context.stdout.paint("dim", `kept by ${counted(replicas, "node")}`)],
+  });
   return exitCodes.ok;
 }

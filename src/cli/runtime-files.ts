@@ -68,7 +68,7 @@ export class RuntimeFiles {
    * @throws Error of the file system
    */
   add(node: RunningNode): () => void {
-    const path = join(this.directory, `${node.pid}-${node.port}.json`);
+    const path = join(this.directory, fileName(node.pid, node.port));
     // Under its name only when it is whole: others may be reading.
     const draft = `${path}.draft`;
     rmSync(draft, { force: true });
@@ -82,9 +82,18 @@ export class RuntimeFiles {
     };
   }
 
+  /** Removes the file of a node that is gone though a process has its number. */
+  remove({ pid, port }: RunningNode): void {
+    rmSync(join(this.directory, fileName(pid, port)), { force: true });
+  }
+
   #removeAll(): void {
     for (const path of this.#own) rmSync(path, { force: true });
   }
+}
+
+function fileName(pid: number, port: number): string {
+  return `${pid}-${port}.json`;
 }
 
 /** Makes the directory where it is missing, and makes sure that nobody else can put files into it. */

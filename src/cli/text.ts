@@ -15,9 +15,31 @@ export function shortId(id: string): string {
   return id.slice(0, shortIdChars);
 }
 
+/** The characters of ids that tell them apart, and at least as many as `shortId` has. */
+export function shortestId(ids: readonly string[]): number {
+  const distinct = new Set(ids);
+  let length = shortIdChars;
+  while (new Set([...distinct].map((id) => id.slice(0, length))).size < distinct.size) length += 1;
+  return length;
+}
+
 /** Milliseconds as seconds: "1.2 s". */
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
+}
+
+const spans = [
+  [1000, "s"],
+  [60_000, "min"],
+  [3_600_000, "h"],
+  [86_400_000, "d"],
+] as const;
+
+/** Milliseconds in the unit that says it shortest: "0.4 s", "12 s", "3.5 min", "20 h", "12 d". */
+export function duration(ms: number): string {
+  const [unitMs, unit] = spans.findLast(([least]) => ms >= least) ?? spans[0];
+  const value = ms / unitMs;
+  return `${value < 10 ? value.toFixed(1) : Math.floor(value)} ${unit}`;
 }
 
 /** "1 node", "2 nodes". */
@@ -43,6 +65,14 @@ export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) =>
     row.map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i] ?? 0))).join("  "),
   );
+}
+
+/**
+ * The first of several texts that a terminal has room for, or the last.
+ * @param texts at least one, the longest first
+ */
+export function fitting(texts: readonly string[], columns: number): string {
+  return texts.find(({ length }) => length <= columns) ?? texts.at(-1) ?? "";
 }
 
 /** How a process ended: "was ended by SIGKILL", "ended with exit code 1". */

@@ -21,25 +21,21 @@ interface Updated {
 /** Lets a node update its value. Returns the exit code. */
 export async function update(text: string, flags: UpdateFlags, context: Context): Promise<number> {
   const value = await valueOf(text);
-  await askNode(
-    flags,
-    context,
-    UpdateValueResponseSchema,
-    (client, options) => client.updateValue({ value, ...requestOf(flags) }, options),
-    (answer) => shown(answer, context),
-  );
+  await askNode(flags, context, {
+    schema: UpdateValueResponseSchema,
+    ask: (client, options) => client.updateValue({ value, ...requestOf(flags) }, options),
+    show: (answer) => shown(answer, context),
+  });
   return exitCodes.ok;
 }
 
 /** Lets a node delete its value. Returns the exit code. */
 export async function deleteValue(flags: UpdateFlags, context: Context): Promise<number> {
-  await askNode(
-    flags,
-    context,
-    DeleteValueResponseSchema,
-    (client, options) => client.deleteValue(requestOf(flags), options),
-    (answer) => shown(answer, context),
-  );
+  await askNode(flags, context, {
+    schema: DeleteValueResponseSchema,
+    ask: (client, options) => client.deleteValue(requestOf(flags), options),
+    show: (answer) => shown(answer, context),
+  });
   return exitCodes.ok;
 }
 

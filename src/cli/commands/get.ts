@@ -1,5 +1,5 @@
 // `dswarm get`: its words and flags.
-import type { AskFlags } from "../ask-node.ts";
+import type { GetFlags } from "../get.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
 
@@ -11,5 +11,8 @@ export const addGet: AddCommand = (program, context) =>
     examples: [
       "get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
       "get 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 --json",
+      "get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=' --out picture.png",
     ],
-  }).action((key: string, flags: AskFlags) => run(import("../get.ts").then(({ get }) => get(key, flags, context))));
+  })
+    .option("-o, --out <file>", "write the bytes of the value to a file; - is standard output")
+    .action((key: string, flags: GetFlags) => run(import("../get.ts").then(({ get }) => get(key, flags, context))));

@@ -8,14 +8,14 @@ import { addClientCommand } from "./client-command.ts";
 /** Adds `ping`. */
 export const addPing: AddCommand = (program, context) =>
   void addClientCommand(program, context, {
-    usage: "ping [id...]",
+    usage: "ping [peer...]",
     description: "Let a running node ping its closest peers, or those named.",
-    examples: ["ping", "ping --node 3 --count 20", "ping @yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE="],
+    examples: ["ping", "ping --node 3 --count 20", "ping @yyHmJUZRN 2"],
   })
     .addOption(new Option("-c, --count <count>", "how many of the closest").argParser(wholeNumber(1, 20)).default(3))
     .addOption(
       new Option("-t, --timeout <ms>", "time for each ping").argParser(wholeNumber(1, 60_000)).default(3000, "3000 ms"),
     )
-    .action((ids: readonly string[], flags: PingFlags) =>
-      run(import("../ping.ts").then(({ ping }) => ping(ids, flags, context))),
+    .action((peers: readonly string[], flags: PingFlags) =>
+      run(import("../ping.ts").then(({ ping }) => ping(peers, flags, context))),
     );

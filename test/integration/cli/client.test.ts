@@ -1,7 +1,7 @@
 // `ping` and `peers` against running nodes.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { suite, type TestContext, test } from "node:test";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
@@ -75,7 +75,7 @@ suite("client", { concurrency: 3 }, () => {
     const { code, stdout, stderr } = await rig.result(["peers"]);
     assert.deepEqual([code, stderr], [0, ""]);
     const [, head, row, count, ...rest] = stdout.split("\n");
-    assert.match(head ?? "", /^PEER +ADDRESS +SHARED BITS +LINK +PING MS +HEARD +FOUND BY$/);
+    assert.match(head ?? "", /^PEER +ADDRESS +BITS +LINK +PING MS +HEARD +FOUND BY$/);
     const cells = (row ?? "").split(/ {2,}/);
     assert.deepEqual(
       [cells[0], cells[1], cells[3], cells[6]],
@@ -103,7 +103,7 @@ suite("client", { concurrency: 3 }, () => {
     const { run } = await rig.startNode("--no-discovery");
     await run.stop("SIGKILL");
     assert.equal(rig.runtimeFiles().length, 1);
-    for (const command of ["ping", "peers"]) {
+    for (const command of ["ping", "peers", "status"]) {
       const { code, stdout, stderr } = await rig.result([command]);
       assert.deepEqual([code, stdout], [1, ""]);
       assert.match(
@@ -178,6 +178,87 @@ suite("client", { concurrency: 3 }, () => {
     assert.equal(nobody.code, 1);
     assert.equal(nobody.stderr, `dswarm: https://localhost:${port}: nothing listens there\n`);
   });
+
+  test("ls shows the nodes that run here, and removes the files of those that are gone", async (t) => {
+    const { rig, a, b } = await pair(t);
+    const table = await rig.result(["ls"]);
+    assert.deepEqual([table.code, table.stderr], [0, ""]);
+    const [head, ...lines] = table.stdout.split("\n").map((line) => line.trim().split(/ {2,}/));
+    assert.deepEqual(head, ["#", "NODE", "PORT", "PID", "NETWORK", "PEERS", "RECORDS", "UP"]);
+    assert.deepEqual(
+      lines.slice(0, 2).map((cells) => cells.slice(0, 6)),
+      [a, b].map(({ run, node }, i) => [`${i + 1}`, node.id, `${node.port}`, `${run.pid}`, "dev", "1"]),
+    );
+    await b.run.stop("SIGKILL");
+    // Its number has gone to a process that lives.
+    const path = rig.runtimeFiles().find((name) => name.includes(`/${b.run.pid}-`)) ?? "";
+    const moved = path.replace(`/${b.run.pid}-`, `/${process.pid}-`);
+    renameSync(path, moved);
+    writeFileSync(moved, readFileSync(moved, "utf8").replace(`"pid":${b.run.pid}`, `"pid":${process.pid}`));
+    const json = await rig.result(["ls", "--json"]);
+    assert.deepEqual([json.code, json.stderr], [0, ""]);
+    const { id, port, ok, network, peers } = JSON.parse(json.stdout);
+    assert.deepEqual([id, port, ok, network], [a.node.id, a.node.port, true, "dev"]);
+    assert.equal(typeof peers, "number");
+    assert.equal(rig.runtimeFiles().length, 1);
+    await a.run.stop();
+    const none = await rig.result(["ls"]);
+    assert.equal(none.code, 0);
+    assert.match(none.stdout, /^No node of yours runs on this machine\. To start one: .* start\n$/);
+  });
+
+  test("the file of a first node that is gone does not stand in the way of the second", async (t) => {
+    const { rig, a, b } = await pair(t);
+    await a.run.stop("SIGKILL");
+    const path = rig.runtimeFiles().find((name) => name.includes(`/${a.run.pid}-`)) ?? "";
+    const moved = path.replace(`/${a.run.pid}-`, `/${process.pid}-`);
+    renameSync(path, moved);
+    writeFileSync(moved, readFileSync(moved, "utf8").replace(`"pid":${a.run.pid}`, `"pid":${process.pid}`));
+    const { code, stdout, stderr } = await rig.result(["status", "--json"]);
+    assert.deepEqual([code, stderr, JSON.parse(stdout).id], [0, "", b.node.id]);
+    assert.equal(rig.runtimeFiles().length, 1);
+  });
+
+  test("status shows who the node is, and its counters", async (t) => {
+    const { rig, a } = await pair(t);
+    const { code, stdout, stderr } = await rig.result(["status", "--counters"]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    for (const text of [`id           ${a.node.id}\n`, a.node.address, "\nnetwork      dev\n", "\nCOUNT  OF\n"]) {
+      assert.ok(stdout.includes(text), `${text} in ${stdout}`);
+    }
+    assert.match(stdout, /\n +\d+ {2}api\.requests\n/);
+  });
+
+  test("a peer is named by the first characters of its id, or its number", async (t) => {
+    const { rig, b } = await pair(t);
+    const { id } = b.node;
+    const base64url = id.slice(1, 9).replaceAll("+", "-").replaceAll("/", "_");
+    for (const name of [id.slice(0, 9), base64url, "2"]) {
+      const { stdout } = await rig.result(["ping", "--json", name]);
+      assert.equal(JSON.parse(stdout).results[0].id, id, name);
+    }
+    const unknown = await rig.result(["ping", "@0000zzzz"]);
+    assert.equal(unknown.code, 1);
+    assert.match(
+      unknown.stderr,
+      /^dswarm: @0000zzzz: no peer that the node knows has such an id; "peers" lists them\n$/,
+    );
+    const missing = await rig.result(["ping", "3"]);
+    assert.match(missing.stderr, /^dswarm: 3: 2 nodes of yours run on this machine; "ls" lists them\n$/);
+  });
+
+  for (const columns of [60, 80, 140]) {
+    test(`on a terminal of ${columns} columns no line is wider`, async (t) => {
+      const { rig, b } = await pair(t);
+      for (const args of [["ls"], ["ping"], ["peers"], ["buckets"], ["lookup", b.node.id]]) {
+        const { code, stdout } = await rig.result(args, { COLUMNS: `${columns}` });
+        assert.equal(code, 0, args.join(" "));
+        for (const line of stdout.split("\n")) assert.ok(line.length <= columns, `${args.join(" ")}: ${line}`);
+        const json = await rig.result([...args, "--json"], { COLUMNS: `${columns}` });
+        assert.ok(json.stdout.includes(b.node.id) || args[0] === "buckets", json.stdout);
+      }
+    });
+  }
 
   test("a reader that has gone is no failure", async (t) => {
     const { rig } = await pair(t);

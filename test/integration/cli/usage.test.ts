@@ -44,7 +44,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["swarm", "--nodes", "3", "--port", "65534"], /--port 65534: 3 nodes from there on need 65533 at most/],
   [["swarm", "--no-discovery"], /add --bootstrap ADDRESS/],
   [["ping", "--count", "21"], /Give a whole number from 1 to 20\./],
-  [["ping", "@short"], /@short: not a valid node id/],
+  [["ping", "@sh"], /@sh: not a valid node id/],
   [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a port, https:\/\/HOST:PORT/],
   [["peers", "extra"], /too many arguments for 'peers'/],
   [["keygen", "--print-secret"], /unknown option '--print-secret'/],

@@ -22,8 +22,8 @@ function find(
 
 test("without a selector it is the first", () => {
   assert.deepEqual(find(undefined), ["https://localhost:4001", running[0]?.certificateSha256, true]);
-  assert.equal(findNode(undefined, running.slice(0, 1), "dswarm").title, "Node @4001 on port 4001");
-  assert.match(findNode(undefined, running, "dswarm").title, /the first of 4 here: --node chooses another$/);
+  assert.equal(findNode(undefined, running.slice(0, 1), "dswarm").titles[0], "Node @4001 on port 4001");
+  assert.match(findNode(undefined, running, "dswarm").titles[0] ?? "", /the first of 4 here: --node chooses another$/);
 });
 
 test("a number is the port of a node that runs here, then a place in the list, then any port", () => {

@@ -8,10 +8,11 @@ export interface RecordedTerminal extends Terminal {
 }
 
 /** Makes a terminal without styles. */
-export function recordedTerminal(): RecordedTerminal {
+export function recordedTerminal(columns = Number.POSITIVE_INFINITY): RecordedTerminal {
   let lines: string[] = [];
   return {
     line: (text = "") => void lines.push(text),
+    columns,
     paint: (_style, text) => text,
     takeLines() {
       const taken = lines;

@@ -39,12 +39,12 @@ test("peers shows where each is, how close, and whether it was proven", () => {
     create(PeerSchema, { id: "@b\u0007", verified: true, source: PeerSource.INBOUND }),
     create(PeerSchema, { id: "@c", source: PeerSource.BOOTSTRAP }),
   ];
-  assert.deepEqual(peerLines(known), [
-    "PEER  ADDRESS         SHARED BITS  LINK    PING MS  HEARD      FOUND BY",
-    "@a    127.0.0.1:4001  12           open    0.50     1.2 s ago  announce",
-    "@b\ufffd   -               0            closed  -        0.0 s ago  its call",
-    "@c    -               0            none    -        0.0 s ago  bootstrap",
+  assert.deepEqual(peerLines(known, terminal), [
+    "PEER  ADDRESS         BITS  LINK    PING MS      HEARD  FOUND BY",
+    "@a    127.0.0.1:4001    12  open       0.50  1.2 s ago  announce",
+    "@b\ufffd   -                  0  closed        -  0.0 s ago  its call",
+    "@c    -                  0  none          -  0.0 s ago  bootstrap",
     "3 peers",
   ]);
-  assert.deepEqual(peerLines([]), ["No peers are known yet."]);
+  assert.deepEqual(peerLines([], terminal), ["No peers are known yet."]);
 });

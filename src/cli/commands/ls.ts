@@ -1,0 +1,13 @@
+// `dswarm ls`: its words and flags.
+import type { LsFlags } from "../ls.ts";
+import { type AddCommand, addCommand, run } from "./add-command.ts";
+
+/** Adds `ls`. */
+export const addLs: AddCommand = (program, context) =>
+  void addCommand(program, context, {
+    usage: "ls",
+    description: "List your nodes that run on this machine, with the numbers that --node takes.",
+    examples: ["ls", "ls --json | jq .url"],
+  })
+    .option("--json", "print one JSON object a line for each node")
+    .action((flags: LsFlags) => run(import("../ls.ts").then(({ ls }) => ls(flags, context))));
