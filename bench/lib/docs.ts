@@ -9,7 +9,7 @@ const path = new URL("../../docs/performance.md", import.meta.url);
 
 /**
  * Replaces a block.
- * @param name of the markers: "rpc", "startup" or "swarm"
+ * @param name of the markers: "rpc", "startup", "swarm" or "dht"
  * @throws Error where the markers are not there
  */
 export function writeDocs(name: string, markdown: string): void {

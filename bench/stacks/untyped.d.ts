@@ -17,6 +17,9 @@ declare module "hyperdht" {
       firewalled?: boolean;
     });
     static keyPair(): DhtKeyPair;
+    readonly table: { toArray(): readonly unknown[] };
+    immutablePut(value: Buffer): Promise<{ readonly hash: Buffer }>;
+    immutableGet(target: Buffer): Promise<{ readonly value: Buffer } | null>;
     fullyBootstrapped(): Promise<void>;
     address(): { host: string; port: number };
     createServer(onConnection: (stream: DhtStream) => void): { listen(keyPair: DhtKeyPair): Promise<void> };

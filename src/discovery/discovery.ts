@@ -48,8 +48,11 @@ export interface Discovery extends AsyncDisposable {
    * @throws RangeError for content that cannot be announced
    */
   update(content: AnnouncedContent): void;
-  /** Takes leave, twice in case one is lost, and ends. No callback comes any more. Calling it again does nothing more. */
-  close(): Promise<void>;
+  /**
+   * Takes leave, twice in case one is lost, unless `takeLeave` is false; and ends. No callback comes any more. Calling it again does
+   * nothing more.
+   */
+  close(options?: { readonly takeLeave?: boolean }): Promise<void>;
 }
 
 /**
@@ -137,17 +140,19 @@ class SharedDiscovery implements Discovery {
     this.#announcer.announceNow();
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  close({ takeLeave = true }: { readonly takeLeave?: boolean } = {}): Promise<void> {
+    this.#closing ??= this.#close(takeLeave);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(takeLeave: boolean): Promise<void> {
     this.#announcer.close();
     this.#membership.leave();
-    this.#identity.change({ leaving: true });
-    await this.#shared.multicast.send(this.#identity.packet);
-    await this.#shared.multicast.send(this.#identity.packet);
+    if (takeLeave) {
+      this.#identity.change({ leaving: true });
+      await this.#shared.multicast.send(this.#identity.packet);
+      await this.#shared.multicast.send(this.#identity.packet);
+    }
     await this.#shared.release();
   }
 

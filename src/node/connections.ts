@@ -101,6 +101,13 @@ export class Connections {
     await Promise.all(ends);
   }
 
+  /** Ends all at once: calls in flight fail, and peers see their connection break. */
+  abort(): void {
+    const reason = new DswarmError("node_closed");
+    this.#closing.abort(reason);
+    for (const { open } of this.#peerings.values()) for (const connection of open) connection.abort(reason);
+  }
+
   #usable(key: string): RpcConnection | undefined {
     const current = this.#peerings.get(key)?.current;
     return current?.usable === true ? current : undefined;

@@ -155,6 +155,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #stopHeard: (() => void) | undefined;
   #bootstrap: Bootstrap | undefined;
   #port = 0;
+  #isAborted = false;
 
   /** Not for use outside: call `startNode`. */
   constructor({ config, keys, certificate, bindHost, lifetime, counters, store }: NodeParts) {
@@ -329,6 +330,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return this.#lifetime.close();
   }
 
+  /**
+   * Ends at once, as when the process is killed: calls in flight fail, peers are told nothing, and nothing is handed over to them.
+   * Resolves when the port and the data directory are free. Idempotent.
+   */
+  abort(): Promise<void> {
+    this.#isAborted = true;
+    this.#connections.abort();
+    return this.#lifetime.close();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -370,7 +381,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const { dht, config } = this;
     this.#lifetime.onClose(() => {
       this.#stopHeard?.();
-      return dht.close({ handOver: true });
+      return dht.close({ handOver: !this.#isAborted });
     });
     dht.start();
     if (config.dataDir === undefined) return;
@@ -435,7 +446,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       onLeave: (id, reason) => this.#onLeave(id, reason),
     });
     this.#lastHeardMs = (id) => discovery.lastHeardMs(id);
-    this.#lifetime.onClose(() => discovery.close());
+    this.#lifetime.onClose(() => discovery.close({ takeLeave: !this.#isAborted }));
   }
 
   #lastHeardMs: (id: NodeId) => number | undefined = () => undefined;

@@ -40,6 +40,32 @@ test("await using closes a node", async () => {
   await assertGone(left);
 });
 
+test("a node that is aborted tells nobody: its connections break off, and its port is free", async (t) => {
+  const options = await testNetwork({ intervalMs: 60_000 });
+  const peer = await startNode(t, options);
+  const node = await createNode(options);
+  await allAcquainted([peer, node]);
+  await node.ping(peer.id);
+  const lost: unknown[] = [];
+  peer.on("peerLost", (id) => lost.push(id));
+  const broken = once(peer, "disconnected");
+  const aborting = node.abort();
+  const [id, reason] = await broken;
+  assert.equal(String(id), node.id.toString());
+  assert.equal(reason.code, "link_truncated");
+  await aborting;
+  await node.abort();
+  await node.close();
+  await assertGone(node);
+  // A leave would have come before this one, on the same loopback.
+  const other = await createNode(options);
+  await allAcquainted([peer, other]);
+  await other.close();
+  await until("the leave of the other is heard", () => lost.length > 0);
+  assert.deepEqual(lost.map(String), [other.id.toString()]);
+  assert.notEqual(peer.peers.get(node.id), undefined);
+});
+
 test("peers are told when a node closes, by goodbye, and nobody has anything to complain of", async (t) => {
   const options = await testNetwork({ intervalMs: 60_000 });
   const logs = [new LogKeeper(), new LogKeeper(), new LogKeeper()] as const;
