@@ -1,6 +1,6 @@
 """The box stream: plaintext of one direction in boxes of at most 4096 bytes of body. No input or output here.
 
-    header, 34 bytes: box[key, n](length, 2 bytes big-endian ‖ the body's 16-byte tag)   body: encrypted with n + 1
+header, 34 bytes: box[key, n](length, 2 bytes big-endian ‖ the body's 16-byte tag)   body: encrypted with n + 1
 """
 
 from __future__ import annotations
@@ -57,14 +57,13 @@ class Unboxer(_Direction):
         self.is_ended = False
         """The goodbye has come."""
 
-    def feed(self, data: bytes) -> bytes:
-        """Takes bytes as they came; returns the plaintext of all boxes that are complete.
+    def feed(self, data: bytes, plain: list[bytes]) -> None:
+        """Takes bytes as they came; appends the plaintext of all boxes that are complete, also of those before a fault.
 
-        Raises RpcError ``box_invalid``, ``box_too_large`` or ``box_after_goodbye``.
+        Raises RpcError ``box_invalid``, ``box_too_large`` or ``box_after_goodbye``; not to be used after that.
         """
         buffer = self._pending + data if self._pending else data
         position = 0
-        parts: list[bytes] = []
         while True:
             if self.is_ended:
                 if position < len(buffer):
@@ -79,11 +78,10 @@ class Unboxer(_Direction):
             length, tag = self._header
             if len(buffer) - position < length:
                 break
-            parts.append(self._open(tag + buffer[position : position + length]))
+            plain.append(self._open(tag + buffer[position : position + length]))
             position += length
             self._header = None
         self._pending = buffer[position:]
-        return b"".join(parts)
 
     def _open_header(self, box: bytes) -> tuple[int, bytes] | None:
         header = self._open(box)

@@ -1,22 +1,24 @@
 """Secret Handshake, version 1: what each end sends and checks. No input or output here.
 
-    dialer    hello (64) ─►       ◄─ hello (64)    listener
-              auth (112) ─►       ◄─ accept (80)
+dialer    hello (64) ─►       ◄─ hello (64)    listener
+          auth (112) ─►       ◄─ accept (80)
 """
 
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from nacl.bindings import (
-    crypto_box_keypair,
     crypto_scalarmult,
+    crypto_scalarmult_base,
     crypto_secretbox_easy,
     crypto_secretbox_open_easy,
     crypto_sign_ed25519_pk_to_curve25519,
     crypto_sign_ed25519_sk_to_curve25519,
+    randombytes,
     sodium_memcmp,
 )
 from nacl.exceptions import CryptoError
@@ -53,6 +55,16 @@ class Secrets:
     receive_nonce: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do after some bytes have come: send something, and go on with the secrets once they are there."""
+
+    send: bytes = b""
+    secrets: Secrets | None = None
+    rest: bytes = field(default=b"", repr=False)
+    """Came behind the handshake: the beginning of the peer's box stream."""
+
+
 def _mac(network_key: bytes, data: bytes) -> bytes:
     # crypto_auth of libsodium: HMAC-SHA-512, its first 32 bytes; not HMAC with SHA-512/256.
     return hmac.digest(network_key, data, "sha512")[:32]
@@ -62,30 +74,57 @@ def _sha256(*parts: bytes) -> bytes:
     return sha256(b"".join(parts)).digest()
 
 
-class _Half:
-    """What both ends do alike."""
+class Handshake(ABC):
+    """One end of a handshake, used once. ``push`` raises RpcError, after which the connection is to be closed."""
 
-    def __init__(self, keys: KeyPair, network_key: bytes) -> None:
+    _expected = HELLO_BYTES
+
+    def __init__(self, keys: KeyPair, network_key: bytes, *, ephemeral_secret: bytes | None = None) -> None:
+        """``ephemeral_secret`` (32 bytes, X25519) is for tests alone: each handshake needs a fresh one."""
         self._keys = keys
         self._network_key = network_key
-        self._public, self._secret = crypto_box_keypair()
+        self._secret = randombytes(32) if ephemeral_secret is None else ephemeral_secret
+        self._public = crypto_scalarmult_base(self._secret)
         self._curve_secret = crypto_sign_ed25519_sk_to_curve25519(keys.secret_key)
+        self._inbox = bytearray()
         self._other = b""
         self._ab = b""
         self._a_identity_b = b""
 
-    def hello(self) -> bytes:
-        """The hello, 64 bytes: the MAC of the ephemeral key under the network key, and the ephemeral key."""
+    @abstractmethod
+    def start(self) -> bytes:
+        """What to send before anything has come."""
+
+    @abstractmethod
+    def _take(self, message: bytes, rest: bytes) -> Step:
+        """Takes a whole message, and what came behind it."""
+
+    def push(self, data: bytes) -> Step:
+        """Takes bytes, however they are split. Not to be called after the secrets or an error."""
+        missing = self._expected - len(self._inbox)
+        self._inbox += data[:missing]
+        if len(self._inbox) < self._expected:
+            return Step()
+        message = bytes(self._inbox)
+        self._inbox.clear()
+        return self._take(message, data[missing:])
+
+    def hang_up(self) -> RpcError:
+        """What it means that the other end closes the connection now."""
+        return fault("handshake_truncated", "the connection ended within the handshake")
+
+    def _hello(self) -> bytes:
         return _mac(self._network_key, self._public) + self._public
 
-    def _take_hello(self, hello: bytes) -> None:
+    def _take_hello(self, hello: bytes, rest: bytes) -> None:
         mac, public = hello[:32], hello[32:]
-        if len(hello) != HELLO_BYTES or not sodium_memcmp(mac, _mac(self._network_key, public)):
-            raise fault("hello_invalid", "the hello is not of this network, or not a hello")
         if (int.from_bytes(public, "little") & (2**255 - 1)) % _P in _SMALL_ORDER_U:
             raise fault("hello_low_order", "the hello carries an ephemeral key of low order")
+        # What follows a hello depends on the answer to it, which has not been sent yet.
+        if rest or not sodium_memcmp(mac, _mac(self._network_key, public)):
+            raise fault("hello_invalid", "the hello is not of this network, or not a hello")
         self._other = public
-        self._ab = crypto_scalarmult(self._secret, public)
+        self._ab = _multiply(self._secret, public)
 
     def _secrets(self, box_key: bytes, remote: NodeId) -> Secrets:
         shared = _sha256(box_key)
@@ -98,25 +137,35 @@ class _Half:
         )
 
 
-class DialerHandshake(_Half):
-    """The dialer's half: ``hello``, ``auth``, ``finish``. Raises RpcError, after which the connection is to be closed."""
+class DialerHandshake(Handshake):
+    """The dialer's end: it knows the listener's key."""
 
-    def __init__(self, keys: KeyPair, network_key: bytes, remote: NodeId) -> None:
-        super().__init__(keys, network_key)
+    def __init__(self, keys: KeyPair, network_key: bytes, remote: NodeId, *, ephemeral_secret: bytes | None = None) -> None:
+        super().__init__(keys, network_key, ephemeral_secret=ephemeral_secret)
         self._remote = remote
         self._proof = b""
 
-    def auth(self, hello: bytes) -> bytes:
-        """Takes the listener's hello (64 bytes); returns who we are, 112 bytes."""
-        self._take_hello(hello)
+    def start(self) -> bytes:
+        return self._hello()
+
+    def hang_up(self) -> RpcError:
+        return super().hang_up() if self._expected == HELLO_BYTES else _refused()
+
+    def _take(self, message: bytes, rest: bytes) -> Step:
+        if self._expected == HELLO_BYTES:
+            self._take_hello(message, rest)
+            self._expected = ACCEPT_BYTES
+            return Step(send=self._auth())
+        return Step(secrets=self._finish(message), rest=rest)
+
+    def _auth(self) -> bytes:
         self._a_identity_b = _multiply(self._secret, _to_curve(self._remote))
         signature = self._keys.sign(self._network_key + self._remote.data + _sha256(self._ab))
         self._proof = signature + self._keys.id.data
         key = _sha256(self._network_key, self._ab, self._a_identity_b)
         return crypto_secretbox_easy(self._proof, _ZERO_NONCE, key)
 
-    def finish(self, accept: bytes) -> Secrets:
-        """Takes the listener's accept (80 bytes)."""
+    def _finish(self, accept: bytes) -> Secrets:
         identity_a_b = _multiply(self._curve_secret, self._other)
         key = _sha256(self._network_key, self._ab, self._a_identity_b, identity_a_b)
         signature = _unbox(accept, key)
@@ -125,15 +174,21 @@ class DialerHandshake(_Half):
         return self._secrets(key, self._remote)
 
 
-class ListenerHandshake(_Half):
-    """The listener's half: ``take_hello``, ``hello``, ``accept``."""
+class ListenerHandshake(Handshake):
+    """The listener's end: it learns the dialer's key."""
 
-    def take_hello(self, hello: bytes) -> None:
-        """Takes the dialer's hello, 64 bytes."""
-        self._take_hello(hello)
+    def start(self) -> bytes:
+        return b""
 
-    def accept(self, auth: bytes) -> tuple[bytes, Secrets]:
-        """Takes the dialer's auth (112 bytes); returns the accept (80 bytes) and what was agreed."""
+    def _take(self, message: bytes, rest: bytes) -> Step:
+        if self._expected == HELLO_BYTES:
+            self._take_hello(message, rest)
+            self._expected = AUTH_BYTES
+            return Step(send=self._hello())
+        accept, secrets = self._accept(message)
+        return Step(send=accept, secrets=secrets, rest=rest)
+
+    def _accept(self, auth: bytes) -> tuple[bytes, Secrets]:
         self._a_identity_b = _multiply(self._curve_secret, self._other)
         proof = _unbox(auth, _sha256(self._network_key, self._ab, self._a_identity_b))
         try:
@@ -142,6 +197,8 @@ class ListenerHandshake(_Half):
             raise _refused() from error
         if not verify(proof[:64], self._network_key + self._keys.id.data + _sha256(self._ab), remote):
             raise _refused()
+        if remote == self._keys.id:
+            raise fault("self_connection", "a node does not connect to itself")
         key = _sha256(self._network_key, self._ab, self._a_identity_b, _multiply(self._secret, _to_curve(remote)))
         signature = self._keys.sign(self._network_key + proof + _sha256(self._ab))
         return crypto_secretbox_easy(signature, _ZERO_NONCE, key), self._secrets(key, remote)

@@ -18,22 +18,31 @@ MAX_METADATA_BYTES = 16_384
 MAX_METADATA_ENTRIES = 128
 MAX_ERROR_BYTES = 4096
 """Bytes of an error's text."""
+MAX_DETAIL_BYTES = 20_480
+"""Bytes of the details of an error."""
 MAX_METHOD_BYTES = 256
 MAX_STREAM_ID = 2**31 - 1
+MAX_WEBSOCKET_BYTES = 1_048_576
+"""Bytes of a WebSocket message."""
+MAX_WEBSOCKET_FRAGMENTS = 1024
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What an end may choose. Bytes and seconds."""
+    """What an end may choose. Bytes and seconds. Raises ValueError for what is out of its range."""
 
     max_message_bytes: int = 16_777_216
-    """One message, sent or received."""
+    """One message, sent or received. At least 1."""
     max_concurrent_streams: int = 1024
-    """Calls that the peer may have here at once."""
+    """Calls that the peer may have here at once, until their handlers have stopped. At least 1."""
+    stream_window_bytes: int = 262_144
+    """What the peer may send ahead of a consumer on one stream. At least 131072."""
     max_unconsumed_bytes: int = 8_388_608
-    """Received and not yet taken, on all streams, above which the peer gets no more credit."""
+    """Received and not yet taken, on all streams, above which the peer gets no more credit. At least 131072."""
     max_queued_bytes: int = 67_108_864
-    """Queued for a peer that does not read, above which the connection ends."""
+    """Queued for a peer that does not read, above which the connection ends. At least 1048576."""
+    max_timeout: float = 86_400.0
+    """Longest deadline of a call that is served; longer ones are cut to it."""
     keepalive_interval: float = 15.0
     """Silence after which the peer is pinged."""
     keepalive_timeout: float = 10.0
@@ -42,3 +51,22 @@ class Limits:
     """Without a call for so long the connection closes; 0 is never."""
     drain_timeout: float = 5.0
     """For calls in flight when the connection closes."""
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is at least {least}, not {getattr(self, name)}")
+
+
+_LEAST: dict[str, float] = {
+    "max_message_bytes": 1,
+    "max_concurrent_streams": 1,
+    "stream_window_bytes": STREAM_CREDIT,
+    "max_unconsumed_bytes": STREAM_CREDIT,
+    "max_queued_bytes": CONNECTION_CREDIT,
+    "max_timeout": 0.001,
+    "keepalive_interval": 0.001,
+    "keepalive_timeout": 0.001,
+    "idle_timeout": 0,
+    "drain_timeout": 0,
+}

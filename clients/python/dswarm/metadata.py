@@ -13,6 +13,9 @@ from .v1.frame_pb2 import Metadata as Entry
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 """Pairs in order; a key may occur more than once. Values are bytes exactly where the key ends in "-bin"."""
 
+Pairs: TypeAlias = tuple[tuple[str, str | bytes], ...]
+"""Metadata that was received."""
+
 _KEY = re.compile(r"[a-z0-9_.-]{1,256}")
 _TEXT = re.compile(rb"[\x20-\x7e]*")
 
@@ -35,14 +38,12 @@ def to_entries(metadata: Metadata) -> list[Entry]:
     return entries
 
 
-def from_entries(entries: Sequence[Entry]) -> tuple[tuple[str, str | bytes], ...]:
+def from_entries(entries: Sequence[Entry]) -> Pairs:
     """Metadata that a peer sent. Raises RpcError ``metadata_invalid`` or ``metadata_too_large``."""
     if not entries:
         return ()
     _check(entries)
-    return tuple(
-        (entry.key, entry.value if entry.key.endswith("-bin") else entry.value.decode("ascii")) for entry in entries
-    )
+    return tuple((entry.key, entry.value if entry.key.endswith("-bin") else entry.value.decode("ascii")) for entry in entries)
 
 
 def _check(entries: Iterable[Entry]) -> None:

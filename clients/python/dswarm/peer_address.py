@@ -10,9 +10,7 @@ from .errors import fault
 from .node_id import NodeId
 
 _SCHEME = "dswarm://"
-_FORM = re.compile(
-    r"(?:\[([0-9A-Fa-f:.]{2,45})\]|((?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)):([1-9][0-9]{0,4})"
-)
+_FORM = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|((?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)):([1-9][0-9]{0,4})")
 # What resolvers read as IPv4 in forms of their own ("127.1", "0x7f.1").
 _ENDS_IN_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?$")
 
@@ -32,7 +30,7 @@ class HostPort:
             return None
         host = match[1] or match[2]
         must_be_ip = match[1] is not None or _ENDS_IN_NUMBER.search(host) is not None
-        if must_be_ip and not is_ip(host) or len(host) > 253:
+        if (must_be_ip and not is_ip(host)) or len(host) > 253:
             return None
         return cls(host, int(match[3]))
 

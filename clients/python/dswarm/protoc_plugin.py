@@ -1,7 +1,7 @@
 """A protoc plugin: typed clients and service bases, NAME_dswarm.py beside NAME_pb2.py.
 
-    protoc --plugin=protoc-gen-dswarm-python --dswarm-python_out=. echo.proto
-    buf: { local: [python, -m, dswarm.protoc_plugin], out: . }
+protoc --plugin=protoc-gen-dswarm-python --dswarm-python_out=. echo.proto
+buf: { local: [python, -m, dswarm.protoc_plugin], out: . }
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptor
 
 
 def snake_case(name: str) -> str:
-    """"GetHTTPPage" becomes "get_http_page"; a word of Python gets a trailing "_"."""
+    """ "GetHTTPPage" becomes "get_http_page"; a word of Python gets a trailing "_"."""
     spaced = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)
     snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", spaced).lower()
     return f"{snake}_" if keyword.iskeyword(snake) else snake
@@ -136,9 +136,7 @@ def main() -> None:
     """Reads a CodeGeneratorRequest from standard input and writes the response to standard output."""
     request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
     types = _Types(list(request.proto_file))
-    response = plugin_pb2.CodeGeneratorResponse(
-        supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
-    )
+    response = plugin_pb2.CodeGeneratorResponse(supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL)
     wanted = set(request.file_to_generate)
     for file in request.proto_file:
         if file.name in wanted and file.service:

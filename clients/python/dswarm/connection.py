@@ -1,0 +1,384 @@
+"""Many calls on one link, either end calling the other.
+
+link bytes ─► FrameReader ─► Connection ─► Stream ─► handler (a call of this end, or a served one)
+link bytes ◄─ Outbox ◄─ Stream ◄─
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from .errors import Code, RpcError, fault
+from .frame import FrameReader, encode_frame, encode_open
+from .keepalive import Keepalive
+from .limits import DATA_COST, MAX_STREAM_ID, Limits
+from .link import Link
+from .node_id import NodeId
+from .outbox import Outbox
+from .receive_budget import ReceiveBudget
+from .serve import Services
+from .spec import MethodSpec, ServiceBase
+from .stream import Stream, StreamHandler
+from .v1.frame_pb2 import Credit, Frame, GoAway, Open, Ping, Pong
+from .v1.frame_pb2 import Metadata as Entry
+
+_KEEPALIVE_PING_ID = 1
+_DRAIN_PING_ID = 2
+_FIRST_PING_ID = 16
+_DRAIN_PONG_SECONDS = 1.0
+_FROM_CALLEE = frozenset(("header", "data", "credit", "end"))
+_FROM_CALLER = frozenset(("data", "credit", "half_close", "cancel"))
+
+
+class Connection:
+    """A connection to a peer; both ends call and serve. Bound to the event loop it was made in.
+
+    ``async with connection`` closes it at the end.
+    """
+
+    def __init__(self, link: Link, *, services: Iterable[ServiceBase] = (), limits: Limits | None = None) -> None:
+        """Takes over the link. ``services`` are served to the peer, for as long as the connection lasts."""
+        self.limits = limits or Limits()
+        self.local = link.local
+        """This end's key."""
+        self.remote: NodeId = link.remote
+        """The peer's key, which it has proven."""
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._services = Services(services)
+        self._reader = FrameReader()
+        # Bounded by max_concurrent_streams for the peer's calls; by the callers here for our own.
+        self._streams: dict[int, Stream] = {}
+        self._parity = 1 if link.is_dialer else 0
+        self._next_id = 1 if link.is_dialer else 2
+        self._last_remote_id = 0
+        self._running = 0
+        self._pings: dict[int, asyncio.Future[None]] = {}
+        self._next_ping_id = _FIRST_PING_ID
+        self._is_going_away = False
+        self._is_refusing = False
+        self._peer_is_going_away = False
+        self._end: tuple[RpcError | None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._drained = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.outbox = Outbox(link, self.limits.max_queued_bytes)
+        self.budget = ReceiveBudget(self.limits.max_unconsumed_bytes, self._give_credit)
+        self._keepalive = Keepalive(self.limits, self)
+        link.attach(self)
+
+    # ---- for users
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether new calls can be made."""
+        return self._end is None and not self._is_going_away and not self._peer_is_going_away and self._next_id <= MAX_STREAM_ID
+
+    @property
+    def is_closed(self) -> bool:
+        """The connection is over."""
+        return self._end is not None
+
+    async def ping(self, *, timeout: float = 5.0) -> float:
+        """Seconds to the peer and back. Raises RpcError ``link_closed``, or with ``Code.DEADLINE_EXCEEDED``."""
+        if self._end is not None:
+            raise _closed(self._end[0])
+        ping_id = self._next_ping_id
+        self._next_ping_id = _FIRST_PING_ID + (ping_id + 1 - _FIRST_PING_ID) % 2**30
+        pong = self._pings[ping_id] = self._loop.create_future()
+        started = self._loop.time()
+        self._send(Frame(stream_id=0, ping=Ping(id=ping_id)))
+        try:
+            async with asyncio.timeout(timeout):
+                await pong
+        except TimeoutError as error:
+            raise RpcError(Code.DEADLINE_EXCEEDED, "no pong in time") from error
+        finally:
+            self._pings.pop(ping_id, None)
+        return self._loop.time() - started
+
+    async def close(self, *, drain_timeout: float | None = None) -> None:
+        """Makes no new calls, lets those in flight finish, then says goodbye. May be called again.
+
+        ``drain_timeout``: seconds that they may take; that of the limits where there is none.
+        """
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._drain_and_close())
+        timer = self._loop.call_later(self.limits.drain_timeout if drain_timeout is None else drain_timeout, self._drained.set)
+        try:
+            await asyncio.shield(self._closing)
+        finally:
+            timer.cancel()
+
+    def abort(self) -> None:
+        """Ends the connection at once, without a goodbye."""
+        self._link.abort(fault("link_closed", "this end has cut the connection"))
+
+    async def wait_closed(self) -> RpcError | None:
+        """Waits for the end of the connection; returns why it came, None after a goodbye from both ends."""
+        await self._ended.wait()
+        return None if self._end is None else self._end[0]
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close(drain_timeout=None if exc is None else 0)
+
+    # ---- calls of this end
+
+    def takes_inline(self, size: int) -> bool:
+        """Whether so many message bytes may travel in an Open or End frame now."""
+        return self.outbox.takes_inline(size)
+
+    def open(
+        self,
+        method: MethodSpec[Any, Any],
+        timeout_ms: int,
+        metadata: list[Entry],
+        message: bytes | None,
+        half_close: bool,
+        handler: StreamHandler,
+    ) -> Stream:
+        """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more."""
+        if not self.is_usable:
+            raise _closed(None if self._end is None else self._end[0])
+        stream_id = self._next_id
+        self._next_id = stream_id + 2
+        stream = Stream(self, stream_id, True)
+        stream.handler = handler
+        if half_close:
+            stream.half_closed()
+        self._streams[stream_id] = stream
+        if metadata:
+            opened = Open(method=method.name, timeout_ms=timeout_ms, metadata=metadata, message=message, half_close=half_close)
+            self.outbox.write(encode_frame(Frame(stream_id=stream_id, open=opened)))
+        else:
+            self.outbox.write(encode_open(stream_id, method.field, timeout_ms, message, half_close))
+        return stream
+
+    # ---- what streams and served calls say
+
+    def remove(self, stream: Stream) -> None:
+        """The stream is closed."""
+        self._streams.pop(stream.id, None)
+        self.outbox.remove(stream)
+        self._keepalive.used = True
+        if self._is_refusing:
+            self._check_drained()
+
+    def settled(self) -> None:
+        """Nothing of a served call runs any more."""
+        self._running -= 1
+        self._keepalive.used = True
+        if self._is_refusing:
+            self._check_drained()
+
+    # ---- what the keepalive says
+
+    @property
+    def is_idle(self) -> bool:
+        """No call is under way."""
+        return not self._streams and self._running == 0
+
+    def probe(self) -> None:
+        """Asks the peer for a sign of life."""
+        self._send(Frame(stream_id=0, ping=Ping(id=_KEEPALIVE_PING_ID)))
+
+    def on_dead(self) -> None:
+        """The peer gave no sign of life."""
+        self._link.abort(fault("keepalive_timeout", "the peer does not answer any more"))
+
+    def on_unused(self) -> None:
+        """There was no call for long."""
+        if self._closing is None:
+            self._closing = self._loop.create_task(self._drain_and_close())
+
+    # ---- the end
+
+    async def _drain_and_close(self) -> None:
+        """As graceful as HTTP/2 (RFC 9113, section 6.8): the first GoAway turns no call away.
+
+        After the pong, the peer has read the GoAway, and all that it opened before has come.
+        """
+        if self._end is None:
+            if not self._is_going_away:
+                self._go_away(MAX_STREAM_ID, Code.OK, "")
+            self._send(Frame(stream_id=0, ping=Ping(id=_DRAIN_PING_ID)))
+            timer = self._loop.call_later(_DRAIN_PONG_SECONDS, self._turn_away)
+            if self._peer_is_going_away:
+                self._refuse()
+            await self._drained.wait()
+            timer.cancel()
+            if self._end is None:
+                self._turn_away()
+                self._fail_streams(fault("link_closed", "the connection is closed"))
+                self.outbox.flush()
+                self._link.close()
+        await self._ended.wait()
+
+    def _turn_away(self) -> None:
+        """Refuses further calls of a peer that may still make some, and tells it so."""
+        if not self._is_refusing:
+            self._go_away(self._last_remote_id, Code.OK, "")
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._is_refusing = True
+        self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self.is_idle:
+            self._drained.set()
+
+    def _go_away(self, last_stream_id: int, code: Code, message: str) -> None:
+        self._is_going_away = True
+        self._send(Frame(stream_id=0, go_away=GoAway(last_stream_id=last_stream_id, code=code, message=message)))
+
+    def _fail_streams(self, error: RpcError) -> None:
+        for stream in tuple(self._streams.values()):
+            stream.lost(error)
+
+    def _give_credit(self, more: int) -> None:
+        if self._end is None:
+            self._send(Frame(stream_id=0, credit=Credit(bytes=more)))
+
+    def _send(self, frame: Frame) -> None:
+        self.outbox.write(encode_frame(frame))
+
+    # ---- LinkSink
+
+    def on_data(self, data: bytes) -> None:
+        """Takes bytes, however they are split."""
+        self._keepalive.heard = True
+        try:
+            self._reader.feed(data, self._on_frame)
+        except RpcError as error:
+            if self._end is None:
+                self._go_away(self._last_remote_id, Code.INTERNAL, error.message)
+                self.outbox.flush()
+                self._link.abort(error)
+
+    def on_room(self) -> None:
+        """The link takes more."""
+        self.outbox.flush()
+
+    def on_closed(self, reason: RpcError | None) -> None:
+        """The link is over."""
+        self._end = (reason,)
+        self._keepalive.stop()
+        self._fail_streams(_closed(reason))
+        self.outbox.close()
+        for pong in self._pings.values():
+            if not pong.done():
+                pong.set_exception(_closed(reason))
+        self._drained.set()
+        self._ended.set()
+
+    # ---- frames
+
+    def _on_frame(self, frame: Frame) -> None:
+        if self._end is not None:
+            return
+        kind = frame.WhichOneof("body")
+        # Later versions may add bodies, on any stream.
+        if kind is None:
+            return
+        stream_id = frame.stream_id
+        if kind == "end" and stream_id & 1 == self._parity:
+            # The most frequent one of a client.
+            stream = self._streams.get(stream_id)
+            if stream is not None:
+                stream.on_end(frame.end)
+                return
+        if stream_id == 0:
+            self._on_connection_frame(kind, frame)
+        elif kind == "open":
+            self._on_open(stream_id, frame.open)
+        else:
+            self._on_stream_frame(stream_id, kind, frame)
+
+    def _on_connection_frame(self, kind: str, frame: Frame) -> None:
+        if kind == "credit":
+            self.outbox.add_credit(frame.credit.bytes)
+        elif kind == "ping":
+            self._send(Frame(stream_id=0, pong=Pong(id=frame.ping.id)))
+        elif kind == "pong":
+            self._on_pong(frame.pong.id)
+        elif kind == "go_away":
+            self._on_go_away(frame.go_away.last_stream_id)
+        else:
+            raise fault("frame_invalid", f"{kind} on stream 0")
+
+    def _on_pong(self, ping_id: int) -> None:
+        if ping_id == _DRAIN_PING_ID and self._closing is not None:
+            self._refuse()
+            return
+        pong = self._pings.get(ping_id)
+        if pong is not None and not pong.done():
+            pong.set_result(None)
+
+    def _on_go_away(self, last_stream_id: int) -> None:
+        self._peer_is_going_away = True
+        error = fault("link_closed", "the peer did not handle the call")
+        for stream in tuple(self._streams.values()):
+            if stream.id & 1 == self._parity and stream.id > last_stream_id:
+                stream.lost(error)
+
+    def _on_open(self, stream_id: int, opened: Open) -> None:
+        if stream_id & 1 == self._parity or stream_id <= self._last_remote_id or stream_id > MAX_STREAM_ID:
+            raise fault("frame_invalid", f"stream {stream_id} cannot be opened")
+        if self._is_refusing:
+            return
+        self._last_remote_id = stream_id
+        stream = self._streams[stream_id] = Stream(self, stream_id, False)
+        if opened.half_close:
+            stream.remote_half_closed()
+        if self._running >= self.limits.max_concurrent_streams:
+            broken: RpcError | None = fault("too_many_streams", "too many calls at once on the connection")
+        else:
+            broken = stream.inline_fault(opened.message)
+        if broken is not None:
+            stream.fail(broken)
+            return
+        self._running += 1
+        self._services.accept(self, stream, opened)
+
+    def _on_stream_frame(self, stream_id: int, kind: str, frame: Frame) -> None:
+        is_ours = stream_id & 1 == self._parity
+        if kind not in (_FROM_CALLEE if is_ours else _FROM_CALLER):
+            raise fault("frame_invalid", f"{kind} on stream {stream_id}")
+        stream = self._streams.get(stream_id)
+        # The peer may have opened streams before it had our go-away.
+        is_known = stream_id < self._next_id if is_ours else stream_id <= self._last_remote_id or self._is_refusing
+        if stream is None and not is_known:
+            raise fault("frame_invalid", f"stream {stream_id} was never opened")
+        if kind == "data":
+            data = frame.data
+            cost = len(data.payload) + DATA_COST
+            self.budget.received(cost)
+            if stream is None:
+                self.budget.consumed(cost)
+            else:
+                stream.on_data(data)
+        elif stream is None:
+            return
+        elif kind == "credit":
+            stream.on_credit(frame.credit.bytes)
+        elif kind == "half_close":
+            stream.on_half_close()
+        elif kind == "cancel":
+            stream.on_cancel()
+        elif kind == "header":
+            stream.on_header(frame.header)
+        else:
+            stream.on_end(frame.end)
+
+
+def _closed(reason: RpcError | None) -> RpcError:
+    return fault("link_closed", "the connection is closed") if reason is None else reason

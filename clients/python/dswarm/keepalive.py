@@ -1,0 +1,65 @@
+"""Finds peers that are gone and connections that nobody uses: one timer a connection, whatever happens on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from .limits import Limits
+
+
+class KeepaliveActions(Protocol):
+    """What the keepalive does to its connection."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No call is under way."""
+
+    def probe(self) -> None:
+        """Asks the peer for a sign of life."""
+
+    def on_dead(self) -> None:
+        """The peer gave none."""
+
+    def on_unused(self) -> None:
+        """There was no call for ``idle_timeout``."""
+
+
+class Keepalive:
+    """Looks at a connection every now and then."""
+
+    def __init__(self, limits: Limits, actions: KeepaliveActions) -> None:
+        self._limits = limits
+        self._actions = actions
+        self._loop = asyncio.get_running_loop()
+        idle = limits.idle_timeout or limits.keepalive_interval
+        self._tick_seconds = min(limits.keepalive_interval, limits.keepalive_timeout, idle)
+        self.heard = True
+        """Something came from the peer since the last look."""
+        self.used = True
+        """A call has ended since the last look."""
+        self._heard_at = self._used_at = self._loop.time()
+        self._probed_at: float | None = None
+        self._timer = self._loop.call_later(self._tick_seconds, self._look)
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now, limits = self._loop.time(), self._limits
+        if self.heard:
+            self.heard, self._heard_at, self._probed_at = False, now, None
+        if self.used:
+            self.used, self._used_at = False, now
+        # Planned before the actions, which may stop it.
+        self._timer = self._loop.call_later(self._tick_seconds, self._look)
+        if self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:
+            self._timer.cancel()
+            self._actions.on_dead()
+        elif limits.idle_timeout > 0 and now - self._used_at >= limits.idle_timeout and self._actions.is_idle:
+            self._timer.cancel()
+            self._actions.on_unused()
+        elif self._probed_at is None and now - self._heard_at >= limits.keepalive_interval:
+            self._probed_at = now
+            self._actions.probe()

@@ -1,0 +1,360 @@
+"""One call on a connection, seen from one end: which frames may come and go, and how many bytes.
+
+    caller                                             callee
+    Open ─────────────────────────────────────────►    open
+    Data* ────────────────────────────────────────►    Data*        within the credit that the other end gave
+    HalfClose ────────────────────────────────────►    half-closed  (may be part of Open)
+          ◄──────────────────────── Header? Data* ─    answering
+          ◄───────────────────────────────── End ──    closed       at any time, also before the half-close
+    Cancel ───────────────────────────────────────►    closed       at any time, instead of waiting for End
+
+A frame that this picture does not allow ends the stream; what follows on a closed stream is ignored, as it may have been under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from .errors import Code, RpcError, fault
+from .frame import encode_frame
+from .limits import DATA_COST, MAX_PIECE_BYTES, STREAM_CREDIT, Limits
+from .metadata import Pairs, from_entries
+from .outbox import Outbox, Outgoing, with_credit
+from .receive_budget import ReceiveBudget
+from .status import end_of_error
+from .v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Header
+from .v1.frame_pb2 import Metadata as Entry
+
+
+class StreamHost(Protocol):
+    """What a stream asks of its connection."""
+
+    limits: Limits
+    outbox: Outbox
+    budget: ReceiveBudget
+
+    def remove(self, stream: Stream) -> None:
+        """The stream is closed."""
+
+
+class StreamHandler(Protocol):
+    """The call behind a stream. Its methods must not raise."""
+
+    def on_message(self, message: bytes, cost: int) -> None:
+        """A whole message. ``cost`` is to be given to ``release`` when the message is consumed."""
+
+    def on_half_close(self) -> None:
+        """Callee: the caller has sent its last message."""
+
+    def on_header(self, metadata: Pairs) -> None:
+        """Caller: response metadata."""
+
+    def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
+        """Caller: the answer is complete. The stream is closed."""
+
+    def on_failed(self, error: RpcError) -> None:
+        """The stream is closed by a fault, by the loss of the connection or, for the callee, by the caller's Cancel."""
+
+
+class Stream:
+    """One end of a call."""
+
+    __slots__ = (
+        "_hungry",
+        "_answering",
+        "_held",
+        "_host",
+        "_is_caller",
+        "_local_done",
+        "_owed",
+        "_piece_cost",
+        "_piece_cost_paid",
+        "_pieces",
+        "_receive_credit",
+        "_remote_done",
+        "_window_raised",
+        "handler",
+        "id",
+        "is_closed",
+        "outgoing",
+        "send_credit",
+    )
+
+    def __init__(self, host: StreamHost, stream_id: int, is_caller: bool) -> None:
+        self.id = stream_id
+        self.send_credit = STREAM_CREDIT
+        self.outgoing: Outgoing | None = None
+        self.handler: StreamHandler | None = None
+        self.is_closed = False
+        self._host = host
+        self._is_caller = is_caller
+        self._receive_credit = STREAM_CREDIT
+        self._owed = 0
+        self._window_raised = False
+        self._held = 0
+        # Of a message that is not complete. Bounded by the receive credit and max_message_bytes.
+        self._pieces: bytearray | None = None
+        self._piece_cost = 0
+        self._piece_cost_paid = 0
+        # The consumer waits for the next message: pieces are then paid for as they come.
+        self._hungry = False
+        self._local_done = False
+        self._remote_done = False
+        self._answering = False
+
+    # ---- sending
+
+    def send(self, message: bytes) -> asyncio.Future[None] | None:
+        """Sends one message. The next may be sent when the future is done, or at once where there is none.
+
+        The future fails when the stream closes before. Raises RpcError ``message_too_large``, ``link_closed``.
+        """
+        if self.is_closed or self._local_done:
+            raise _ended()
+        if len(message) > self._host.limits.max_message_bytes:
+            raise fault("message_too_large", f"a message of {len(message)} bytes")
+        return self._host.outbox.transmit(self, message)
+
+    def half_closed(self) -> None:
+        """Caller: no message follows; that was said in Open."""
+        self._local_done = True
+
+    def half_close(self) -> None:
+        """Caller: no message follows."""
+        if self.is_closed or self._local_done:
+            return
+        self._local_done = True
+        self._write(Frame(stream_id=self.id, half_close=HalfClose()))
+
+    def send_header(self, metadata: Iterable[Entry]) -> None:
+        """Callee: response metadata, before the first message."""
+        if not self.is_closed:
+            self._write(Frame(stream_id=self.id, header=Header(metadata=metadata)))
+
+    def end_encoded(self, frame: bytes) -> None:
+        """Callee: the call is over, as an encoded End frame says. Closes the stream."""
+        if not self.is_closed:
+            self._close()
+            self._host.outbox.write(frame)
+
+    def end(self, end: End) -> None:
+        """Callee: the call is over. Closes the stream."""
+        self.end_encoded(encode_frame(Frame(stream_id=self.id, end=end)))
+
+    def cancel(self) -> None:
+        """Caller: the answer is not wanted any more. Closes the stream; the handler is not told."""
+        if not self.is_closed:
+            self._close()
+            self._write(Frame(stream_id=self.id, cancel=Cancel()))
+
+    def _write(self, frame: Frame) -> None:
+        self._host.outbox.write(encode_frame(frame))
+
+    # ---- what the consumer says
+
+    def release(self, cost: int) -> None:
+        """Received bytes are consumed: the peer may send as many more."""
+        self.discard(cost)
+        self._pay(cost)
+
+    def discard(self, cost: int) -> None:
+        """Received bytes are dropped unread: they hold up no other stream, and the peer may not send more for them."""
+        if not self.is_closed:
+            self._held -= cost
+            self._host.budget.consumed(cost)
+
+    def want_message(self) -> None:
+        """The consumer has nothing left and waits."""
+        if self._hungry or self.is_closed:
+            return
+        self._hungry = True
+        if self._piece_cost > 0:
+            self._host.budget.assembling(self, self._piece_cost)
+
+    def pay_pieces(self) -> None:
+        """Gives the peer credit for the pieces that are there. Repeating it does nothing."""
+        cost = self._piece_cost - self._piece_cost_paid
+        if cost > 0:
+            self._piece_cost_paid = self._piece_cost
+            self._pay(cost)
+
+    # ---- receiving; each raises RpcError for what ends the connection
+
+    def on_data(self, data: Data) -> None:
+        """A message or a piece of one."""
+        payload = data.payload
+        cost = len(payload) + DATA_COST
+        self._receive_credit -= cost
+        self._held += cost
+        if self._receive_credit < 0:
+            raise fault("credit_exceeded", f"more than the credit of stream {self.id}")
+        if len(payload) > MAX_PIECE_BYTES:
+            raise fault("frame_invalid", "a piece over its size limit")
+        if self._remote_done:
+            return self.fail(fault("frame_invalid", "a message after the half-close"))
+        self._answering = True
+        pieces = self._pieces
+        if len(payload) + (0 if pieces is None else len(pieces)) > self._host.limits.max_message_bytes:
+            return self.fail(fault("message_too_large", "a message over the size limit"))
+        if data.more:
+            self._on_piece(payload, cost)
+        elif pieces is None:
+            self._hungry = False
+            if self.handler is not None:
+                self.handler.on_message(payload, cost)
+        else:
+            self._on_last_piece(pieces, payload, cost)
+
+    def _on_piece(self, payload: bytes, cost: int) -> None:
+        # An empty piece carries nothing on: taken, a peer could send pieces without end.
+        if not payload:
+            return self.fail(fault("frame_invalid", "an empty piece"))
+        if self._pieces is None:
+            self._pieces = bytearray()
+        self._pieces += payload
+        self._piece_cost += cost
+        if self._hungry:
+            self._host.budget.assembling(self, cost)
+
+    def _on_last_piece(self, pieces: bytearray, payload: bytes, cost: int) -> None:
+        pieces += payload
+        paid = self._piece_cost_paid
+        unpaid = self._piece_cost + cost - paid
+        self._drop_pieces()
+        self._hungry = False
+        self._held -= paid
+        self._host.budget.consumed(paid)
+        if self.handler is not None:
+            self.handler.on_message(bytes(pieces), unpaid)
+
+    def _drop_pieces(self) -> None:
+        if self._hungry and self._piece_cost > 0:
+            self._host.budget.assembled(self, self._piece_cost)
+        self._pieces = None
+        self._piece_cost = self._piece_cost_paid = 0
+
+    def inline_fault(self, message: bytes) -> RpcError | None:
+        """What is wrong with a message that came within Open or End."""
+        if len(message) > MAX_PIECE_BYTES:
+            return fault("frame_invalid", "a message over its size in a frame")
+        if len(message) > self._host.limits.max_message_bytes:
+            return fault("message_too_large", "a message over the size limit")
+        return None
+
+    def on_half_close(self) -> None:
+        """The caller sends no further message."""
+        if self._remote_done or self._pieces is not None:
+            return self.fail(fault("frame_invalid", "a half-close within a message, or a second one"))
+        self._remote_done = True
+        if self.handler is not None:
+            self.handler.on_half_close()
+
+    def remote_half_closed(self) -> None:
+        """Callee: the half-close came within Open."""
+        self._remote_done = True
+
+    def on_header(self, header: Header) -> None:
+        """Response metadata."""
+        if self._answering:
+            return self.fail(fault("frame_invalid", "a second header, or one after data"))
+        self._answering = True
+        try:
+            metadata = from_entries(header.metadata)
+        except RpcError as error:
+            return self.fail(error)
+        if self.handler is not None:
+            self.handler.on_header(metadata)
+
+    def on_end(self, end: End) -> None:
+        """The end of the call, with its status."""
+        try:
+            header, trailer = from_entries(end.header), from_entries(end.trailer)
+            broken = self._end_fault(end)
+        except RpcError as error:
+            broken = error
+        self._close()
+        if self.handler is None:
+            return
+        if broken is None:
+            self.handler.on_end(end, header, trailer)
+        else:
+            self.handler.on_failed(broken)
+
+    def _end_fault(self, end: End) -> RpcError | None:
+        # A call may fail while an answer is under way; it cannot succeed then.
+        if self._pieces is not None and end.code == 0:
+            return fault("frame_invalid", "a success within a message")
+        if self._answering and end.header:
+            return fault("frame_invalid", "a second header")
+        return self.inline_fault(end.response)
+
+    def on_cancel(self) -> None:
+        """The caller has lost interest."""
+        self._close()
+        if self.handler is not None:
+            self.handler.on_failed(_cancelled())
+
+    def on_credit(self, more: int) -> None:
+        """The peer lets this end send more."""
+        self.send_credit = with_credit(self.send_credit, more)
+        self._host.outbox.resume(self)
+
+    def fail(self, error: RpcError) -> None:
+        """Ends the stream for a fault of the peer or of this end, telling the peer and the handler."""
+        if self.is_closed:
+            return
+        if self._is_caller:
+            self.cancel()
+        else:
+            self.end(end_of_error(error))
+        if self.handler is not None:
+            self.handler.on_failed(error)
+
+    def lost(self, error: RpcError) -> None:
+        """The connection is gone, or the peer does not handle the call."""
+        if self.is_closed:
+            return
+        self._close()
+        if self.handler is not None:
+            self.handler.on_failed(error)
+
+    def _pay(self, cost: int) -> None:
+        if self._remote_done or self.is_closed:
+            return
+        self._owed += cost
+        window = self._host.limits.stream_window_bytes
+        if not self._window_raised:
+            # A message was consumed, or a part of a large one, and more may come: a stream in use gets the full window.
+            self._window_raised = True
+            self._owed += window - STREAM_CREDIT
+        if self._owed * 4 < window:
+            return
+        self._write(Frame(stream_id=self.id, credit=Credit(bytes=self._owed)))
+        self._receive_credit += self._owed
+        self._owed = 0
+
+    def _close(self) -> None:
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._pieces is not None:
+            self._drop_pieces()
+        # What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
+        if self._held:
+            self._host.budget.consumed(self._held)
+            self._held = 0
+        if self.outgoing is not None:
+            if not self.outgoing.done.done():
+                self.outgoing.done.set_exception(_ended())
+            self.outgoing = None
+        self._host.remove(self)
+
+
+def _ended() -> RpcError:
+    return fault("link_closed", "the call has ended")
+
+
+def _cancelled() -> RpcError:
+    return RpcError(Code.CANCELLED, "the caller cancelled the call")

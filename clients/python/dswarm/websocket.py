@@ -1,0 +1,207 @@
+"""A WebSocket (RFC 6455) of a dialer as a plain byte duplex, over the sans-I/O core of ``websockets``.
+
+connection_made ─► on_open ─► on_bytes* ─► on_ended          on_room: there is room again after ``has_room`` was False
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidStatus, PayloadTooBig
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from .errors import RpcError, fault
+from .limits import MAX_WEBSOCKET_BYTES, MAX_WEBSOCKET_FRAGMENTS
+
+SUBPROTOCOL = Subprotocol("dswarm.v1")
+PATH = "/dht"
+_HIGH_WATER_BYTES = 262_144
+_CLOSE_SECONDS = 1.0
+_SERVICE_UNAVAILABLE = 503
+
+
+class DuplexSink(Protocol):
+    """Takes what a duplex brings. Its methods must not raise."""
+
+    def on_open(self) -> None:
+        """The WebSocket is open."""
+
+    def on_bytes(self, data: bytes) -> None:
+        """Bytes, in order."""
+
+    def on_room(self) -> None:
+        """There is room again."""
+
+    def on_ended(self, reason: RpcError | None) -> None:
+        """The end, once. None where the connection just ended."""
+
+
+class WebSocketDuplex(asyncio.Protocol):
+    """A WebSocket as a byte duplex. Boundaries of messages mean nothing."""
+
+    def __init__(self, host_port: str, sink: DuplexSink) -> None:
+        self._ws = ClientProtocol(
+            parse_uri(f"wss://{host_port}{PATH}"), subprotocols=[SUBPROTOCOL], max_size=MAX_WEBSOCKET_BYTES
+        )
+        self.sink = sink
+        self.has_room = True
+        self._transport: asyncio.Transport | None = None
+        self._is_open = False
+        self._was_open = False
+        self._is_ended = False
+        self._fragments = 0
+        self._close_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes sent and not yet handed to the operating system."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def send(self, data: bytes) -> None:
+        """Sends bytes as one message. Dropped after the end."""
+        if self._is_ended or not self._is_open:
+            return
+        self._ws.send_binary(data)
+        self._transmit()
+
+    def pause(self) -> None:
+        """Reads nothing until ``resume``."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Closes after what was sent, waiting a moment for the other end to do the same."""
+        if self._is_ended or not self._is_open:
+            return
+        self._is_open = False
+        self._ws.send_close(CloseCode.NORMAL_CLOSURE)
+        self._transmit()
+        self._abort_after(_CLOSE_SECONDS)
+
+    def end(self, reason: RpcError | None) -> None:
+        """Ends the connection: the sink hears the reason now; what was sent before leaves if it can within a moment."""
+        transport, self._is_open = self._transport, False
+        self._finish(reason)
+        if transport is not None:
+            transport.close()
+            self._abort_after(_CLOSE_SECONDS)
+
+    def abort(self) -> None:
+        """Drops everything. The sink hears no more."""
+        self._is_ended = True
+        self._is_open = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asks for the upgrade."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER_BYTES)
+        request = self._ws.connect()
+        self._ws.send_request(request)
+        self._transmit()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the network brings."""
+        if self._is_ended:
+            return
+        self._ws.receive_data(data)
+        self._transmit()
+        for event in self._ws.events_received():
+            if isinstance(event, Frame):
+                self._on_frame(event)
+            elif isinstance(event, Response):
+                self._on_response()
+            if self._is_ended:
+                return
+        self._check()
+
+    def eof_received(self) -> None:
+        """The peer sends no more: there is no half-close."""
+        return
+
+    def pause_writing(self) -> None:
+        """Much waits for the network."""
+        self.has_room = False
+
+    def resume_writing(self) -> None:
+        """Little waits for the network."""
+        self.has_room = True
+        if not self._is_ended:
+            self.sink.on_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The TCP connection is over."""
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        if not self._was_open:
+            self._finish(fault("unreachable", "the connection ended before it was upgraded"))
+        self._finish(None)
+
+    # ---- inside
+
+    def _on_response(self) -> None:
+        refusal = self._ws.handshake_exc
+        if refusal is None and self._ws.subprotocol != SUBPROTOCOL:
+            refusal = InvalidHandshake("another subprotocol")
+        if refusal is None:
+            self._is_open = self._was_open = True
+            self.sink.on_open()
+            return
+        self._refuse(refusal)
+
+    def _refuse(self, refusal: Exception) -> None:
+        is_full = isinstance(refusal, InvalidStatus) and refusal.response.status_code == _SERVICE_UNAVAILABLE
+        self.end(fault("too_many_connections" if is_full else "not_dswarm", str(refusal)))
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
+            self._fragments = self._fragments + 1 if frame.opcode is Opcode.CONT else 1
+            if self._fragments > MAX_WEBSOCKET_FRAGMENTS:
+                self.end(fault("websocket_invalid", "a message of too many fragments"))
+            elif self._is_open:
+                self.sink.on_bytes(bytes(frame.data))
+        elif frame.opcode is Opcode.TEXT:
+            self.end(fault("websocket_text", "a text message on a binary websocket"))
+
+    def _check(self) -> None:
+        error = self._ws.parser_exc
+        if error is not None and self._is_open:
+            code = "websocket_too_large" if isinstance(error, PayloadTooBig) else "websocket_invalid"
+            self.end(fault(code, str(error)))
+        elif self._ws.handshake_exc is not None:
+            self._refuse(self._ws.handshake_exc)
+        elif self._ws.close_expected():
+            self._abort_after(_CLOSE_SECONDS)
+
+    def _transmit(self) -> None:
+        if self._transport is None:
+            return
+        for data in self._ws.data_to_send():
+            # Empty data stands for the end of the direction, which TLS does not have.
+            if data:
+                self._transport.write(data)
+
+    def _abort_after(self, seconds: float) -> None:
+        if self._close_timer is None and self._transport is not None:
+            loop = asyncio.get_running_loop()
+            self._close_timer = loop.call_later(seconds, self._transport.abort)
+
+    def _finish(self, reason: RpcError | None) -> None:
+        if self._is_ended:
+            return
+        self._is_ended = True
+        self._is_open = False
+        self.sink.on_ended(reason)

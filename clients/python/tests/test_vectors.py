@@ -1,0 +1,135 @@
+"""The test vectors of the protocol, test/vectors."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dswarm import KeyPair, NodeId, PeerAddress, RpcError
+from dswarm.box_stream import Boxer, Unboxer
+from dswarm.frame import FrameReader
+from dswarm.handshake import DialerHandshake, Handshake, ListenerHandshake
+from dswarm.keys import verify
+from dswarm.network import network_id, network_key
+from dswarm.node_id import distance
+from dswarm.v1.frame_pb2 import Frame
+
+from .node_process import ROOT
+
+
+def cases(name: str, key: str = "cases") -> list[Any]:
+    found = json.loads((ROOT / "test" / "vectors" / f"{name}.json").read_text())[key]
+    return [pytest.param(case, id=case["name"]) for case in found]
+
+
+def data(parts: Any) -> bytes:
+    if isinstance(parts, str):
+        return bytes.fromhex(parts)
+    return b"".join(
+        bytes.fromhex(part) if isinstance(part, str) else bytes.fromhex(part["repeat"]) * part["times"] for part in parts
+    )
+
+
+@pytest.mark.parametrize("case", cases("ids"))
+def test_ids(case: Any) -> None:
+    kind = case["kind"]
+    if kind == "key_pair":
+        assert KeyPair.from_seed(data(case["seed"])).id.data.hex() == case["bytes"]
+    elif kind == "network":
+        key = network_key(case["text"])
+        assert (key.hex(), network_id(key).hex()) == (case["network_key"], case["network_id"])
+    elif kind in ("node_id", "address"):
+        parse = NodeId.parse if kind == "node_id" else PeerAddress.parse
+        if "error" in case:
+            with pytest.raises(RpcError) as caught:
+                parse(case["text"])
+            assert caught.value.reason == case["error"]
+        elif kind == "node_id":
+            assert NodeId.parse(case["text"]).data.hex() == case["bytes"]
+        else:
+            address = PeerAddress.parse(case["text"])
+            assert (address.id.data.hex(), address.endpoint.host, address.endpoint.port, str(address)) == (
+                case["key"],
+                case["host"],
+                case["port"],
+                case["printed"],
+            )
+
+
+@pytest.mark.parametrize("case", cases("distances"))
+def test_distances(case: Any) -> None:
+    if "distance" in case:
+        assert distance(data(case["a"]), data(case["b"])) == int(case["distance"], 16)
+    else:
+        target = data(case["target"])
+        assert sorted(case["keys"], key=lambda key: distance(target, data(key))) == case["closest_first"]
+
+
+@pytest.mark.parametrize("case", cases("ed25519-rfc8032", "vectors"))
+def test_signatures(case: Any) -> None:
+    keys, message = KeyPair.from_seed(data(case["seed"])), data(case["message"])
+    assert keys.sign(message).hex() == case["signature"]
+    assert verify(data(case["signature"]), message, keys.id)
+
+
+@pytest.mark.parametrize("case", cases("handshakes"))
+def test_handshakes(case: Any) -> None:
+    keys, secret, key = KeyPair.from_seed(data(case["seed"])), data(case["ephemeral_secret_key"]), data(case["network_key"])
+    end: Handshake
+    if case["role"] == "listener":
+        end = ListenerHandshake(keys, key, ephemeral_secret=secret)
+    else:
+        end = DialerHandshake(keys, key, NodeId(data(case["remote_public_key"])), ephemeral_secret=secret)
+    sent, error, secrets = [end.start()], None, None
+    for message in case["receives"]:
+        try:
+            step = end.push(data(message))
+        except RpcError as refusal:
+            error = refusal.reason
+        else:
+            sent.append(step.send)
+            secrets = step.secrets
+    assert [message.hex() for message in sent if message] == case["sends"]
+    assert error == case.get("error")
+    if "result" in case:
+        assert secrets is not None
+        assert {
+            "remote_public_key": secrets.remote.data.hex(),
+            "encrypt_key": secrets.send_key.hex(),
+            "encrypt_nonce": secrets.send_nonce.hex(),
+            "decrypt_key": secrets.receive_key.hex(),
+            "decrypt_nonce": secrets.receive_nonce.hex(),
+        } == case["result"]
+
+
+@pytest.mark.parametrize("case", cases("box-streams"))
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_box_streams(case: Any, size: int) -> None:
+    key, nonce, boxes = data(case["key"]), data(case["nonce"]), data(case["boxes"])
+    if "error" not in case and "truncated" not in case:
+        boxer = Boxer(key, nonce)
+        made = b"".join(boxer.box(data(piece)) for piece in case["plain"])
+        assert made + (boxer.goodbye() if case["goodbye"] else b"") == boxes
+    unboxer, plain, error = Unboxer(key, nonce), list[bytes](), None
+    for start in range(0, len(boxes), size):
+        try:
+            unboxer.feed(boxes[start : start + size], plain)
+        except RpcError as refusal:
+            error = refusal.reason
+            break
+    assert b"".join(plain) == b"".join(data(piece) for piece in case["plain"])
+    assert error == case.get("error")
+
+
+@pytest.mark.parametrize("case", [case for case in cases("frames") if "frames" in case.values[0]])
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+def test_frames_decode(case: Any, size: int) -> None:
+    reader, frames, encoded = FrameReader(), list[Frame](), data(case["bytes"])
+    for start in range(0, len(encoded), size):
+        reader.feed(encoded[start : start + size], frames.append)
+    said = [frame for frame in case["frames"] if frame.get("body")]
+    assert [(frame.stream_id, frame.WhichOneof("body")) for frame in frames if frame.WhichOneof("body")] == [
+        (frame["stream_id"], frame["body"]) for frame in said
+    ]
