@@ -128,7 +128,7 @@ export class ChannelLink implements Link {
 
   abort(reason: DswarmError): void {
     if (this.#isEnded) return;
-    this.#duplex.terminate();
+    this.#duplex.terminateAfterSending();
     this.#end(reason);
   }
 

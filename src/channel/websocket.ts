@@ -110,13 +110,25 @@ export class WebSocketDuplex {
     this.#socket.close(normalClosure);
   }
 
-  /** Closes at once. The sink hears no more. */
+  /** Closes at once; what is queued may be lost. The sink hears no more. */
   terminate(): void {
+    this.#abandon();
+    this.#socket.terminate();
+  }
+
+  /** Sends what is queued and closes, within `closeTimeoutMs`. The sink hears no more. */
+  terminateAfterSending(): void {
+    this.#abandon();
+    // An end that closes with bytes unread resets the connection, which may take from the peer what it has not read.
+    this.#socket.resume();
+    this.#socket.close();
+  }
+
+  #abandon(): void {
     this.#isTerminated = true;
     this.#sink = undefined;
     this.#early = [];
     this.#finish(undefined);
-    this.#socket.terminate();
   }
 
   #receive(data: RawData, isBinary: boolean): void {

@@ -42,8 +42,8 @@ export interface Link {
    */
   close(): Promise<void>;
   /**
-   * Ends the link at once with a reason, which `closed` is given, maybe before this returns. What is queued may be lost.
-   * After the end it does nothing.
+   * Ends the link at once with a reason, which `closed` is given, maybe before this returns. What was written before goes
+   * out as far as a moment suffices. After the end it does nothing.
    */
   abort(reason: DswarmError): void;
 }

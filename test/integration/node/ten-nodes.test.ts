@@ -138,7 +138,7 @@ test("a bad request to the API is refused and says why", async (t) => {
     assert.equal(answer.status, status);
     assert.match(JSON.parse(answer.text).message, message);
   }
-  assert.equal((await send(port, "/")).status, 404);
+  assert.equal((await send(port, "/nothing")).status, 404);
   const withoutApi = await startNode(t, { discovery: false, api: false });
   assert.equal((await send(withoutApi.port, "/api/ping")).status, 404);
 });

@@ -1,0 +1,28 @@
+// All cases of the suite, in the order in which they run: from the bottom of the protocol up.
+import type { Case } from "./case.ts";
+import { announceCases } from "./cases/announces.ts";
+import { boxStreamCases } from "./cases/box-stream.ts";
+import { calledCases } from "./cases/called.ts";
+import { connectionCases } from "./cases/connection.ts";
+import { dhtCases } from "./cases/dht.ts";
+import { flowCases } from "./cases/flow.ts";
+import { frameCases } from "./cases/frames.ts";
+import { handshakeCases } from "./cases/handshake.ts";
+import { idCases } from "./cases/ids.ts";
+import { requestFrameCases } from "./cases/request-frames.ts";
+import { rpcCases } from "./cases/rpc.ts";
+
+/** Every case, by unique names. */
+export const allCases: readonly Case[] = [
+  ...idCases,
+  ...handshakeCases,
+  ...boxStreamCases,
+  ...frameCases,
+  ...requestFrameCases,
+  ...rpcCases,
+  ...calledCases,
+  ...flowCases,
+  ...connectionCases,
+  ...announceCases,
+  ...dhtCases,
+];

@@ -1,0 +1,284 @@
+// The DHT as a client that serves none: values, signed values, providers; and nodes that lie.
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
+import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
+import { RecordKey } from "../../src/dht/record-key.ts";
+import { generateKeyPair } from "../../src/identity/keys.ts";
+import type { NodeId } from "../../src/identity/node-id.ts";
+import type { DswarmNode } from "../../src/node/node.ts";
+import { base64, type CaseContext, group } from "../case.ts";
+import { until } from "../until.ts";
+
+const value = Buffer.from("a value");
+const text = (bytes: unknown): string => Buffer.from(String(bytes), "base64").toString();
+
+/** Nodes that have joined by the first of them. */
+async function nodes(context: CaseContext, count = 4): Promise<DswarmNode[]> {
+  const all: DswarmNode[] = [];
+  for (let i = 0; i < count; i++) all.push(await context.node());
+  const [first, ...others] = all;
+  if (first === undefined) return all;
+  const contact = { id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] };
+  await Promise.all(others.map((node) => node.dht.bootstrap([contact])));
+  await until("all are in the tables", () => all.every(({ dht }) => dht.table.size >= count - 1));
+  return all;
+}
+
+/** The program as a client of a DHT. */
+class ProgramDht {
+  readonly #context: CaseContext;
+  readonly #dht: unknown;
+
+  private constructor(context: CaseContext, dht: unknown) {
+    this.#context = context;
+    this.#dht = dht;
+  }
+
+  static async join(context: CaseContext, bootstrap: readonly DswarmNode[], seed?: string): Promise<ProgramDht> {
+    const { network, program } = context;
+    const addresses = bootstrap.map(({ address }) => address);
+    const { dht } = await program.request("join", { bootstrap: addresses, network, ...(seed && { seed }) });
+    context.after(() => program.request("close", { dht }));
+    return new ProgramDht(context, dht);
+  }
+
+  request(command: string, fields: object) {
+    return this.#context.program.request(command, { dht: this.#dht, ...fields });
+  }
+
+  fails(command: string, fields: object): Promise<string> {
+    return this.#context.fails(command, { dht: this.#dht, ...fields });
+  }
+
+  async put(bytes: Uint8Array): Promise<RecordKey> {
+    return RecordKey.fromBytes(
+      Buffer.from(String((await this.request("put", { value: base64(bytes) }))["key"]), "base64"),
+    );
+  }
+
+  get(key: RecordKey) {
+    return this.request("get", { key: base64(key.bytes) });
+  }
+
+  /** Fails unless nothing is found. */
+  async assertNothing(key: RecordKey): Promise<void> {
+    assert.equal((await this.get(key))["found"], false);
+  }
+
+  async providers(key: RecordKey): Promise<string[]> {
+    const { providers } = await this.request("findProviders", { key: base64(key.bytes) });
+    return (providers as { id: string }[]).map(({ id }) => id);
+  }
+}
+
+/** A node that answers every question with these records. */
+async function liar(context: CaseContext, records: readonly object[]): Promise<DswarmNode> {
+  const node = await context.node({ dht: { isClient: true } });
+  node.serve(DhtService, {
+    ping: ({ nonce }) => ({ nonce }),
+    findNode: () => ({ contacts: [] }),
+    store: () => ({}),
+    findValue: () => ({ records: [...records], contacts: [] }),
+  });
+  return node;
+}
+
+/** A program whose only acquaintance lies. */
+async function amongLiars(context: CaseContext, ...records: readonly object[]): Promise<ProgramDht> {
+  return ProgramDht.join(context, [await liar(context, records)]);
+}
+
+function isIn(node: DswarmNode, id: NodeId): boolean {
+  return node.dht.table.closest(id.bytes, 1).some((contact) => contact.id.equals(id));
+}
+
+/** Cases of the DHT. */
+export const dhtCases = [
+  ...group("dht", ["dht"], {
+    put: async (context) => {
+      const all = await nodes(context);
+      const dht = await ProgramDht.join(context, all.slice(0, 1));
+      const key = await dht.put(value);
+      assert.ok(createHash("sha256").update(value).digest().equals(key.bytes), "another key than the sha256");
+      for (const node of all) {
+        const record = await node.dht.get(key);
+        assert.ok(record !== undefined && Buffer.from(record.value).equals(value));
+      }
+      assert.ok(
+        all.every(({ dht: { store } }) => store.has(key)),
+        "not all of the closest keep it",
+      );
+    },
+    get: async (context) => {
+      const all = await nodes(context);
+      const { key } = await (all[3] as DswarmNode).dht.put(value);
+      const dht = await ProgramDht.join(context, all.slice(0, 1));
+      const found = await dht.get(key);
+      assert.equal(found["found"], true);
+      assert.equal(text(found["value"]), "a value");
+    },
+    "get-nothing": async (context) => {
+      const dht = await ProgramDht.join(context, await nodes(context, 2));
+      await dht.assertNothing(RecordKey.ofName("nothing"));
+    },
+    sizes: async (context) => {
+      const dht = await ProgramDht.join(context, await nodes(context, 2));
+      for (const size of [0, 1, 65_536]) {
+        const found = await dht.get(await dht.put(Buffer.alloc(size, 1)));
+        assert.equal(Buffer.from(String(found["value"]), "base64").length, size);
+      }
+    },
+    "too-large": async (context) => {
+      const dht = await ProgramDht.join(context, await nodes(context, 2));
+      assert.equal(await dht.fails("put", { value: base64(Buffer.alloc(65_537)) }), "record_too_large");
+    },
+    "client-mode": async (context) => {
+      const { id, seed } = context.identity();
+      const all = await nodes(context, 2);
+      const dht = await ProgramDht.join(context, all, seed);
+      await dht.put(value);
+      for (const node of all) assert.equal(isIn(node, id), false, "a client is in a routing table");
+    },
+    update: async (context) => {
+      const { id, seed } = context.identity();
+      const all = await nodes(context);
+      const dht = await ProgramDht.join(context, all.slice(0, 1), seed);
+      const first = await dht.request("update", { value: base64(Buffer.from("one")) });
+      const second = await dht.request("update", { value: base64(Buffer.from("two")) });
+      assert.ok(BigInt(String(second["sequence"])) > BigInt(String(first["sequence"])));
+      const key = RecordKey.ofSigner(id, new Uint8Array());
+      assert.equal(second["key"], base64(key.bytes));
+      const record = await (all[2] as DswarmNode).dht.get(key);
+      assert.equal(Buffer.from(record?.value ?? []).toString(), "two");
+      const found = await dht.get(key);
+      assert.deepEqual([text(found["value"]), found["sequence"]], ["two", second["sequence"]]);
+    },
+    salts: async (context) => {
+      const { id, seed } = context.identity();
+      const dht = await ProgramDht.join(context, await nodes(context, 2), seed);
+      for (const salt of ["a", "b"]) {
+        await dht.request("update", { value: base64(Buffer.from(salt)), salt: base64(Buffer.from(salt)) });
+      }
+      for (const salt of ["a", "b"]) {
+        assert.equal(text((await dht.get(RecordKey.ofSigner(id, Buffer.from(salt))))["value"]), salt);
+      }
+    },
+    "compare-and-swap": async (context) => {
+      const { seed } = context.identity();
+      const dht = await ProgramDht.join(context, await nodes(context, 2), seed);
+      const { sequence } = await dht.request("update", { value: base64(value) });
+      const wrong = `${BigInt(String(sequence)) + 5n}`;
+      assert.equal(await dht.fails("update", { value: base64(value), expectedSequence: wrong }), "record_conflict");
+      await dht.request("update", { value: base64(value), expectedSequence: sequence });
+    },
+    "newest-wins": async (context) => {
+      const all = await nodes(context, 2);
+      const keys = generateKeyPair();
+      const old = createMutable({ keys, sequence: 1n, value: Buffer.from("old") });
+      const young = createMutable({ keys, sequence: 2n, value: Buffer.from("young") });
+      await (all[0] as DswarmNode).dht.store.put(old, { ttlS: 3600, from: keys.id });
+      await (all[1] as DswarmNode).dht.store.put(young, { ttlS: 3600, from: keys.id });
+      const dht = await ProgramDht.join(context, all);
+      assert.equal(text((await dht.get(old.key))["value"]), "young");
+    },
+    deleted: async (context) => {
+      const all = await nodes(context, 3);
+      const [first] = all as [DswarmNode];
+      const { key } = await first.dht.update(value);
+      const dht = await ProgramDht.join(context, all);
+      assert.equal((await dht.get(key))["found"], true);
+      await first.dht.delete();
+      await dht.assertNothing(key);
+    },
+    "find-providers": async (context) => {
+      const all = await nodes(context);
+      const key = RecordKey.ofName("something");
+      await Promise.all(all.slice(1).map((node) => node.dht.provide(key)));
+      const dht = await ProgramDht.join(context, all.slice(0, 1));
+      const ids = all.slice(1).map(({ id }) => base64(id.bytes));
+      assert.deepEqual((await dht.providers(key)).sort(), ids.sort());
+    },
+    "withdrawn-provider": async (context) => {
+      const all = await nodes(context, 3);
+      const [, second] = all as [DswarmNode, DswarmNode];
+      const key = RecordKey.ofName("something");
+      await second.dht.provide(key);
+      const dht = await ProgramDht.join(context, all);
+      assert.equal((await dht.providers(key)).length, 1);
+      await second.dht.unprovide(key);
+      assert.deepEqual(await dht.providers(key), []);
+    },
+    "forged-value": async (context) => {
+      const key = RecordKey.ofValue(value);
+      const other = { kind: { case: "immutable", value: { value: Buffer.from("another") } }, ttlS: 60 };
+      await (await amongLiars(context, other)).assertNothing(key);
+    },
+    "forged-signature": async (context) => {
+      const keys = generateKeyPair();
+      const record = createMutable({ keys, sequence: 7n, value });
+      const { kind } = recordToMessage(record, 60);
+      const forged = {
+        kind: { ...kind, value: { ...(kind?.value as object), value: Buffer.from("forged") } },
+        ttlS: 60,
+      };
+      await (await amongLiars(context, forged)).assertNothing(record.key);
+    },
+    "record-of-another-key": async (context) => {
+      const [keys, others] = [generateKeyPair(), generateKeyPair()];
+      const record = createMutable({ keys, sequence: 7n, value });
+      await (await amongLiars(context, recordToMessage(record, 60))).assertNothing(
+        RecordKey.ofSigner(others.id, new Uint8Array()),
+      );
+    },
+    "record-without-kind": async (context) => {
+      await (await amongLiars(context, { ttlS: 60 })).assertNothing(RecordKey.ofValue(value));
+    },
+    "forged-provider": async (context) => {
+      const key = RecordKey.ofName("something");
+      const addresses = [{ host: "127.0.0.1", port: 4000 }];
+      const { kind } = recordToMessage(createProvider({ keys: generateKeyPair(), key, addresses, sequence: 1n }), 60);
+      const { id } = generateKeyPair();
+      const provider = { id: id.bytes, addresses: ["127.0.0.1:4000"] };
+      const forged = { kind: { ...kind, value: { ...(kind?.value as object), provider } }, ttlS: 60 };
+      assert.deepEqual(await (await amongLiars(context, forged)).providers(key), []);
+    },
+    "provider-of-another-key": async (context) => {
+      const [key, other] = [RecordKey.ofName("something"), RecordKey.ofName("another")];
+      const addresses = [{ host: "127.0.0.1", port: 4000 }];
+      const record = createProvider({ keys: generateKeyPair(), key: other, addresses, sequence: 1n });
+      assert.deepEqual(await (await amongLiars(context, recordToMessage(record, 60))).providers(key), []);
+    },
+    "truth-among-lies": async (context) => {
+      const honest = await nodes(context, 2);
+      const { key } = await (honest[0] as DswarmNode).dht.put(value);
+      const other = { kind: { case: "immutable", value: { value: Buffer.from("another") } }, ttlS: 60 };
+      const liars = [await liar(context, [other]), await liar(context, [other])];
+      const dht = await ProgramDht.join(context, [...liars, ...honest]);
+      assert.equal(text((await dht.get(key))["value"]), "a value");
+    },
+    "dead-acquaintance": async (context) => {
+      const all = await nodes(context, 3);
+      const { key } = await (all[0] as DswarmNode).dht.put(value);
+      const dht = await ProgramDht.join(context, all);
+      await (all[2] as DswarmNode).close();
+      assert.equal(text((await dht.get(key))["value"]), "a value");
+    },
+  }),
+  ...group("dht", ["dht", "provide"], {
+    provide: async (context) => {
+      const { id, seed } = context.identity();
+      const all = await nodes(context);
+      const dht = await ProgramDht.join(context, all.slice(0, 1), seed);
+      const key = RecordKey.ofName("something");
+      await dht.request("provide", { key: base64(key.bytes), address: "127.0.0.1:4000" });
+      for (const node of all) {
+        const found = await node.dht.findProviders(key);
+        assert.deepEqual(
+          found.map(({ provider }) => provider.id.toString()),
+          [id.toString()],
+        );
+      }
+    },
+  }),
+];
