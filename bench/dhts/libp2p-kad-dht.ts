@@ -17,11 +17,12 @@ export const system: DhtSystem = {
   maxNodes: 50,
 
   createNetwork() {
-    let first: Node | undefined;
+    const all: Node[] = [];
     return {
       async add(count) {
         const nodes = await Promise.all(Array.from({ length: count }, startNode));
-        first ??= nodes[0];
+        all.push(...nodes);
+        const [first] = all;
         const addresses = first?.getMultiaddrs() ?? [];
         for (const node of nodes) if (node !== first) await node.dial(addresses);
         return nodes.map(member);
