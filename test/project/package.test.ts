@@ -59,7 +59,7 @@ describe("the packed package", { timeout }, () => {
       types: ["node"],
     };
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["main.ts"] }));
-    execFileSync("tsc", ["--project", project], { stdio: "inherit" });
+    execFileSync(resolve("node_modules/.bin/tsc"), ["--project", project], { stdio: "inherit" });
   });
 
   test("has the command", { timeout }, () => {
