@@ -5,6 +5,7 @@ import { version } from "../util/version.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { AddCommand } from "./commands/add-command.ts";
 import { addBuckets } from "./commands/buckets.ts";
+import { addCompletion } from "./commands/completion.ts";
 import { addGet } from "./commands/get.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addLookup } from "./commands/lookup.ts";
@@ -26,7 +27,7 @@ const groups: Readonly<Record<string, readonly AddCommand[]>> = {
   "Run nodes:": [addStart, addSwarm],
   "Ask a running node:": [addLs, addStatus, addPing, addPeers, addBuckets],
   "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup],
-  "Without a running node:": [addSim, addKeygen],
+  "Without a running node:": [addSim, addKeygen, addCompletion],
 };
 
 const exitCodeHelp = `
@@ -46,6 +47,7 @@ export function createProgram(context: Context): Command {
     .description("Typed RPC between peers named by their public keys, and a Kademlia DHT to play with on one machine.")
     .version(version)
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({ getOutHelpWidth: () => helpWidth(stdout), getErrHelpWidth: () => helpWidth(stderr) })
     .configureHelp({ showGlobalOptions: false })
     .addHelpText("after", `${exitCodeHelp}\n\nMore on a command: ${programName} help COMMAND`)

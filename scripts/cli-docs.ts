@@ -1,0 +1,57 @@
+// Makes docs/cli.md from the commands: what `--help` says of each.
+//
+//     node scripts/cli-docs.ts
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Command } from "commander";
+import { createProgram } from "../src/cli/program.ts";
+
+const path = join(import.meta.dirname, "../docs/cli.md");
+const columns = 100;
+
+const introduction = `# The command line
+
+Made by \`node scripts/cli-docs.ts\` from the commands themselves. In a checkout \`npm run -s dswarm --\` stands for \`dswarm\`.
+
+Commands that ask a running node find those that you run on this machine by themselves: each leaves a file in
+\`$XDG_RUNTIME_DIR/dswarm\` (or \`dswarm-UID\` in the directory for temporary files), and files of nodes that are gone are removed.
+\`dswarm ls\` numbers them; \`--node\`, or \`DSWARM_NODE\`, takes such a number, a port, or the URL of a node anywhere.
+
+A peer is named by its id in any form (\`@\` and base64, base64url, hex), by the first characters of it, at least four, as far as they
+tell it apart from the others that the node knows, or by its number in \`dswarm ls\`.
+
+- \`--json\` prints what a program can read: one line of JSON, or one each where there are many. Nothing in it is cut.
+- Tables are as wide as the terminal at most: ids are cut to the characters that tell them apart, then the columns that matter least
+  go. \`COLUMNS\`, where it is set, says how wide. Into a file or a pipe they are written whole.
+- \`NO_COLOR\` turns colours off. Without a terminal there are none.
+- Errors are told on standard error in one line; with \`--json\` as \`{"event":"failed","code":…,"message":…}\`, with the codes of
+  [errors.md](errors.md).
+- What may hold control characters, since others have written it, is shown without them.
+`;
+
+/** The whole text of docs/cli.md. */
+export function cliDocs(): string {
+  const program = createProgram({ programName: "dswarm", stdout: documentTerminal(), stderr: documentTerminal() });
+  const commands = program.createHelp().visibleCommands(program);
+  const sections = commands
+    .filter((command) => command.name() !== "help")
+    .map((command) => `## ${command.name()}\n\n${block(helpOf(command))}`);
+  return [introduction, block(helpOf(program)), ...sections].join("\n");
+}
+
+function documentTerminal() {
+  return { line: () => undefined, paint: (_style: unknown, text: string) => text, columns };
+}
+
+function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({ writeOut: (part) => (text += part), getOutHasColors: () => false });
+  command.outputHelp();
+  return text.trim();
+}
+
+function block(text: string): string {
+  return `\`\`\`\n${text}\n\`\`\`\n`;
+}
+
+if (process.argv[1] === import.meta.filename) writeFileSync(path, cliDocs());
