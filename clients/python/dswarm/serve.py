@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -181,12 +181,14 @@ class _ServedCall:
     # ---- the handler
 
     def _run(self, argument: object) -> None:
-        work = self._stream_answers(argument) if self._method.server_streaming else self._answer(argument)
-        self._task = asyncio.get_running_loop().create_task(self._guard(work))
+        work = self._stream_answers if self._method.server_streaming else self._answer
+        self._task = asyncio.get_running_loop().create_task(self._guard(work, argument))
+        # One that is cancelled before its first step never runs, nor does its "finally".
+        self._task.add_done_callback(lambda _: self._settle())
 
-    async def _guard(self, work: Any) -> None:
+    async def _guard(self, work: Callable[[object], Coroutine[Any, Any, None]], argument: object) -> None:
         try:
-            await work
+            await work(argument)
         except asyncio.CancelledError:
             self._end_with(RpcError(Code.CANCELLED, "the call was cancelled"))
         except RpcError as error:
@@ -196,9 +198,6 @@ class _ServedCall:
             if not self._stream.is_closed:
                 _logger.exception("a handler of %s failed", self._method.name)
             self._end_with(RpcError(Code.INTERNAL, "internal error"))
-        finally:
-            work.close()
-            self._settle()
 
     async def _answer(self, argument: object) -> None:
         response = await self._handler(argument, self._context)
