@@ -25,6 +25,9 @@ func (o Options) networkKey() identity.NetworkKey {
 	if o.NetworkKey != nil {
 		return *o.NetworkKey
 	}
+	if o.Network == "" {
+		return identity.NetworkKeyOf(identity.DefaultNetwork)
+	}
 	return identity.NetworkKeyOf(o.Network)
 }
 

@@ -4,10 +4,11 @@ package boxstream
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"io"
 
 	"golang.org/x/crypto/nacl/secretbox"
+
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 const (
@@ -19,14 +20,12 @@ const (
 )
 
 var (
-	// ErrInvalid: a box does not open.
-	ErrInvalid = errors.New("box_invalid: a box that does not open")
-	// ErrTooLarge: a box says that its body has more than MaxBody bytes.
-	ErrTooLarge = errors.New("box_too_large: a box over 4096 bytes")
-	// ErrAfterGoodbye: something follows the goodbye.
-	ErrAfterGoodbye = errors.New("box_after_goodbye: data after the goodbye")
-	// ErrTruncated: the stream ended without a goodbye.
-	ErrTruncated = errors.New("link_truncated: the connection ended without a goodbye")
+	// ErrInvalid is box_invalid: a box does not open.
+	ErrInvalid = status.Fail("box_invalid", "", nil)
+	// ErrTooLarge is box_too_large: a box says that its body has more than MaxBody bytes.
+	ErrTooLarge = status.Fail("box_too_large", "", nil)
+	// ErrAfterGoodbye is box_after_goodbye: something follows the goodbye.
+	ErrAfterGoodbye = status.Fail("box_after_goodbye", "", nil)
 )
 
 // increment adds one to a number of 24 bytes, most significant first.
@@ -54,10 +53,10 @@ func NewWriter(w io.Writer, key [32]byte, nonce [24]byte) *Writer {
 	return &Writer{w: w, key: key, nonce: nonce, body: make([]byte, 0, MaxBody+secretbox.Overhead)}
 }
 
-// Write boxes all bytes and writes the boxes in one go.
+// Write boxes all bytes and writes the boxes in one go. Error link_closed after the goodbye, or that of the writer beneath.
 func (w *Writer) Write(p []byte) (int, error) {
 	if w.closed {
-		return 0, errors.New("link_closed: the goodbye is said")
+		return 0, status.Fail("link_closed", "the goodbye is said", nil)
 	}
 	w.boxed = w.boxed[:0]
 	for rest := p; len(rest) > 0; {
@@ -105,7 +104,7 @@ func NewReader(r io.Reader, key [32]byte, nonce [24]byte) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, readBuffer), key: key, nonce: nonce, plain: make([]byte, 0, MaxBody)}
 }
 
-// Read reads decrypted bytes. io.EOF is the other end's goodbye; an end without it is ErrTruncated.
+// Read reads decrypted bytes. io.EOF is the other end's goodbye; an end without it is link_truncated.
 func (r *Reader) Read(p []byte) (int, error) {
 	for len(r.rest) == 0 {
 		if r.err != nil {
@@ -123,7 +122,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) readBox() error {
 	header := r.box[:headerBytes]
 	if _, err := io.ReadFull(r.r, header); err != nil {
-		return errors.Join(ErrTruncated, err)
+		return status.Fail("link_truncated", "", err)
 	}
 	var opened [headerPlain]byte
 	if _, ok := secretbox.Open(opened[:0], header, &r.nonce, &r.key); !ok {
@@ -146,7 +145,7 @@ func (r *Reader) readBox() error {
 	box := r.box[:secretbox.Overhead+n]
 	copy(box, opened[2:])
 	if _, err := io.ReadFull(r.r, box[secretbox.Overhead:]); err != nil {
-		return errors.Join(ErrTruncated, err)
+		return status.Fail("link_truncated", "", err)
 	}
 	plain, ok := secretbox.Open(r.plain[:0], box, &r.nonce, &r.key)
 	if !ok {

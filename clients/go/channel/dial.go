@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 
 	"github.com/coder/websocket"
 
-	"github.com/dswarm/dswarm/clients/go/handshake"
 	"github.com/dswarm/dswarm/clients/go/identity"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -22,15 +20,15 @@ const (
 	maxMessage  = 1 << 20
 )
 
-var errHandshakeTimeout = errors.New("handshake_timeout: the handshake took too long")
+var errHandshakeTimeout = status.Fail("handshake_timeout", "", nil)
 
 // Dial connects to a node and proves both keys. It takes 5 s at most.
 func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey, keys *identity.Keys) (*Link, error) {
-	if err := identity.CheckHostPort(to.Host); err != nil {
-		return nil, status.Local(status.InvalidArgument, "address_invalid", "not a valid address", err)
+	if _, _, err := identity.SplitHostPort(to.Host); err != nil {
+		return nil, err
 	}
 	if to.ID == keys.ID() {
-		return nil, status.Local(status.InvalidArgument, "self_connection", "a node does not connect to itself", nil)
+		return nil, status.Fail("self_connection", "", nil)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTimeout, errHandshakeTimeout)
 	defer cancel()
@@ -60,7 +58,7 @@ func dialWebsocket(ctx context.Context, host string) (net.Conn, error) {
 	}
 	client := &http.Client{
 		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("not_dswarm: a redirect") },
+		CheckRedirect: func(*http.Request, []*http.Request) error { return status.Fail("not_dswarm", "a redirect", nil) },
 	}
 	ws, _, err := websocket.Dial(ctx, "wss://"+host+path, &websocket.DialOptions{
 		HTTPClient: client, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
@@ -70,7 +68,7 @@ func dialWebsocket(ctx context.Context, host string) (net.Conn, error) {
 	}
 	if ws.Subprotocol() != subprotocol {
 		_ = ws.CloseNow()
-		return nil, errors.New("not_dswarm: the subprotocol is refused")
+		return nil, status.Fail("not_dswarm", "the subprotocol is refused", nil)
 	}
 	ws.SetReadLimit(maxMessage)
 	return &socket{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws}, nil
@@ -88,21 +86,16 @@ func dialError(ctx context.Context, err error) error {
 	var network *net.OpError
 	switch {
 	case errors.Is(context.Cause(ctx), errHandshakeTimeout) || errors.Is(err, errHandshakeTimeout):
-		return status.Local(status.Unavailable, "handshake_timeout", "the handshake took too long", err)
+		return status.Fail("handshake_timeout", "", err)
 	case ctx.Err() != nil:
 		return status.FromError(ctx.Err())
-	case errors.Is(err, handshake.ErrHello):
-		return status.Local(status.Unauthenticated, "hello_invalid", "the hello is not of this network or not a hello", err)
-	case errors.Is(err, handshake.ErrLowOrder):
-		return status.Local(status.Unauthenticated, "hello_low_order", "the hello carries an ephemeral key of low order", err)
-	case errors.Is(err, handshake.ErrAuthentication):
-		return status.Local(status.Unauthenticated, "authentication_failed",
-			"the peer does not hold the expected key, or refuses ours", err)
+	case status.ReasonOf(err) != "":
+		return status.FromError(err)
 	case errors.As(err, &network) && network.Op == "dial":
-		return status.Local(status.Unavailable, "unreachable", "nothing answers at the address", err)
+		return status.Fail("unreachable", "", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return status.Local(status.Unavailable, "handshake_truncated", "the connection ended within the handshake", err)
+		return status.Fail("handshake_truncated", "", err)
 	default:
-		return status.Local(status.Unavailable, "not_dswarm", fmt.Sprintf("what answers at the address is not dswarm: %v", err), err)
+		return status.Fail("not_dswarm", err.Error(), err)
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 // MaxBytes is the largest encoding of a frame, in bytes.
 const MaxBytes = 131072
 
 var (
-	// ErrInvalid: a frame does not decode.
-	ErrInvalid = errors.New("frame_invalid: a frame that does not decode")
-	// ErrTooLarge: a frame is over MaxBytes.
-	ErrTooLarge = errors.New("frame_too_large: a frame over the size limit")
+	// ErrInvalid is frame_invalid: a frame does not decode.
+	ErrInvalid = status.Fail("frame_invalid", "", nil)
+	// ErrTooLarge is frame_too_large: a frame is over MaxBytes.
+	ErrTooLarge = status.Fail("frame_too_large", "", nil)
 )
 
 // Append appends the delimited form of a frame.
@@ -77,7 +78,7 @@ func (r *Reader) length() (int, error) {
 			}
 			return 0, err
 		}
-		if shift > 14 && b > 0x7f {
+		if shift == 14 && b > 0x7f {
 			return 0, ErrTooLarge
 		}
 		size |= int(b&0x7f) << shift

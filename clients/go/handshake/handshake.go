@@ -6,13 +6,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/sha512"
-	"errors"
 	"io"
 
 	"golang.org/x/crypto/curve25519"
 	"golang.org/x/crypto/nacl/secretbox"
 
 	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 const (
@@ -23,12 +23,12 @@ const (
 )
 
 var (
-	// ErrHello: the other end is of another network, or does not speak this.
-	ErrHello = errors.New("hello_invalid: the hello is not of this network or not a hello")
-	// ErrLowOrder: the other end's ephemeral key is of low order.
-	ErrLowOrder = errors.New("hello_low_order: the hello carries an ephemeral key of low order")
-	// ErrAuthentication: the other end does not hold the expected key, or refuses ours.
-	ErrAuthentication = errors.New("authentication_failed: the peer does not hold the expected key, or refuses ours")
+	// ErrHello is hello_invalid: the other end is of another network, or does not speak this.
+	ErrHello = status.Fail("hello_invalid", "", nil)
+	// ErrLowOrder is hello_low_order: the other end's ephemeral key is of low order.
+	ErrLowOrder = status.Fail("hello_low_order", "", nil)
+	// ErrAuthentication is authentication_failed: the other end does not hold the expected key, or refuses ours.
+	ErrAuthentication = status.Fail("authentication_failed", "", nil)
 )
 
 // Result is what both ends have agreed on.
@@ -50,12 +50,15 @@ type side struct {
 	abHash  [32]byte
 }
 
-func newSide(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys) (*side, error) {
-	s := &side{stream: stream, network: network, keys: keys, secret: make([]byte, 32)}
-	rand.Read(s.secret)
-	public, err := curve25519.X25519(s.secret, curve25519.Basepoint)
-	s.public = public
-	return s, err
+func newSide(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys, ephemeral []byte) (*side, error) {
+	public, err := curve25519.X25519(ephemeral, curve25519.Basepoint)
+	return &side{stream: stream, network: network, keys: keys, secret: ephemeral, public: public}, err
+}
+
+func newEphemeral() []byte {
+	secret := make([]byte, 32)
+	rand.Read(secret) // never fails, as of Go 1.24
+	return secret
 }
 
 // auth is libsodium's crypto_auth: HMAC-SHA-512, of which the first 32 bytes count.
@@ -71,15 +74,18 @@ func (s *side) sendHello() error {
 }
 
 func (s *side) receiveHello() error {
-	hello, err := s.read(helloBytes)
+	hello := make([]byte, helloBytes+1)
+	n, err := io.ReadAtLeast(s.stream, hello, helloBytes)
 	if err != nil {
-		return err
+		return truncated(err)
 	}
-	if !hmac.Equal(hello[:32], s.auth(hello[32:])) {
+	hello = hello[:helloBytes]
+	// What comes with it cannot be an answer to ours.
+	if n > helloBytes || !hmac.Equal(hello[:32], s.auth(hello[32:])) {
 		return ErrHello
 	}
 	s.theirs = hello[32:]
-	// Fails when the result is zero, which it is for keys of low order and for no others.
+	// Fails, in constant time, when the result is zero, which it is for keys of low order in any encoding and for no others.
 	if s.ab, err = curve25519.X25519(s.secret, s.theirs); err != nil {
 		return ErrLowOrder
 	}
@@ -87,13 +93,12 @@ func (s *side) receiveHello() error {
 	return nil
 }
 
-// read reads n bytes. An end within them is ErrAuthentication when the other end had to judge us, which looks the same.
+func truncated(err error) error { return status.Fail("handshake_truncated", "", err) }
+
 func (s *side) read(n int) ([]byte, error) {
 	b := make([]byte, n)
-	if _, err := io.ReadFull(s.stream, b); err != nil {
-		return nil, err
-	}
-	return b, nil
+	_, err := io.ReadFull(s.stream, b)
+	return b, err
 }
 
 func (s *side) result(remote identity.NodeID, boxKey [32]byte) Result {
@@ -108,9 +113,15 @@ func (s *side) result(remote identity.NodeID, boxKey [32]byte) Result {
 	}
 }
 
-// Dial proves our key to the holder of another, over a stream that this does not close.
+// Dial proves our key to the holder of another, over a stream that this does not close. Errors hello_invalid, hello_low_order,
+// authentication_failed, handshake_truncated, and what writing fails with.
 func Dial(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys, remote identity.NodeID) (Result, error) {
-	s, err := newSide(stream, network, keys)
+	return dial(stream, network, keys, remote, newEphemeral())
+}
+
+func dial(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys, remote identity.NodeID, ephemeral []byte) (Result, error) {
+	defer clear(ephemeral)
+	s, err := newSide(stream, network, keys, ephemeral)
 	if err != nil {
 		return Result{}, err
 	}
@@ -122,7 +133,7 @@ func Dial(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys
 	}
 	theirCurve, err := remote.Montgomery()
 	if err != nil {
-		return Result{}, err
+		return Result{}, ErrAuthentication
 	}
 	aB, err := curve25519.X25519(s.secret, theirCurve)
 	if err != nil {
@@ -136,7 +147,7 @@ func Dial(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys
 	}
 	accept, err := s.read(acceptBytes)
 	if err != nil {
-		return Result{}, errors.Join(ErrAuthentication, err)
+		return Result{}, status.Fail("authentication_failed", "", err) // the listener tells no more
 	}
 	Ab, err := curve25519.X25519(keys.X25519(), s.theirs)
 	if err != nil {
@@ -150,9 +161,15 @@ func Dial(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys
 	return s.result(remote, acceptKey), nil
 }
 
-// Listen lets another end prove its key and proves ours to it. authorize may be nil, which allows every key.
+// Listen lets another end prove its key and proves ours to it. authorize may be nil, which allows every key. Errors as of Dial, and
+// self_connection, peer_not_allowed.
 func Listen(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys, authorize func(identity.NodeID) bool) (Result, error) {
-	s, err := newSide(stream, network, keys)
+	return listen(stream, network, keys, authorize, newEphemeral())
+}
+
+func listen(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Keys, authorize func(identity.NodeID) bool, ephemeral []byte) (Result, error) {
+	defer clear(ephemeral)
+	s, err := newSide(stream, network, keys, ephemeral)
 	if err != nil {
 		return Result{}, err
 	}
@@ -164,7 +181,7 @@ func Listen(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Ke
 	}
 	auth, err := s.read(authBytes)
 	if err != nil {
-		return Result{}, err
+		return Result{}, truncated(err)
 	}
 	aB, err := curve25519.X25519(keys.X25519(), s.theirs)
 	if err != nil {
@@ -183,8 +200,11 @@ func Listen(stream io.ReadWriter, network identity.NetworkKey, keys *identity.Ke
 	if !identity.Verify(remote, join(network[:], own[:], s.abHash[:]), proof[:64]) {
 		return Result{}, ErrAuthentication
 	}
+	if remote == own {
+		return Result{}, status.Fail("self_connection", "", nil)
+	}
 	if authorize != nil && !authorize(remote) {
-		return Result{}, errors.New("peer_not_allowed: the peer is not allowed")
+		return Result{}, status.Fail("peer_not_allowed", "", nil)
 	}
 	theirCurve, err := remote.Montgomery()
 	if err != nil {

@@ -1,60 +1,85 @@
 package identity
 
 import (
-	"errors"
 	"net"
+	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 const (
-	scheme          = "dswarm://"
-	maxAddressBytes = 400
+	scheme       = "dswarm://"
+	maxHostChars = 253
 )
 
-var errAddress = errors.New("address_invalid: not a valid dswarm:// address")
+var (
+	// An IPv6 address in brackets, or a host name of labels of 1 to 63 characters (RFC 1035, section 2.3.4), then the port.
+	hostPortForm = regexp.MustCompile(
+		`^(?:\[([0-9A-Fa-f:.]{2,45})\]|((?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?)):([1-9][0-9]{0,4})$`)
+	// A last label that is a number makes the whole an IPv4 address to resolvers, which then read "127.1" or "0x7f.1" too.
+	endsInNumber = regexp.MustCompile(`(?i)(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$`)
+)
 
 // Address says who can be dialed where.
 type Address struct {
-	ID   NodeID
-	Host string // "HOST:PORT", IPv6 in brackets
+	ID NodeID
+	// Host is "HOST:PORT", IPv6 in brackets.
+	Host string
 }
 
-// ParseAddress reads "dswarm://KEY@HOST:PORT", with the key in any of its text forms.
+// ParseAddress reads "dswarm://KEY@HOST:PORT", with the key in any of its text forms but without a second "@". Errors
+// address_invalid, node_id_invalid.
 func ParseAddress(text string) (Address, error) {
 	rest, ok := strings.CutPrefix(text, scheme)
 	at := strings.LastIndexByte(rest, '@')
-	if !ok || at < 0 || len(text) > maxAddressBytes {
-		return Address{}, errAddress
+	if !ok || at < 1 || strings.ContainsRune(rest[:at], '@') {
+		return Address{}, status.Fail("address_invalid", "expected dswarm://KEY@HOST:PORT", nil)
+	}
+	if _, _, err := SplitHostPort(rest[at+1:]); err != nil {
+		return Address{}, err
 	}
 	id, err := ParseNodeID(rest[:at])
 	if err != nil {
 		return Address{}, err
 	}
-	if err := CheckHostPort(rest[at+1:]); err != nil {
-		return Address{}, err
-	}
 	return Address{ID: id, Host: rest[at+1:]}, nil
-}
-
-// CheckHostPort checks "HOST:PORT": a host without characters that mean something in a URL, a port of 1 to 65535.
-func CheckHostPort(text string) error {
-	host, port, err := net.SplitHostPort(text)
-	if err != nil || host == "" || len(host) > 255 {
-		return errAddress
-	}
-	for _, c := range []byte(host) {
-		isPlain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(".-:_", c) >= 0
-		if !isPlain {
-			return errAddress
-		}
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || n == 0 {
-		return errAddress
-	}
-	return nil
 }
 
 // String is "dswarm://KEY@HOST:PORT" with the key in base64url.
 func (a Address) String() string { return scheme + a.ID.Base64URL() + "@" + a.Host }
+
+// SplitHostPort reads "HOST:PORT": an IPv4 address, an IPv6 address in brackets or a name, and a port of 1 to 65535 without leading
+// zeros. The host is without brackets. Error address_invalid.
+func SplitHostPort(text string) (host string, port uint16, err error) {
+	invalid := status.Fail("address_invalid", "expected HOST:PORT", nil)
+	parts := hostPortForm.FindStringSubmatch(text)
+	if parts == nil {
+		return "", 0, invalid
+	}
+	n, err := strconv.ParseUint(parts[3], 10, 16)
+	if err != nil {
+		return "", 0, invalid
+	}
+	if v6 := parts[1]; v6 != "" {
+		if ip, err := netip.ParseAddr(v6); err != nil || !ip.Is6() {
+			return "", 0, invalid
+		}
+		return v6, uint16(n), nil
+	}
+	name := parts[2]
+	if len(name) > maxHostChars {
+		return "", 0, invalid
+	}
+	if ip, err := netip.ParseAddr(name); endsInNumber.MatchString(name) && (err != nil || !ip.Is4()) {
+		return "", 0, invalid
+	}
+	return name, uint16(n), nil
+}
+
+// JoinHostPort is "HOST:PORT", with brackets around an IPv6 address.
+func JoinHostPort(host string, port uint16) string {
+	return net.JoinHostPort(host, strconv.Itoa(int(port)))
+}

@@ -51,9 +51,10 @@ func (k *Keys) X25519() []byte {
 	return digest[:32]
 }
 
-// Verify says whether a signature is a node's over a message.
+// Verify says whether a signature is a node's over a message. It is strict, as docs/protocol.md says: besides what crypto/ed25519
+// refuses, keys that NodeIDFromBytes refuses, and signatures with an R of small order.
 func Verify(id NodeID, message, signature []byte) bool {
-	if len(signature) != ed25519.SignatureSize {
+	if len(signature) != ed25519.SignatureSize || isSmallOrder([32]byte(signature[:32])) {
 		return false
 	}
 	if _, err := NodeIDFromBytes(id[:]); err != nil {

@@ -8,11 +8,8 @@ const DefaultNetwork = "dev"
 // NetworkKey is 32 bytes that all nodes of a network share.
 type NetworkKey [32]byte
 
-// NetworkKeyOf is the key of a network that has only a name; "" stands for DefaultNetwork.
+// NetworkKeyOf is the key of a network that has only a name.
 func NetworkKeyOf(name string) NetworkKey {
-	if name == "" {
-		name = DefaultNetwork
-	}
 	return sha256.Sum256([]byte(name))
 }
 

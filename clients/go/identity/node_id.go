@@ -2,19 +2,18 @@
 package identity
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"strings"
 
 	"filippo.io/edwards25519"
+
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 // NodeID is a node's ed25519 public key, 32 bytes. It is comparable. The zero value is not valid.
 type NodeID [32]byte
 
-var errNodeID = errors.New("node_id_invalid: not a valid node id")
+var errNodeID = status.Fail("node_id_invalid", "", nil)
 
 // fieldPrime is 2^255 - 19, least significant byte first.
 var fieldPrime = func() (p [32]byte) {
@@ -25,18 +24,13 @@ var fieldPrime = func() (p [32]byte) {
 	return p
 }()
 
-// NodeIDFromBytes checks 32 bytes: a canonical encoding of a point that is not of small order.
+// NodeIDFromBytes checks 32 bytes: a canonical y that is not of a point of small order. Whether they are a point of the curve at all
+// shows when they are computed with. Error node_id_invalid.
 func NodeIDFromBytes(b []byte) (NodeID, error) {
-	var id NodeID
-	if len(b) != len(id) || !isCanonical(b) {
-		return id, errNodeID
+	if len(b) != len(NodeID{}) || !isCanonical(b) || isSmallOrder([32]byte(b)) {
+		return NodeID{}, errNodeID
 	}
-	point, err := new(edwards25519.Point).SetBytes(b)
-	if err != nil || new(edwards25519.Point).MultByCofactor(point).Equal(edwards25519.NewIdentityPoint()) == 1 {
-		return id, errNodeID
-	}
-	copy(id[:], b)
-	return id, nil
+	return NodeID(b), nil
 }
 
 // isCanonical says whether the y of an encoded point is below the field's prime.
@@ -53,31 +47,13 @@ func isCanonical(b []byte) bool {
 	return false
 }
 
-// ParseNodeID reads base64, base64url or hex, with or without "@" and "=".
+// ParseNodeID reads base64, base64url or hex, with or without "@" and "=". Error node_id_invalid.
 func ParseNodeID(text string) (NodeID, error) {
-	text = strings.TrimPrefix(text, "@")
-	if len(text) == 64 {
-		b, err := hex.DecodeString(text)
-		if err != nil {
-			return NodeID{}, errNodeID
-		}
-		return NodeIDFromBytes(b)
-	}
-	if len(text) == 44 {
-		text = strings.TrimSuffix(text, "=")
-	}
-	if len(text) != 43 {
+	b, ok := parse32Bytes(strings.TrimPrefix(text, "@"))
+	if !ok {
 		return NodeID{}, errNodeID
 	}
-	encoding := base64.RawStdEncoding
-	if strings.ContainsAny(text, "-_") {
-		encoding = base64.RawURLEncoding
-	}
-	b, err := encoding.Strict().DecodeString(text)
-	if err != nil {
-		return NodeID{}, errNodeID
-	}
-	return NodeIDFromBytes(b)
+	return NodeIDFromBytes(b[:])
 }
 
 // String is "@" and 44 characters of base64.
@@ -90,23 +66,11 @@ func (id NodeID) Base64URL() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// Montgomery is the key as an X25519 public key, 32 bytes.
+// Montgomery is the key as an X25519 public key, 32 bytes. Error node_id_invalid where it is no point of the curve.
 func (id NodeID) Montgomery() ([]byte, error) {
 	point, err := new(edwards25519.Point).SetBytes(id[:])
 	if err != nil {
 		return nil, errNodeID
 	}
 	return point.BytesMontgomery(), nil
-}
-
-// Closer says whether a is nearer to a target than b, by XOR.
-func Closer(target, a, b [32]byte) bool {
-	return bytes.Compare(xor(target, a), xor(target, b)) < 0
-}
-
-func xor(a, b [32]byte) []byte {
-	for i := range a {
-		a[i] ^= b[i]
-	}
-	return a[:]
 }

@@ -3,10 +3,10 @@ package metadata
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/status"
 )
 
 const (
@@ -18,10 +18,10 @@ const (
 )
 
 var (
-	// ErrTooLarge: more than MaxBytes or MaxEntries.
-	ErrTooLarge = errors.New("metadata_too_large: metadata over the size limit")
-	// ErrInvalid: a key or value with other characters than are allowed.
-	ErrInvalid = errors.New("metadata_invalid: metadata that is not allowed")
+	// ErrTooLarge is metadata_too_large: more than MaxBytes or MaxEntries.
+	ErrTooLarge = status.Fail("metadata_too_large", "", nil)
+	// ErrInvalid is metadata_invalid: a key or value with other characters than are allowed.
+	ErrInvalid = status.Fail("metadata_invalid", "", nil)
 )
 
 // MD has the values of each key. Keys are in lower case; values are printable ASCII, or any bytes where the key ends in "-bin".

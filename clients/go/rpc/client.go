@@ -101,7 +101,7 @@ func marshal(m any) ([]byte, error) {
 	}
 	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, 64), message)
 	if err != nil {
-		return nil, status.Local(status.Internal, "message_invalid", "the message does not encode", err)
+		return nil, status.Fail("message_invalid", "the message does not encode", err)
 	}
 	return b, nil
 }
@@ -112,7 +112,7 @@ func unmarshal(b []byte, m any) error {
 		return status.Errorf(status.Internal, "%T is not a protobuf message", m)
 	}
 	if err := proto.Unmarshal(b, message); err != nil {
-		return status.Local(status.InvalidArgument, "message_invalid", "a message that does not decode", err)
+		return status.Fail("message_invalid", "", err)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 		return err
 	}
 	if len(message) > c.opts.MaxMessageBytes {
-		return status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+		return status.Fail("message_too_large", "", nil)
 	}
 	inOpen := message
 	if len(message) > maxPieceBytes {
@@ -155,7 +155,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, opts 
 func (s *stream) receiveOnly(reply any) error {
 	answer, err := s.receive()
 	if errors.Is(err, io.EOF) {
-		return status.Local(status.Internal, "frame_invalid", "a success without an answer", nil)
+		return status.Fail("frame_invalid", "a success without an answer", nil)
 	}
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dswarm/dswarm/clients/go/boxstream"
 	"github.com/dswarm/dswarm/clients/go/frame"
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/identity"
@@ -98,14 +97,20 @@ func (c *Conn) IsUsable() bool {
 }
 
 // errClosed is the end of a connection that was planned.
-var errClosed = status.Local(status.Unavailable, "link_closed", "the connection is closed", nil)
+var errClosed = status.Fail("link_closed", "", nil)
 
 // Ping asks the peer for a sign of life of its connection, and returns the round-trip time.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
 	c.mu.Lock()
 	pong := c.ping()
+	id := c.pingID
 	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.pongs, id)
+		c.mu.Unlock()
+	}()
 	select {
 	case <-pong:
 		return time.Since(start), nil
@@ -208,10 +213,10 @@ func (c *Conn) endAfterWrite(err error) {
 
 // fault ends the connection for a peer that broke the protocol, and tells it. With the lock.
 func (c *Conn) fault(reason, message string) error {
-	err := status.Local(status.Internal, reason, message, nil)
+	err := status.Fail(reason, message, nil)
 	c.draining = true
 	c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{
-		LastStreamId: c.lastRemoteID, Code: uint32(status.Internal), Message: message,
+		LastStreamId: c.lastRemoteID, Code: uint32(status.Internal), Message: err.Message,
 	}}})
 	c.endAfterWrite(err)
 	return err
@@ -232,7 +237,7 @@ func (c *Conn) send(f *pb.Frame) {
 	}
 	c.out = out
 	if len(c.out) > outboxHardBytes {
-		go c.fail(status.Local(status.Unavailable, "peer_too_slow", "the peer does not read what it is sent", nil))
+		go c.fail(status.Fail("peer_too_slow", "", nil))
 		return
 	}
 	c.signal()
@@ -286,7 +291,7 @@ func (c *Conn) writeLoop() {
 			c.mu.Unlock()
 			if len(out) > 0 {
 				if _, err := c.link.Write(out); err != nil {
-					c.fail(status.Local(status.Unavailable, "link_truncated", "the connection broke off", err))
+					c.fail(status.Fail("link_truncated", "the connection broke off", err))
 					return
 				}
 			}
@@ -327,9 +332,9 @@ func (c *Conn) watch() {
 		var err error
 		switch {
 		case !c.writingSince.IsZero() && now.Sub(c.writingSince) > writeTimeout:
-			err = status.Local(status.Unavailable, "peer_too_slow", "the peer does not read what it is sent", nil)
+			err = status.Fail("peer_too_slow", "", nil)
 		case !c.probedAt.IsZero() && now.Sub(c.probedAt) > c.opts.KeepaliveTimeout:
-			err = status.Local(status.Unavailable, "keepalive_timeout", "the peer does not answer any more", nil)
+			err = status.Fail("keepalive_timeout", "", nil)
 		case c.probedAt.IsZero() && now.Sub(c.lastByte) > c.opts.KeepaliveInterval:
 			c.probedAt = now
 			c.ping()
@@ -390,7 +395,7 @@ func (c *Conn) readLoop() {
 		case errors.Is(err, frame.ErrTooLarge):
 			err = c.fault("frame_too_large", "a frame over the size limit")
 		default:
-			err = status.Local(status.Unavailable, linkReason(err), "the connection broke off", err)
+			err = linkError(err)
 		}
 		if planned != nil {
 			err = planned
@@ -424,13 +429,10 @@ func (c *Conn) awaitGoodbye() {
 	}
 }
 
-func linkReason(err error) string {
-	for reason, known := range map[string]error{
-		"box_invalid": boxstream.ErrInvalid, "box_too_large": boxstream.ErrTooLarge, "box_after_goodbye": boxstream.ErrAfterGoodbye,
-	} {
-		if errors.Is(err, known) {
-			return reason
-		}
+// linkError is why a link broke off, as docs/errors.md names it.
+func linkError(err error) error {
+	if status.ReasonOf(err) != "" {
+		return status.FromError(err)
 	}
-	return "link_truncated"
+	return status.Fail("link_truncated", "", err)
 }

@@ -1,8 +1,6 @@
 package rpc
 
 import (
-	"math"
-
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -85,7 +83,7 @@ func (c *Conn) handleConnection(f *pb.Frame) error {
 		}
 	case *pb.Frame_Credit:
 		n := int(body.Credit.GetBytes())
-		if n == 0 || c.credit > math.MaxInt32-n {
+		if n == 0 || c.credit > maxCredit-n {
 			return c.fault("frame_invalid", "credit of nothing, or of too much")
 		}
 		c.credit += n
@@ -113,19 +111,19 @@ func (c *Conn) handleGoAway(away *pb.GoAway) {
 	}
 	for id, st := range c.streams {
 		if st.isCaller && id > away.GetLastStreamId() {
-			c.remove(st, status.Local(status.Unavailable, "link_closed", "the peer goes away and has not handled the call", nil))
+			c.remove(st, status.Fail("link_closed", "the peer goes away and has not handled the call", nil))
 		}
 	}
 }
 
 func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
-	if bytes == 0 {
-		return c.fault("frame_invalid", "credit of nothing")
-	}
 	if st == nil {
 		return nil
 	}
-	if st.credit > math.MaxInt32-int(bytes) {
+	if bytes == 0 {
+		return c.fault("frame_invalid", "credit of nothing")
+	}
+	if st.credit > maxCredit-int(bytes) {
 		return c.fault("frame_invalid", "credit of too much")
 	}
 	st.credit += int(bytes)
@@ -139,11 +137,11 @@ func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
 
 func (c *Conn) handleData(st *stream, data *pb.Data) error {
 	cost := len(data.GetPayload()) + dataCost
-	if len(data.GetPayload()) > maxPieceBytes {
-		return c.fault("frame_too_large", "a piece over the size limit")
-	}
 	if cost > c.window || st != nil && cost > st.window {
 		return c.fault("credit_exceeded", "more bytes than there was credit for")
+	}
+	if len(data.GetPayload()) > maxPieceBytes {
+		return c.fault("frame_invalid", "a piece over the size limit")
 	}
 	c.window -= cost
 	c.owed += cost

@@ -11,6 +11,8 @@ const (
 	dataCost          = 64 // credit that a data frame costs besides its payload
 	streamCredit      = 131072
 	connectionCredit  = 1048576
+	maxCredit         = 1 << 40 // a peer that gives more is broken or plays
+	maxDetailBytes    = 20480   // of error details; what is beyond is left out
 	lastStream        = 1<<31 - 1
 	sendPieceBytes    = 32 << 10 // streams take turns at this size
 	minPieceBytes     = 4 << 10  // smaller pieces wait for more credit

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/identity"
 	"github.com/dswarm/dswarm/clients/go/metadata"
@@ -126,11 +128,11 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	var refusal *status.Error
 	switch {
 	case c.handlers >= c.opts.MaxConcurrentStreams:
-		refusal = status.Local(status.ResourceExhausted, "too_many_streams", "too many calls at once on the connection", nil)
-	case len(open.GetMethod()) > maxMethodBytes || len(open.GetMessage()) > maxPieceBytes:
-		return c.fault("frame_too_large", "a method name or message over the size limit")
+		refusal = status.Fail("too_many_streams", "", nil)
+	case len(open.GetMessage()) > maxPieceBytes:
+		refusal = status.Fail("frame_invalid", "a message over its size in a frame", nil)
 	case len(open.GetMessage()) > c.opts.MaxMessageBytes:
-		refusal = status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+		refusal = status.Fail("message_too_large", "", nil)
 	case err != nil:
 		refusal = metadataError(err)
 	case !isServed:
@@ -262,10 +264,16 @@ func (h *serverStream) SendMsg(m any) error {
 func (h *serverStream) RecvMsg(m any) error {
 	message, err := h.receive()
 	if errors.Is(err, io.EOF) && h.isSingle && h.count == 0 {
-		return status.Errorf(status.InvalidArgument, "a call without its message")
+		return status.Fail("frame_invalid", "a call without its message", nil)
 	}
 	if err != nil {
 		return err
+	}
+	if h.isSingle {
+		// Nothing but the half-close may follow the only message.
+		if _, err := h.receive(); !errors.Is(err, io.EOF) {
+			return err
+		}
 	}
 	return unmarshal(message, m)
 }
@@ -345,7 +353,13 @@ func endFrame(id uint32, failure *status.Error, response []byte, header, trailer
 	if failure != nil {
 		end.Code = uint32(failure.Code)
 		end.Message = cutText(failure.Message)
-		end.Details = failure.Details
+		size := 0
+		for _, detail := range failure.Details {
+			if size += proto.Size(detail); size > maxDetailBytes {
+				break
+			}
+			end.Details = append(end.Details, detail)
+		}
 	}
 	return &pb.Frame{StreamId: id, Body: &pb.Frame_End{End: end}}
 }

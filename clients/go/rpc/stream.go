@@ -116,13 +116,17 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 	c := s.conn
 	switch {
 	case s.isHalf:
-		s.breakOff(status.Local(status.Internal, "frame_invalid", "data after the half-close", nil))
+		s.breakOff(status.Fail("frame_invalid", "data after the half-close", nil))
+		return
+	case data.GetMore() && len(data.GetPayload()) == 0:
+		// Taken, a peer could send pieces without end.
+		s.breakOff(status.Fail("frame_invalid", "an empty piece", nil))
 		return
 	case s.isSingle && s.count > 0:
-		s.breakOff(status.Local(status.Internal, "frame_invalid", "more than one message of a unary call", nil))
+		s.breakOff(status.Fail("frame_invalid", "more than one message of a unary call", nil))
 		return
 	case len(s.partial)+len(data.GetPayload()) > c.opts.MaxMessageBytes:
-		s.breakOff(status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil))
+		s.breakOff(status.Fail("message_too_large", "", nil))
 		return
 	}
 	if !data.GetMore() && !s.isOpen {
@@ -191,7 +195,7 @@ func (s *stream) give(bytes int) {
 
 func (s *stream) handleHalfClose() {
 	if s.isHalf || s.isOpen {
-		s.breakOff(status.Local(status.Internal, "frame_invalid", "a half-close within a message, or a second one", nil))
+		s.breakOff(status.Fail("frame_invalid", "a half-close within a message, or a second one", nil))
 		return
 	}
 	s.isHalf = true
@@ -200,7 +204,7 @@ func (s *stream) handleHalfClose() {
 
 func (s *stream) handleHeader(entries []*pb.Metadata) {
 	if s.header != nil || s.count > 0 || s.isOpen {
-		s.breakOff(status.Local(status.Internal, "frame_invalid", "a second header, or one after data", nil))
+		s.breakOff(status.Fail("frame_invalid", "a second header, or one after data", nil))
 		return
 	}
 	md, err := metadata.FromWire(entries)
@@ -224,16 +228,16 @@ func (s *stream) handleEnd(end *pb.End) {
 	}
 	switch {
 	case bad != nil:
-	case end.GetCode() > uint32(status.Unauthenticated) || len(end.GetMessage()) > maxErrorBytes:
-		bad = status.Local(status.Internal, "frame_invalid", "a status that is none", nil)
-	case len(end.GetHeader()) > 0 && s.header != nil:
-		bad = status.Local(status.Internal, "frame_invalid", "a second header", nil)
+	case len(end.GetHeader()) > 0 && (s.header != nil || s.count > 0 || s.isOpen):
+		bad = status.Fail("frame_invalid", "a second header", nil)
 	case end.GetCode() == 0 && s.isOpen:
-		bad = status.Local(status.Internal, "frame_invalid", "a success within a message", nil)
-	case end.Response != nil && (s.count > 0 || s.isOpen || !s.isSingle || end.GetCode() != 0):
-		bad = status.Local(status.Internal, "frame_invalid", "more than one message of a unary call", nil)
-	case len(end.GetResponse()) > min(maxPieceBytes, s.conn.opts.MaxMessageBytes):
-		bad = status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+		bad = status.Fail("frame_invalid", "a success within a message", nil)
+	case end.Response != nil && end.GetCode() == 0 && s.isSingle && s.count > 0:
+		bad = status.Fail("frame_invalid", "more than one message of a unary call", nil)
+	case len(end.GetResponse()) > maxPieceBytes:
+		bad = status.Fail("frame_invalid", "a message over its size in a frame", nil)
+	case len(end.GetResponse()) > s.conn.opts.MaxMessageBytes:
+		bad = status.Fail("message_too_large", "", nil)
 	}
 	if bad != nil {
 		s.conn.remove(s, bad)
@@ -243,11 +247,15 @@ func (s *stream) handleEnd(end *pb.End) {
 		s.header = header
 	}
 	s.trailer = trailer
-	if end.Response != nil {
+	if end.Response != nil && end.GetCode() == 0 {
 		s.push(end.GetResponse(), 0)
 	}
 	if end.GetCode() != 0 {
-		s.conn.remove(s, &status.Error{Code: status.Code(end.GetCode()), Message: end.GetMessage(), Details: end.GetDetails()})
+		code := status.Code(end.GetCode())
+		if code > status.Unauthenticated {
+			code = status.Unknown
+		}
+		s.conn.remove(s, &status.Error{Code: code, Message: end.GetMessage(), Details: end.GetDetails()})
 		return
 	}
 	s.conn.remove(s, nil)
@@ -255,9 +263,9 @@ func (s *stream) handleEnd(end *pb.End) {
 
 func metadataError(err error) *status.Error {
 	if err == metadata.ErrTooLarge {
-		return status.Local(status.ResourceExhausted, "metadata_too_large", "metadata over the size limit", nil)
+		return status.Fail("metadata_too_large", "", nil)
 	}
-	return status.Local(status.InvalidArgument, "metadata_invalid", "metadata that is not allowed", nil)
+	return status.Fail("metadata_invalid", "", nil)
 }
 
 // receive returns the next message; io.EOF when no more is to come and, for a caller, the call has succeeded.
@@ -330,7 +338,7 @@ func (s *stream) sendMessage(message []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(message) > c.opts.MaxMessageBytes {
-		return status.Local(status.ResourceExhausted, "message_too_large", "a message over the size limit", nil)
+		return status.Fail("message_too_large", "", nil)
 	}
 	if s.isHalfSent {
 		return status.Errorf(status.Internal, "the sending side is closed")

@@ -75,11 +75,6 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Local makes an error of dswarm's own: its name, and what lies beneath it, or nil.
-func Local(code Code, reason, message string, cause error) *Error {
-	return &Error{Code: code, Reason: reason, Message: message, cause: cause}
-}
-
 // FromError returns err as an *Error: itself, canceled or deadline_exceeded for those of contexts, else unknown. Nil for nil.
 func FromError(err error) *Error {
 	var known *Error
