@@ -20,6 +20,7 @@ export interface SimFlags {
   readonly form?: "join" | "ideal";
   readonly lookups: number;
   readonly puts: number;
+  readonly putDuring?: boolean;
   readonly gets?: number;
   readonly latency: number;
   readonly loss: number;
@@ -70,6 +71,7 @@ function scenarioOf(flags: SimFlags): ScenarioOptions {
     formation: flags.form ?? (nodes > maxJoining ? "ideal" : "join"),
     lookups,
     puts,
+    putsDuring: flags.putDuring ?? false,
     gets: flags.gets ?? puts,
     latency: lognormalLatency(latency),
     lossShare: loss / 100,

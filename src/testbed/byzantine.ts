@@ -10,7 +10,7 @@ import type { VirtualClock } from "../util/virtual-clock.ts";
 import type { PeerAnswers } from "./rpc-method.ts";
 
 /** Ways in which a node answers wrongly. */
-export const misbehaviours = ["dead-contacts", "own-contacts", "wrong-values", "oversized", "silent"] as const;
+export const misbehaviours = ["dead-contacts", "own-contacts", "wrong-values", "oversized", "silent", "flood"] as const;
 
 /**
  * One way to answer wrongly:
@@ -18,7 +18,8 @@ export const misbehaviours = ["dead-contacts", "own-contacts", "wrong-values", "
  * `own-contacts` tells of itself under invented ids close to the target;
  * `wrong-values` has a value for every key, which is not the key's;
  * `oversized` sends thousands of contacts and a value over the limit;
- * `silent` never answers.
+ * `silent` never answers;
+ * `flood` answers as it should, and stores random values with others as fast as it can.
  */
 export type Misbehaviour = (typeof misbehaviours)[number];
 
@@ -37,6 +38,7 @@ const ttlS = 86_400;
  * @param honest what it would answer
  */
 export function misbehave(kind: Misbehaviour, clock: VirtualClock, self: Contact, honest: PeerAnswers): PeerAnswers {
+  if (kind === "flood") return honest;
   if (kind === "silent") return { ping: never, findNode: never, findValue: never, store: never };
   const [own = ""] = contactToMessage(self).addresses ?? [];
   const nowhere = (): string => `10.255.${byte(clock)}.${byte(clock)}:9`;

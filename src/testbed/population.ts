@@ -3,7 +3,7 @@ import type { Contact } from "../dht/contact.ts";
 import { keyPairFromSeed } from "../identity/keys.ts";
 import { compareDistance } from "../identity/node-id.ts";
 import type { VirtualClock } from "../util/virtual-clock.ts";
-import { type Misbehaviour, misbehave } from "./byzantine.ts";
+import { floodStores, type Misbehaviour, misbehave } from "./byzantine.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { SimulatedNetwork } from "./network.ts";
 import type { CreateDht, SimulatedDht } from "./simulated-dht.ts";
@@ -23,6 +23,8 @@ export interface SimulatedNode {
 
 const bootstrapContacts = 3;
 const maxPicks = 16;
+const floodVictims = 8;
+const floodStoresPerSecond = 20;
 
 /** Nodes that are up. Bounded by what is made. */
 export class Population {
@@ -30,6 +32,8 @@ export class Population {
   readonly #network: SimulatedNetwork;
   readonly #createDht: CreateDht;
   readonly #nodes: SimulatedNode[] = [];
+  /** Ends the floods. Bounded by the nodes that are made. */
+  readonly #floods = new Map<SimulatedNode, () => void>();
 
   constructor(network: SimulatedNetwork, createDht: CreateDht) {
     this.#clock = network.clock;
@@ -85,6 +89,10 @@ export class Population {
     if (dht.answers === undefined) return;
     node.misbehaviour = misbehaviour;
     endpoint.serve(misbehave(misbehaviour, this.#clock, contact, dht.answers));
+    if (misbehaviour !== "flood") return;
+    const victims = this.sample(floodVictims).map((victim) => victim.contact);
+    const options = { clock: this.#clock, peers: endpoint, victims, storesPerSecond: floodStoresPerSecond };
+    this.#floods.set(node, floodStores(options));
   }
 
   /** Any honest one that is up and has joined. @throws RangeError when none is */
@@ -152,6 +160,8 @@ export class Population {
   }
 
   #remove(node: SimulatedNode): void {
+    this.#floods.get(node)?.();
+    this.#floods.delete(node);
     if (this.#nodes[node.position] !== node) return;
     const last = this.#nodes.pop();
     if (last === undefined || last === node) return;

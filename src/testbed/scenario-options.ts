@@ -30,6 +30,11 @@ export interface ScenarioOptions {
   readonly lookups?: number;
   /** Random values put by random honest nodes. @default 0 */
   readonly puts?: number;
+  /**
+   * Values are put while things go wrong: spread over the time of the churn, or where there is none, when the liars have begun.
+   * @default false, they are put before
+   */
+  readonly putsDuring?: boolean;
   /** Gets of those values by random honest nodes. @default 0 */
   readonly gets?: number;
   /** Bytes of a value. @default 100 */
@@ -65,6 +70,7 @@ const scenarioDefaults = Object.freeze({
   deadNodes: "silent",
   lookups: 100,
   puts: 0,
+  putsDuring: false,
   gets: 0,
   valueBytes: 100,
   deadShare: 0,

@@ -75,15 +75,16 @@ class Scenario {
   }
 
   async #run(): Promise<ScenarioReport> {
-    const { seed, nodes, lookups, partition } = this.#config;
+    const { seed, nodes, lookups, partition, churn, putsDuring } = this.#config;
     const startedAt = systemClock.now();
     await this.#phase(this.#form());
     const formationMs = this.#clock.now();
     const tableSize = distributionOf(this.#population.nodes.map(({ dht }) => dht.table.size));
-    await this.#phase(this.#put());
+    if (!putsDuring) await this.#phase(this.#put());
     await this.#phase(this.#kill());
     this.#corrupt();
-    await this.#phase(this.#churn());
+    if (putsDuring) await this.#phase(Promise.all([this.#churn(), this.#put((churn?.hours ?? 0) * hourMs)]));
+    else await this.#phase(this.#churn());
     if (partition !== undefined) await this.#phase(this.#partition(partition));
     await this.#phase(this.#lookUp("lookup", lookups));
     await this.#phase(this.#get());
@@ -208,14 +209,21 @@ class Scenario {
     );
   }
 
-  async #put(): Promise<void> {
+  /** @param spreadMs the time over which the puts are spread evenly */
+  async #put(spreadMs = 0): Promise<void> {
     const { puts, operationsAtOnce, valueBytes } = this.#config;
-    await this.#measure("put", puts, operationsAtOnce, async () => {
+    const beginMs = this.#clock.now();
+    const put = async (): Promise<boolean> => {
       const value = this.#clock.randomBytes(valueBytes);
       const { key } = await this.#population.randomHonest().dht.put(value);
       this.#stored.push({ key, value });
       return true;
-    });
+    };
+    const untilDue = (index: number): Promise<void> | undefined => {
+      const waitMs = beginMs + (spreadMs * index) / puts - this.#clock.now();
+      return waitMs > 0 ? sleep(this.#clock, waitMs) : undefined;
+    };
+    await this.#measure("put", puts, operationsAtOnce, put, undefined, untilDue);
   }
 
   async #get(): Promise<void> {
@@ -229,7 +237,7 @@ class Scenario {
     });
   }
 
-  /** Does operations, each of which tells whether it has succeeded, and reports on them. */
+  /** Does operations, each of which tells whether it has succeeded, when it is due, and reports on them. */
   async #measure(
     name: OperationReport["name"],
     count: number,
@@ -241,11 +249,13 @@ class Scenario {
       readonly rpcs: Distribution;
       readonly failures: Distribution;
     },
+    untilDue?: (index: number) => Promise<void> | undefined,
   ): Promise<void> {
     if (count === 0) return;
     const latencies: number[] = [];
     let successes = 0;
     await this.#each(name, count, limit, async (index) => {
+      await untilDue?.(index);
       const startedAt = this.#clock.now();
       try {
         if (await operation(index)) successes += 1;

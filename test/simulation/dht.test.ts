@@ -1,11 +1,14 @@
 // The DHT of the daemon in simulated networks: it forms, finds and keeps, and does the same again with the same seed.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Dht } from "../../src/dht/dht.ts";
+import type { RecordStore } from "../../src/dht/record-store.ts";
 import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
 import { formatReport } from "../../src/testbed/report.ts";
 import { runScenario } from "../../src/testbed/scenario.ts";
 import type { ScenarioOptions } from "../../src/testbed/scenario-options.ts";
 import type { ScenarioReport } from "../../src/testbed/scenario-report.ts";
+import type { CreateDht } from "../../src/testbed/simulated-dht.ts";
 
 function run(options: Partial<ScenarioOptions> = {}): Promise<ScenarioReport> {
   const createDht = createSimulatedDhts();
@@ -43,6 +46,46 @@ test("values outlive all nodes that held them first, as others take over", async
   assert.ok(report.departures > 40, formatReport(report));
   const { lookup = 0, get = 0 } = successes(report);
   assert.ok(lookup > 0.9 && get > 0.9, formatReport(report));
+});
+
+test("values are put all along while nodes come and go, and got at the end", async () => {
+  const churn = { hours: 4, medianSessionMs: 3_600_000, gracefulShare: 0.5 };
+  const report = await run({ nodes: 40, churn, lookups: 0, puts: 40, gets: 80, putsDuring: true });
+  assert.ok(report.simulatedMs >= 4 * 3_600_000 && report.departures > 40, formatReport(report));
+  assert.deepEqual(successes(report), { put: 1, get: 1 }, formatReport(report));
+});
+
+test("in a flood of stores no peer has more room than its quota, and honest values are kept and got", async () => {
+  const maxPeerRecords = 40;
+  const stores: RecordStore[] = [];
+  const createSimulated = createSimulatedDhts({ store: { maxPeerRecords } });
+  const createDht: CreateDht = async (init) => {
+    const dht = await createSimulated(init);
+    assert.ok(dht instanceof Dht);
+    stores.push(dht.store);
+    return dht;
+  };
+  const most: number[] = [];
+  const nodes = 50;
+  const report = await runScenario(
+    {
+      createDht,
+      nodes,
+      seed: 31,
+      lookups: 20,
+      puts: 20,
+      gets: 40,
+      liars: { share: 0.1, misbehaviour: "flood" },
+      churn: { hours: 0.1, medianSessionMs: 1e12 },
+      putsDuring: true,
+    },
+    () => most.push(Math.max(...stores.map((store) => store.size))),
+  );
+  assert.deepEqual(successes(report), { put: 1, lookup: 1, get: 1 }, formatReport(report));
+  const flooders = 0.1 * nodes;
+  // Each flooder reaches its quota within seconds, and there it stays; the rest are the values of honest nodes.
+  assert.ok(Math.max(...most) > maxPeerRecords, formatReport(report));
+  assert.ok(Math.max(...most) <= maxPeerRecords * flooders + 20, `${Math.max(...most)} records`);
 });
 
 test("liars that tell of themselves do not keep honest nodes from what is there", async () => {

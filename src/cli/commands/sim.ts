@@ -13,7 +13,7 @@ export const addSim: AddCommand = (program, context) =>
       "sim",
       "sim --nodes 10000 --seed 7",
       "sim --nodes 1000 --dead 30",
-      "sim --nodes 200 --churn 24 --puts 100 --csv churn.csv",
+      "sim --nodes 200 --churn 24 --puts 1000 --put-during --csv churn.csv",
     ],
   })
     .addOption(new Option("-n, --nodes <count>", "how many").argParser(wholeNumber(1, 100_000)).default(1000))
@@ -28,6 +28,7 @@ export const addSim: AddCommand = (program, context) =>
     )
     .addOption(new Option("--lookups <count>", "lookups to make").argParser(wholeNumber(0, 1_000_000)).default(200))
     .addOption(new Option("--puts <count>", "values to put").argParser(wholeNumber(0, 1_000_000)).default(50))
+    .addOption(new Option("--put-during", "put while nodes come and go or lie, spread over the time, and not before"))
     .addOption(
       new Option("--gets <count>", "values to get (default: as many as puts)").argParser(wholeNumber(0, 1_000_000)),
     )
@@ -36,10 +37,10 @@ export const addSim: AddCommand = (program, context) =>
     .addOption(
       new Option("--dead <percent>", "nodes that die before the measuring").argParser(wholeNumber(0, 99)).default(0),
     )
-    .addOption(new Option("--liars <percent>", "nodes that answer wrongly").argParser(wholeNumber(0, 99)).default(0))
+    .addOption(new Option("--liars <percent>", "nodes that misbehave").argParser(wholeNumber(0, 99)).default(0))
     .addOption(
       new Option("--lie <how>", "what they do")
-        .choices(["dead-contacts", "own-contacts", "wrong-values", "oversized", "silent"])
+        .choices(["dead-contacts", "own-contacts", "wrong-values", "oversized", "silent", "flood"])
         .default("own-contacts"),
     )
     .addOption(
