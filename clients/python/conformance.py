@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 import dswarm
-from dswarm import Code, Connection, KeyPair, Limits, NodeId, PeerAddress, RpcError, ServerContext
+from dswarm import Code, Connection, HostPort, KeyPair, Limits, NodeId, PeerAddress, RpcError, ServerContext
+from dswarm.dht import Dht
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceBase, EchoServiceClient
 
@@ -116,10 +117,11 @@ class Adapter:
     def __init__(self) -> None:
         self._connections: dict[str, tuple[Connection, Echo]] = {}
         self._calls: dict[str, _Call] = {}
+        self._dhts: dict[str, Dht] = {}
         self._names = (f"c{number}" for number in itertools.count(1))
 
     async def hello(self, command: Command) -> object:
-        return {"name": "Python", "features": ["ids", "calls", "serve", "options"]}
+        return {"name": "Python", "features": ["ids", "calls", "serve", "options", "dht", "provide"]}
 
     async def parseId(self, command: Command) -> object:
         return {"id": _text(NodeId.parse(command["text"]).data)}
@@ -149,7 +151,46 @@ class Adapter:
         self._connections[name] = connection, echo
         return {"connection": name, "peer": _text(connection.remote.data)}
 
+    async def join(self, command: Command) -> object:
+        key = command.get("networkKey")
+        network = command.get("network", "dev") if key is None else base64.b64decode(key)
+        name = next(self._names)
+        self._dhts[name] = Dht(command["bootstrap"], network=network, keys=_keys(command))
+        return {"dht": name}
+
+    async def put(self, command: Command) -> object:
+        return {"key": _text(await self._dhts[command["dht"]].put(base64.b64decode(command["value"])))}
+
+    async def get(self, command: Command) -> object:
+        found = await self._dhts[command["dht"]].get(base64.b64decode(command["key"]))
+        if found is None:
+            return {"found": False}
+        sequence = {} if found.sequence is None else {"sequence": str(found.sequence)}
+        return {"found": True, "value": _text(found.value), **sequence}
+
+    async def update(self, command: Command) -> object:
+        expected = command.get("expectedSequence")
+        key, sequence = await self._dhts[command["dht"]].update(
+            base64.b64decode(command["value"]),
+            salt=base64.b64decode(command.get("salt", "")),
+            expected_sequence=None if expected is None else int(expected),
+        )
+        return {"key": _text(key), "sequence": str(sequence)}
+
+    async def provide(self, command: Command) -> object:
+        address = HostPort.parse(command["address"])
+        assert address is not None
+        await self._dhts[command["dht"]].provide(base64.b64decode(command["key"]), [address])
+        return {}
+
+    async def findProviders(self, command: Command) -> object:
+        found = await self._dhts[command["dht"]].find_providers(base64.b64decode(command["key"]))
+        return {"providers": [{"id": _text(peer.data), "addresses": [str(a) for a in where]} for peer, where in found]}
+
     async def close(self, command: Command) -> object:
+        if "dht" in command:
+            await self._dhts[command["dht"]].close()
+            return {}
         await self._connections[command["connection"]][0].close()
         return {}
 

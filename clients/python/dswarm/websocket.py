@@ -12,6 +12,7 @@ from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidStatus, PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -64,7 +65,8 @@ class WebSocketDuplex(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Sends bytes as one message. Dropped after the end."""
-        if self._is_ended or not self._is_open:
+        # The peer may have closed the WebSocket in the read that is being handled.
+        if self._is_ended or not self._is_open or self._ws.state is not State.OPEN:
             return
         self._ws.send_binary(data)
         self._transmit()
@@ -84,7 +86,8 @@ class WebSocketDuplex(asyncio.Protocol):
         if self._is_ended or not self._is_open:
             return
         self._is_open = False
-        self._ws.send_close(CloseCode.NORMAL_CLOSURE)
+        if self._ws.state is State.OPEN:
+            self._ws.send_close(CloseCode.NORMAL_CLOSURE)
         self._transmit()
         self._abort_after(_CLOSE_SECONDS)
 

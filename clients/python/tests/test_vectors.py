@@ -14,6 +14,8 @@ from dswarm.handshake import DialerHandshake, Handshake, ListenerHandshake
 from dswarm.keys import verify
 from dswarm.network import network_id, network_key
 from dswarm.node_id import distance
+from dswarm.record import key_of, signed_bytes
+from dswarm.v1.dht_pb2 import MutableRecord, Record
 from dswarm.v1.frame_pb2 import Frame
 
 from .node_process import ROOT
@@ -133,3 +135,17 @@ def test_frames_decode(case: Any, size: int) -> None:
     assert [(frame.stream_id, frame.WhichOneof("body")) for frame in frames if frame.WhichOneof("body")] == [
         (frame["stream_id"], frame["body"]) for frame in said
     ]
+
+
+@pytest.mark.parametrize("case", cases("records"))
+def test_records(case: Any) -> None:
+    record = Record.FromString(data(case["record"]))
+    if "error" in case:
+        with pytest.raises(RpcError) as caught:
+            key_of(record)
+        assert caught.value.reason == case["error"]
+        return
+    assert key_of(record).hex() == case["key"]
+    if "signed" in case:
+        held: MutableRecord | Any = record.mutable if case["kind"] == "mutable" else record.provider
+        assert signed_bytes(held).hex() == case["signed"]

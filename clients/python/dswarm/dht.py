@@ -1,0 +1,242 @@
+"""A client of the DHT, which serves none itself: it looks up, puts and gets, and verifies what peers answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+
+from . import record as records
+from .connect import DEFAULT_NETWORK, connect
+from .connection import Connection
+from .errors import Code, RpcError, fault
+from .keys import KeyPair
+from .node_id import NodeId, distance
+from .peer_address import HostPort, PeerAddress
+from .v1.dht_dswarm import DhtServiceClient
+from .v1.dht_pb2 import Contact, FindNodeRequest, FindValueRequest, Record, StoreRequest
+
+_K = 20
+_ALPHA = 3
+_MAX_CONTACTS = 30
+_MAX_RECORDS = 130
+_MAX_QUERIES = 200
+_QUERY_SECONDS = 4.0
+_TTL_SECONDS = 86_400
+_QUORUM = 3
+_MAX_CONNECTIONS = 256
+_MAX_PROVIDERS = 64
+
+Answer = tuple[list[tuple[NodeId, list[HostPort]]], list[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What was found under a key. ``sequence`` is None for an immutable value."""
+
+    value: bytes
+    sequence: int | None
+
+
+class Dht:
+    """The DHT of a network, by way of nodes that are known. ``async with`` closes its connections."""
+
+    def __init__(
+        self, bootstrap: Iterable[str | PeerAddress], *, network: str | bytes = DEFAULT_NETWORK, keys: KeyPair | None = None
+    ) -> None:
+        """``bootstrap``: addresses of nodes to begin with."""
+        parsed = [PeerAddress.parse(peer) if isinstance(peer, str) else peer for peer in bootstrap]
+        self.keys = keys or KeyPair.generate()
+        self._network = network
+        self._seeds = [(peer.id, [peer.endpoint]) for peer in parsed]
+        # The oldest goes when there are more than _MAX_CONNECTIONS.
+        self._connections: dict[NodeId, asyncio.Task[Connection]] = {}
+
+    async def put(self, value: bytes) -> bytes:
+        """Publishes a value; returns its key. Raises RpcError ``record_too_large``, ``store_refused``, ``quota_exceeded``."""
+        return await self._publish(records.immutable(value))
+
+    async def get(self, key: bytes) -> Value | None:
+        """The value under a key (32 bytes); None where there is none, or it was deleted."""
+        found = await self._find(key, _QUORUM)
+        if found is None or (found.HasField("mutable") and found.mutable.deleted):
+            return None
+        if found.HasField("immutable"):
+            return Value(found.immutable.value, None)
+        return Value(found.mutable.value, found.mutable.sequence)
+
+    async def update(self, value: bytes, *, salt: bytes = b"", expected_sequence: int | None = None) -> tuple[bytes, int]:
+        """Publishes a value under this client's key, in place of the one before; returns key and sequence.
+
+        Raises RpcError ``record_conflict`` when ``expected_sequence`` is not the one that is there (0 where there is none).
+        """
+        current = await self._find(records.key_of_signer(self.keys.id, salt), _K)
+        sequence = 0 if current is None else current.mutable.sequence
+        if expected_sequence is not None and expected_sequence != sequence:
+            raise fault("record_conflict", f"the sequence is {sequence}, not {expected_sequence}")
+        key = await self._publish(records.mutable(self.keys, value, sequence + 1, salt), expected_sequence)
+        return key, sequence + 1
+
+    async def provide(self, key: bytes, addresses: Iterable[HostPort]) -> None:
+        """Says that this client's key provides something at addresses (IP addresses, 1 to 4)."""
+        await self._publish(records.provider(self.keys, key, list(addresses), int(time.time() * 1000)))
+
+    async def find_providers(self, key: bytes) -> list[tuple[NodeId, list[HostPort]]]:
+        """Who provides what a key stands for, each by its newest word; at most 64."""
+        newest: dict[bytes, Record] = {}
+
+        def take(found: list[Record]) -> bool:
+            for held in found:
+                known = newest.get(held.provider.provider.id)
+                if held.HasField("provider") and (known is None or known.provider.sequence < held.provider.sequence):
+                    newest[held.provider.provider.id] = held
+            return sum(not held.provider.withdrawn for held in newest.values()) >= _MAX_PROVIDERS
+
+        await self._lookup(key, self._ask_value(key), take)
+        words = [held.provider.provider for held in newest.values() if not held.provider.withdrawn]
+        return [(NodeId(word.id), records.addresses_of(word)) for word in words[:_MAX_PROVIDERS]]
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        tasks, self._connections = list(self._connections.values()), {}
+        for task in tasks:
+            task.cancel() if not task.done() else None
+        connections = [task.result() for task in tasks if task.done() and not task.cancelled() and not task.exception()]
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+    async def __aenter__(self) -> Dht:
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _find(self, key: bytes, quorum: int) -> Record | None:
+        best: Record | None = None
+        answers = 0
+
+        def take(found: list[Record]) -> bool:
+            nonlocal best, answers
+            values = [held for held in found if not held.HasField("provider")]
+            for held in values:
+                if best is None or (not best.HasField("immutable") and held.mutable.sequence > best.mutable.sequence):
+                    best = held
+            answers += bool(values)
+            return answers >= quorum or (best is not None and best.HasField("immutable"))
+
+        await self._lookup(key, self._ask_value(key), take)
+        return best
+
+    async def _publish(self, held: Record, expected_sequence: int | None = None) -> bytes:
+        key = records.key_of(held)
+        held.ttl_s = _TTL_SECONDS
+        request = StoreRequest(record=held, expected_sequence=expected_sequence)
+
+        async def ask(client: DhtServiceClient) -> Answer:
+            response = await client.find_node(FindNodeRequest(target=key), timeout=_QUERY_SECONDS)
+            return self._contacts(response.contacts), []
+
+        async def store(peer: NodeId, addresses: list[HostPort]) -> Code:
+            try:
+                client = DhtServiceClient(await self._connection(peer, addresses))
+                await client.store(request, timeout=_QUERY_SECONDS)
+            except RpcError as error:
+                return error.code
+            return Code.OK
+
+        closest = await self._lookup(key, ask, lambda _: False)
+        codes = await asyncio.gather(*(store(peer, addresses) for peer, addresses in closest))
+        if held.HasField("mutable") and (Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes):
+            raise fault("record_conflict", "another update has come between")
+        if Code.OK not in codes:
+            reason = "quota_exceeded" if Code.RESOURCE_EXHAUSTED in codes else "store_refused"
+            raise fault(reason, "no peer has kept the record")
+        return key
+
+    def _ask_value(self, key: bytes) -> Callable[[DhtServiceClient], Awaitable[Answer]]:
+        async def ask(client: DhtServiceClient) -> Answer:
+            response = await client.find_value(FindValueRequest(key=key), timeout=_QUERY_SECONDS)
+            # An answer with a record that is not genuine, or of another key, counts as none.
+            if len(response.records) > _MAX_RECORDS or any(records.key_of(held) != key for held in response.records):
+                raise fault("record_invalid", "records that do not belong to the key, or too many")
+            return self._contacts(response.contacts), list(response.records)
+
+        return ask
+
+    def _contacts(self, contacts: Iterable[Contact]) -> list[tuple[NodeId, list[HostPort]]]:
+        usable = []
+        for contact in list(contacts)[:_MAX_CONTACTS]:
+            try:
+                peer, addresses = NodeId(contact.id), records.addresses_of(contact)
+            except RpcError:
+                continue
+            if peer != self.keys.id:
+                usable.append((peer, addresses))
+        return usable
+
+    async def _lookup(
+        self, target: bytes, ask: Callable[[DhtServiceClient], Awaitable[Answer]], take: Callable[[list[Record]], bool]
+    ) -> list[tuple[NodeId, list[HostPort]]]:
+        """Asks the closest that are known, three at a time, until the 20 closest that have not failed have answered."""
+        known = dict(self._seeds)
+        answered: set[NodeId] = set()
+        failed: set[NodeId] = set()
+        asking: dict[asyncio.Task[Answer], NodeId] = {}
+        queries = 0
+
+        async def query(peer: NodeId) -> Answer:
+            return await ask(DhtServiceClient(await self._connection(peer, known[peer])))
+
+        def closest() -> list[NodeId]:
+            alive = (peer for peer in known if peer not in failed)
+            return sorted(alive, key=lambda peer: distance(target, peer.data))[:_K]
+
+        try:
+            while True:
+                for peer in closest():
+                    if len(asking) == _ALPHA or queries == _MAX_QUERIES:
+                        break
+                    if peer not in answered and peer not in asking.values():
+                        asking[asyncio.ensure_future(query(peer))] = peer
+                        queries += 1
+                if not asking:
+                    return [(peer, known[peer]) for peer in closest() if peer in answered]
+                done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    peer = asking.pop(task)
+                    if task.exception() is not None:
+                        failed.add(peer)
+                        continue
+                    answered.add(peer)
+                    contacts, found = task.result()
+                    for other, addresses in contacts:
+                        known.setdefault(other, addresses)
+                    if found and take(found):
+                        return [(peer, known[peer]) for peer in closest() if peer in answered]
+        finally:
+            for task in asking:
+                task.cancel()
+
+    async def _connection(self, peer: NodeId, addresses: list[HostPort]) -> Connection:
+        task = self._connections.get(peer)
+        if task is not None and task.done() and (task.cancelled() or task.exception() or not task.result().is_usable):
+            task = None
+        if task is None:
+            if len(self._connections) >= _MAX_CONNECTIONS:
+                oldest = self._connections.pop(next(iter(self._connections)))
+                if oldest.done() and not oldest.cancelled() and not oldest.exception():
+                    oldest.result().abort()
+            task = self._connections[peer] = asyncio.ensure_future(self._dial(peer, addresses))
+        return await asyncio.shield(task)
+
+    async def _dial(self, peer: NodeId, addresses: list[HostPort]) -> Connection:
+        error: RpcError = fault("unreachable", "no address is known")
+        for endpoint in addresses:
+            try:
+                return await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)
+            except RpcError as failure:
+                error = failure
+        raise error
