@@ -33,6 +33,7 @@ export function hintLines(hints: Hints, url: string): string[] {
     ];
   }
   const rows = [
+    ["in a browser", `${url}/`],
     ["ping its peers", `curl -k ${url}/api/ping`],
     ["as a table", `${programName} ping --node ${port}`],
     ["list its peers", `${programName} peers --node ${port}`],
