@@ -3,6 +3,7 @@ package dswarm
 
 import (
 	"context"
+	"time"
 
 	"github.com/dswarm/dswarm/clients/go/channel"
 	"github.com/dswarm/dswarm/clients/go/identity"
@@ -17,6 +18,8 @@ type Options struct {
 	Network string
 	// NetworkKey is used instead of the name's when it is not nil.
 	NetworkKey *identity.NetworkKey
+	// HandshakeTimeout bounds connecting, from the first packet to the end of the handshake. Default 5 s.
+	HandshakeTimeout time.Duration
 	// RPC has the bounds of the connection, and the server that answers the peer's calls.
 	RPC rpc.Options
 }
@@ -46,7 +49,7 @@ func DialAddress(ctx context.Context, to identity.Address, opts Options) (*rpc.C
 	if keys == nil {
 		keys = identity.GenerateKeys()
 	}
-	link, err := channel.Dial(ctx, to, opts.networkKey(), keys)
+	link, err := channel.Dial(ctx, to, opts.networkKey(), keys, opts.HandshakeTimeout)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package boxstream
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 
 	"golang.org/x/crypto/nacl/secretbox"
@@ -119,10 +120,21 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// cutOff is the error of an end without a goodbye. It does not unwrap to io.EOF, which is what a goodbye is read as.
+func cutOff(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	if status.ReasonOf(err) != "" {
+		return err
+	}
+	return status.Fail("link_truncated", "", err)
+}
+
 func (r *Reader) readBox() error {
 	header := r.box[:headerBytes]
 	if _, err := io.ReadFull(r.r, header); err != nil {
-		return status.Fail("link_truncated", "", err)
+		return cutOff(err)
 	}
 	var opened [headerPlain]byte
 	if _, ok := secretbox.Open(opened[:0], header, &r.nonce, &r.key); !ok {
@@ -145,7 +157,7 @@ func (r *Reader) readBox() error {
 	box := r.box[:secretbox.Overhead+n]
 	copy(box, opened[2:])
 	if _, err := io.ReadFull(r.r, box[secretbox.Overhead:]); err != nil {
-		return status.Fail("link_truncated", "", err)
+		return cutOff(err)
 	}
 	plain, ok := secretbox.Open(r.plain[:0], box, &r.nonce, &r.key)
 	if !ok {

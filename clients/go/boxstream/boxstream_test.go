@@ -41,7 +41,7 @@ func TestBoxStreams(t *testing.T) {
 			if want == "" && !v.Goodbye {
 				want = "link_truncated" // as every case ends where its bytes do
 			}
-			if !bytes.Equal(got, v.plain()) || status.ReasonOf(err) != want {
+			if !bytes.Equal(got, v.plain()) || status.ReasonOf(err) != want || errors.Is(err, io.EOF) {
 				t.Errorf("%s: %d bytes, %v", name, len(got), err)
 			}
 			if _, again := reader.Read(make([]byte, 1)); want != "" && !errors.Is(again, err) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -22,22 +23,25 @@ const (
 
 var errHandshakeTimeout = status.Fail("handshake_timeout", "", nil)
 
-// Dial connects to a node and proves both keys. It takes 5 s at most.
-func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey, keys *identity.Keys) (*Link, error) {
+// Dial connects to a node and proves both keys, within a time, of which 0 stands for 5 s.
+func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey, keys *identity.Keys, timeout time.Duration) (*Link, error) {
+	if timeout == 0 {
+		timeout = handshakeTimeout
+	}
 	if _, _, err := identity.SplitHostPort(to.Host); err != nil {
 		return nil, err
 	}
 	if to.ID == keys.ID() {
 		return nil, status.Fail("self_connection", "", nil)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, handshakeTimeout, errHandshakeTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errHandshakeTimeout)
 	defer cancel()
 	conn, err := dialWebsocket(ctx, to.Host)
 	if err != nil {
 		return nil, dialError(ctx, err)
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	link, err := DialOver(conn, network, keys, to.ID)
+	link, err := DialOver(conn, network, keys, to.ID, timeout)
 	if err != nil {
 		stop()
 		return nil, dialError(ctx, err)
@@ -50,7 +54,7 @@ func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey,
 }
 
 // dialWebsocket opens a websocket. TLS authenticates nobody here, so any certificate will do; the handshake follows.
-func dialWebsocket(ctx context.Context, host string) (net.Conn, error) {
+func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 	transport := &http.Transport{
 		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
 		DisableKeepAlives:      true,
@@ -71,16 +75,8 @@ func dialWebsocket(ctx context.Context, host string) (net.Conn, error) {
 		return nil, status.Fail("not_dswarm", "the subprotocol is refused", nil)
 	}
 	ws.SetReadLimit(maxMessage)
-	return &socket{Conn: websocket.NetConn(context.Background(), ws, websocket.MessageBinary), ws: ws}, nil
+	return &socket{ws: ws}, nil
 }
-
-// socket closes a websocket at once: the goodbye is in the box stream, so the closing handshake says nothing more.
-type socket struct {
-	net.Conn
-	ws *websocket.Conn
-}
-
-func (s *socket) Close() error { return s.ws.CloseNow() }
 
 func dialError(ctx context.Context, err error) error {
 	var network *net.OpError

@@ -2,7 +2,7 @@
 package channel
 
 import (
-	"net"
+	"io"
 	"time"
 
 	"github.com/dswarm/dswarm/clients/go/boxstream"
@@ -18,14 +18,14 @@ const (
 
 // Link is a box stream over a connection.
 type Link struct {
-	conn     net.Conn
+	conn     io.ReadWriteCloser
 	remote   identity.NodeID
 	isDialer bool
 	reader   *boxstream.Reader
 	writer   *boxstream.Writer
 }
 
-func newLink(conn net.Conn, result handshake.Result, isDialer bool) *Link {
+func newLink(conn io.ReadWriteCloser, result handshake.Result, isDialer bool) *Link {
 	return &Link{
 		conn: conn, remote: result.Remote, isDialer: isDialer,
 		reader: boxstream.NewReader(conn, result.ReceiveKey, result.ReceiveNonce),
@@ -34,17 +34,17 @@ func newLink(conn net.Conn, result handshake.Result, isDialer bool) *Link {
 }
 
 // DialOver shakes hands as the dialer on a connection, which it closes on failure.
-func DialOver(conn net.Conn, network identity.NetworkKey, keys *identity.Keys, remote identity.NodeID) (*Link, error) {
-	return over(conn, true, func() (handshake.Result, error) { return handshake.Dial(conn, network, keys, remote) })
+func DialOver(conn io.ReadWriteCloser, network identity.NetworkKey, keys *identity.Keys, remote identity.NodeID, timeout time.Duration) (*Link, error) {
+	return over(conn, true, timeout, func() (handshake.Result, error) { return handshake.Dial(conn, network, keys, remote) })
 }
 
 // ListenOver shakes hands as the listener on a connection, which it closes on failure.
-func ListenOver(conn net.Conn, network identity.NetworkKey, keys *identity.Keys) (*Link, error) {
-	return over(conn, false, func() (handshake.Result, error) { return handshake.Listen(conn, network, keys, nil) })
+func ListenOver(conn io.ReadWriteCloser, network identity.NetworkKey, keys *identity.Keys) (*Link, error) {
+	return over(conn, false, handshakeTimeout, func() (handshake.Result, error) { return handshake.Listen(conn, network, keys, nil) })
 }
 
-func over(conn net.Conn, isDialer bool, shake func() (handshake.Result, error)) (*Link, error) {
-	timer := time.AfterFunc(handshakeTimeout, func() { _ = conn.Close() })
+func over(conn io.ReadWriteCloser, isDialer bool, timeout time.Duration, shake func() (handshake.Result, error)) (*Link, error) {
+	timer := time.AfterFunc(timeout, func() { _ = conn.Close() })
 	result, err := shake()
 	isInTime := timer.Stop()
 	if err != nil || !isInTime {

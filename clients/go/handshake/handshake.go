@@ -93,7 +93,12 @@ func (s *side) receiveHello() error {
 	return nil
 }
 
-func truncated(err error) error { return status.Fail("handshake_truncated", "", err) }
+func truncated(err error) error {
+	if status.ReasonOf(err) != "" {
+		return err
+	}
+	return status.Fail("handshake_truncated", "", err)
+}
 
 func (s *side) read(n int) ([]byte, error) {
 	b := make([]byte, n)

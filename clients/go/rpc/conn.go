@@ -30,6 +30,8 @@ type Conn struct {
 	lastRemoteID uint32
 	handlers     int
 	draining     bool // no calls are opened any more
+	refusing     bool // what the peer opens is ignored
+	drainPing    uint32
 
 	out          []byte        // frames to write
 	space        chan struct{} // closed when out has been taken
@@ -147,12 +149,13 @@ func (c *Conn) Close() error {
 		c.draining = true
 		c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{LastStreamId: lastStream}}})
 		pong := c.ping()
+		c.drainPing = c.pingID
 		c.mu.Unlock()
 		timeout := time.NewTimer(max(0, c.opts.DrainTimeout))
 		defer timeout.Stop()
 		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
-		for !c.isQuiet(pong) {
+		for start := time.Now(); !c.isQuiet(pong, start); {
 			select {
 			case <-tick.C:
 				continue
@@ -169,16 +172,28 @@ func (c *Conn) Close() error {
 	return c.Err()
 }
 
-// isQuiet says whether the peer knows that the connection ends, and no call is left.
-func (c *Conn) isQuiet(pong <-chan struct{}) bool {
+// isQuiet says whether the peer knows that the connection ends, or does not answer, and no call is left. Once it does, what it opens
+// is ignored, and a second go-away says so.
+func (c *Conn) isQuiet(pong <-chan struct{}, start time.Time) bool {
 	select {
 	case <-pong:
 	default:
-		return false
+		if time.Since(start) < maxDrainPong {
+			return false
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.refuse()
 	return len(c.streams) == 0 && c.handlers == 0
+}
+
+// refuse ignores what the peer opens from now on, and tells it so. With the lock.
+func (c *Conn) refuse() {
+	if !c.refusing {
+		c.refusing = true
+		c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{LastStreamId: c.lastRemoteID}}})
+	}
 }
 
 // fail ends the connection at once. Without the lock.

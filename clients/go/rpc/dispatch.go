@@ -66,7 +66,7 @@ func (c *Conn) streamOf(id uint32) (*stream, error) {
 	if st := c.streams[id]; st != nil {
 		return st, nil
 	}
-	if c.isOurs(id) && id >= c.nextID || !c.isOurs(id) && id > c.lastRemoteID {
+	if c.isOurs(id) && id >= c.nextID || !c.isOurs(id) && id > c.lastRemoteID && !c.refusing {
 		return nil, c.fault("frame_invalid", "a frame on a stream that was never opened")
 	}
 	return nil, nil
@@ -77,6 +77,9 @@ func (c *Conn) handleConnection(f *pb.Frame) error {
 	case *pb.Frame_Ping:
 		c.send(&pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Id: body.Ping.GetId()}}})
 	case *pb.Frame_Pong:
+		if c.drainPing != 0 && body.Pong.GetId() == c.drainPing {
+			c.refuse()
+		}
 		if pong := c.pongs[body.Pong.GetId()]; pong != nil {
 			delete(c.pongs, body.Pong.GetId())
 			close(pong)

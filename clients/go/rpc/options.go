@@ -22,6 +22,7 @@ const (
 	outboxHardBytes   = 16 << 20  // above it, the peer does not read
 	writeTimeout      = 30 * time.Second
 	goodbyeTimeout    = time.Second
+	maxDrainPong      = time.Second // a peer that takes longer is not waited for
 	unlimitedDuration = time.Duration(1<<63 - 1)
 )
 

@@ -121,6 +121,9 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	if c.isOurs(id) || id <= c.lastRemoteID || id > lastStream {
 		return c.fault("frame_invalid", "a stream id of the wrong parity, or not counting up")
 	}
+	if c.refusing {
+		return nil
+	}
 	c.lastRemoteID = id
 	c.lastCall = time.Now()
 	md, err := metadata.FromWire(open.GetMetadata())
