@@ -2,7 +2,9 @@
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 
-const maxAtOnce = 8;
+// As many as a lookup asks (alpha). A ping costs a connection: where many nodes of one machine start at once and each makes
+// more, handshakes take longer than they may, and what they cost is lost.
+const maxAtOnce = 3;
 const maxWaiting = 256;
 
 /** What the queue of candidates needs. */

@@ -121,7 +121,7 @@ export class Connections {
     if (!config.authorize(id)) throw new DswarmError("peer_not_allowed");
     const { channel, clock, networkKey } = config;
     const { signal } = this.#closing;
-    let error: unknown = new DswarmError("peer_unknown");
+    let error: unknown;
     const known = peers.get(id)?.addresses ?? [];
     const others = heard.filter(({ host, port }) => !known.some((one) => one.host === host && one.port === port));
     for (const address of [...known, ...others]) {
@@ -136,6 +136,7 @@ export class Connections {
       const current = this.#usable(key);
       if (current !== undefined) return current;
     }
+    error ??= new DswarmError("peer_unknown");
     this.#backoff.failed(key, error);
     throw error;
   }

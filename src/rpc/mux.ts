@@ -4,7 +4,7 @@
 //     link bytes ◄─ Outbox (FrameEncoder ◄─ SendSchedule) ◄─ Stream ◄─
 //
 // Frames written in one turn of the event loop leave the encoder together: one box run, one websocket message.
-import { Code } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Frame, GoAway, Metadata, Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
@@ -240,7 +240,7 @@ export class RpcConnection implements StreamHost {
       await Promise.race([this.#drained.promise, this.#ended.promise]);
       stopTimer();
       this.#turnAway();
-      this.#failStreams(new DswarmError("link_closed"));
+      this.#failStreams(undefined);
       this.#outbox.flush();
       await this.link.close();
     }
@@ -273,15 +273,16 @@ export class RpcConnection implements StreamHost {
     if (this.#refusing && this.#isIdle) this.#drained.resolve();
   }
 
-  #failStreams(reason: DswarmError): void {
-    const error = reason.toConnectError();
+  #failStreams(reason: DswarmError | undefined): void {
+    if (this.#streams.size === 0) return;
+    const error = (reason ?? new DswarmError("link_closed")).toConnectError();
     for (const stream of this.#streams.values()) stream.lost(error);
   }
 
   #onLinkClosed(reason: DswarmError | undefined): void {
     this.#closeReason = { error: reason };
     this.#keepalive.stop();
-    this.#failStreams(reason ?? new DswarmError("link_closed"));
+    this.#failStreams(reason);
     this.#outbox.close();
     this.#ended.resolve();
     this.#options.onClosed?.(reason);
@@ -342,9 +343,12 @@ export class RpcConnection implements StreamHost {
 
   #onGoAway({ lastStreamId }: GoAway): void {
     this.#peerGoingAway = true;
-    const error = new DswarmError("link_closed", "the peer did not handle the call").toConnectError();
+    // Most connections end without a call, and the stack of an error costs as much as a small one.
+    let error: ConnectError | undefined;
     for (const stream of this.#streams.values()) {
-      if (this.#isOurs(stream.id) && stream.id > lastStreamId) stream.lost(error);
+      if (!this.#isOurs(stream.id) || stream.id <= lastStreamId) continue;
+      error ??= new DswarmError("link_closed", "the peer did not handle the call").toConnectError();
+      stream.lost(error);
     }
   }
 

@@ -1,0 +1,100 @@
+// Contacts that were heard of, and which of them are pinged when.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { Candidates } from "../../../src/dht/candidates.ts";
+import type { Contact } from "../../../src/dht/contact.ts";
+import { generateKeyPair } from "../../../src/identity/keys.ts";
+import { compareDistance, type NodeId } from "../../../src/identity/node-id.ts";
+
+const farLimit = 4;
+
+/** Candidates of a node, whose pings end when the test says so. */
+function rig() {
+  const self = generateKeyPair().id;
+  const asked: Contact[] = [];
+  const unwanted = new Set<NodeId>();
+  const pending: ((answers: boolean) => void)[] = [];
+  const candidates = new Candidates({
+    self,
+    isWanted: ({ id }) => !unwanted.has(id),
+    ping(contact) {
+      asked.push(contact);
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      pending.push(resolve);
+      return promise;
+    },
+  });
+  /** Ends the ping that began first. */
+  const answer = async (answers = true): Promise<void> => {
+    pending.shift()?.(answers);
+    await new Promise(setImmediate);
+  };
+  return { self, asked, unwanted, pending, candidates, answer };
+}
+
+function strangers(count: number): Contact[] {
+  return Array.from({ length: count }, () => ({
+    id: generateKeyPair().id,
+    addresses: [{ host: "127.0.0.1", port: 4000 }],
+  }));
+}
+
+describe("Candidates", () => {
+  test("pings three at once, however many are offered, and each once", async () => {
+    const { asked, pending, candidates, answer } = rig();
+    const offered = strangers(40);
+    for (const contact of [...offered, ...offered]) candidates.offer(contact, farLimit);
+    while (pending.length > 0) {
+      assert.equal(pending.length, Math.min(3, offered.length - asked.length + pending.length));
+      await answer();
+    }
+    assert.equal(asked.length, offered.length);
+    assert.equal(new Set(asked).size, offered.length);
+  });
+
+  test("goes on after those that do not answer", async () => {
+    const { asked, pending, candidates, answer } = rig();
+    for (const contact of strangers(10)) candidates.offer(contact, farLimit);
+    while (pending.length > 0) await answer(false);
+    assert.equal(asked.length, 10);
+  });
+
+  test("takes the closest first of those that it is the first to ping", async () => {
+    const { self, asked, candidates, answer, pending } = rig();
+    // All places are taken, so that the others are waiting and there is a choice.
+    for (const contact of strangers(3)) candidates.offer(contact, farLimit);
+    for (const contact of strangers(30)) candidates.offer(contact, farLimit);
+    while (pending.length > 0) await answer();
+    const ordered = asked.slice(3).map(({ id }) => id);
+    const descents = ordered.filter((id, i) => {
+      const before = ordered[i - 1];
+      return before !== undefined && compareDistance(self.bytes, before.bytes, id.bytes) > 0;
+    });
+    // Two runs, each from the closest to the farthest: those that it pings first, then those that are to ping it first.
+    assert.ok(descents.length <= 1, `${descents.length} steps back`);
+  });
+
+  test("what is not wanted any more when its turn comes is not pinged", async () => {
+    const { asked, unwanted, candidates, answer, pending } = rig();
+    const offered = strangers(10);
+    for (const contact of offered) candidates.offer(contact, farLimit);
+    for (const { id } of offered) unwanted.add(id);
+    while (pending.length > 0) await answer();
+    assert.equal(asked.length, 3);
+  });
+
+  test("settles when the last has been pinged, and pings nobody once closed", async () => {
+    const { asked, candidates, answer, pending } = rig();
+    for (const contact of strangers(5)) candidates.offer(contact, farLimit);
+    let isSettled = false;
+    const settled = candidates.settled().then(() => (isSettled = true));
+    while (pending.length > 0) {
+      assert.equal(isSettled, false);
+      await answer();
+    }
+    await settled;
+    candidates.close();
+    for (const contact of strangers(5)) candidates.offer(contact, farLimit);
+    assert.equal(asked.length, 5);
+  });
+});
