@@ -17,6 +17,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 import dswarm
 from dswarm import Code, Connection, HostPort, KeyPair, Limits, NodeId, PeerAddress, RpcError, ServerContext
 from dswarm.dht import Dht
+from dswarm.discovery import Discovery, discover
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceBase, EchoServiceClient
 
@@ -118,10 +119,11 @@ class Adapter:
         self._connections: dict[str, tuple[Connection, Echo]] = {}
         self._calls: dict[str, _Call] = {}
         self._dhts: dict[str, Dht] = {}
+        self._discoveries: dict[str, Discovery] = {}
         self._names = (f"c{number}" for number in itertools.count(1))
 
     async def hello(self, command: Command) -> object:
-        return {"name": "Python", "features": ["ids", "calls", "serve", "options", "dht", "provide"]}
+        return {"name": "Python", "features": ["ids", "calls", "serve", "options", "discovery", "dht", "provide"]}
 
     async def parseId(self, command: Command) -> object:
         return {"id": _text(NodeId.parse(command["text"]).data)}
@@ -150,6 +152,17 @@ class Adapter:
         name = next(self._names)
         self._connections[name] = connection, echo
         return {"connection": name, "peer": _text(connection.remote.data)}
+
+    async def discover(self, command: Command) -> object:
+        key = command.get("networkKey")
+        network = command.get("network", "dev") if key is None else base64.b64decode(key)
+        name = next(self._names)
+        self._discoveries[name] = await discover(network=network, udp_port=command["udpPort"])
+        return {"discovery": name}
+
+    async def peers(self, command: Command) -> object:
+        found = self._discoveries[command["discovery"]].peers()
+        return {"peers": [{"id": _text(peer.data), "addresses": [str(a) for a in where]} for peer, where in found]}
 
     async def join(self, command: Command) -> object:
         key = command.get("networkKey")
@@ -188,6 +201,9 @@ class Adapter:
         return {"providers": [{"id": _text(peer.data), "addresses": [str(a) for a in where]} for peer, where in found]}
 
     async def close(self, command: Command) -> object:
+        if "discovery" in command:
+            self._discoveries[command["discovery"]].close()
+            return {}
         if "dht" in command:
             await self._dhts[command["dht"]].close()
             return {}

@@ -9,6 +9,7 @@ import pytest
 
 from dswarm import KeyPair, NodeId, PeerAddress, RpcError
 from dswarm.box_stream import Boxer, Unboxer
+from dswarm.discovery import Dropped, PeerTable
 from dswarm.frame import FrameReader
 from dswarm.handshake import DialerHandshake, Handshake, ListenerHandshake
 from dswarm.keys import verify
@@ -149,3 +150,17 @@ def test_records(case: Any) -> None:
     if "signed" in case:
         held: MutableRecord | Any = record.mutable if case["kind"] == "mutable" else record.provider
         assert signed_bytes(held).hex() == case["signed"]
+
+
+@pytest.mark.parametrize("case", cases("announces"))
+def test_announces(case: Any) -> None:
+    table = PeerTable(data(case["network_id"]))
+    if "heard" in case:
+        table.hear(data(case["heard"]), "127.0.0.1", 0, case["wall_ms"])
+    if "error" in case:
+        with pytest.raises(Dropped) as caught:
+            table.hear(data(case["packet"]), "127.0.0.1", 0, case["wall_ms"])
+        assert str(caught.value) == case["error"]
+    else:
+        peer = table.hear(data(case["packet"]), "127.0.0.1", 0, case["wall_ms"])
+        assert peer.data.hex() == case["announce"]["public_key"]
