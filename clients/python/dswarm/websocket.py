@@ -96,7 +96,13 @@ class WebSocketDuplex(asyncio.Protocol):
         transport, self._is_open = self._transport, False
         self._finish(reason)
         if transport is not None:
-            transport.close()
+            # Closed with bytes unread, TCP would reset the connection, and the peer lose what was sent last: what comes is
+            # dropped until the peer has closed.
+            if self._ws.state is State.OPEN:
+                self._ws.send_close(CloseCode.NORMAL_CLOSURE)
+                self._transmit()
+            else:
+                transport.close()
             self._abort_after(_CLOSE_SECONDS)
 
     def abort(self) -> None:
