@@ -45,6 +45,8 @@ export interface ListenerOptions {
   readonly authorize?: ((id: NodeId) => boolean) | undefined;
   /** Takes a new link, which it must open, close or abort. */
   readonly onLink: (link: Link) => void;
+  /** A handshake has failed. Must not throw. */
+  readonly onFailed?: ((error: DswarmError, remoteAddress: string) => void) | undefined;
 }
 
 /** Accepts links. */
@@ -273,6 +275,7 @@ class WebSocketListener implements Listener {
     visitor.isJudged = true;
     this.#options.counters.add(`handshake.failed.${error.code}`);
     this.#log("handshake_failed", error, { remoteAddress: visitor.remoteAddress });
+    this.#options.onFailed?.(error, visitor.remoteAddress);
   }
 
   #log(event: string, error: DswarmError, fields: Readonly<Record<string, string>>): void {

@@ -256,18 +256,23 @@ export class Dht implements AsyncDisposable {
   }
 
   /** The record under a key now, and again each time it has changed; undefined where there is none, or not any more. */
-  async *watch(
+  async *watch(key: RecordKey | string, options: WatchOptions = {}): AsyncGenerator<ValueRecord | undefined, void> {
+    for await (const found of this.watchFound(key, options)) yield found?.record;
+  }
+
+  /** `watch` with the time that the record has left. */
+  async *watchFound(
     key: RecordKey | string,
     { intervalMs = defaultWatchMs, signal }: WatchOptions = {},
-  ): AsyncGenerator<ValueRecord | undefined, void> {
+  ): AsyncGenerator<FoundValue | undefined, void> {
     if (!(intervalMs >= minWatchMs)) throw new RangeError(`intervalMs: ${intervalMs} is below ${minWatchMs}`);
     const target = keyOf(key);
     let last: bigint | undefined | "unknown" = "unknown";
     const isOver = () => this.#closing.signal.aborted || signal?.aborted === true;
     while (!isOver()) {
-      const record = await this.get(target, { signal });
-      const sequence = record && sequenceOf(record);
-      if (last !== sequence) yield record;
+      const found = await this.find(target, { signal });
+      const sequence = found && sequenceOf(found.record);
+      if (last !== sequence) yield found;
       last = sequence;
       await this.#pause(intervalMs, signal);
     }

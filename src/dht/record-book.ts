@@ -32,6 +32,11 @@ export class RecordBook {
     return [...this.#sizes.keys()];
   }
 
+  /** Bytes of the one with an id. */
+  bytesOf(id: string): number | undefined {
+    return this.#sizes.get(id);
+  }
+
   /** Takes in what the database had when it was opened. */
   load(id: string, bytes: number): void {
     this.#note(id, bytes);

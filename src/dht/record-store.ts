@@ -58,6 +58,8 @@ export interface RecordStoreInit {
   readonly clock: Clock;
   readonly logger?: Logger;
   readonly counters?: Counters;
+  /** A record was stored that was not held before in this form, or has expired. Must not throw. */
+  readonly onChange?: (change: "stored" | "expired", entry: RecordEntry) => void;
 }
 
 // Rounding and delays on the way move an expiry by less than that; it is not worth a write. Of a short life it is less.
@@ -178,6 +180,11 @@ export class RecordStore implements AsyncDisposable {
     return this.#book.delete(id);
   }
 
+  /** Bytes of a record that this node publishes; undefined where it publishes none of that id. */
+  publishedBytes(id: string): number | undefined {
+    return this.#book.bytesOf(id);
+  }
+
   /** Ids of what this node publishes. */
   publishedIds(): readonly string[] {
     return this.#book.ids();
@@ -242,6 +249,7 @@ export class RecordStore implements AsyncDisposable {
     changes.put(`r/${id}`, row);
     changes.onFailure(() => (before === undefined ? this.#index.delete(id) : this.#index.set(before)));
     this.#planSweep();
+    this.#init.onChange?.("stored", entry);
     return "stored";
   }
 
@@ -270,7 +278,10 @@ export class RecordStore implements AsyncDisposable {
 
   #deleteExpired(changes: Changes): number {
     const expired = this.#index.expired(this.#init.clock.wallMs());
-    for (const { id } of expired) this.#delete(id, changes);
+    for (const entry of expired) {
+      this.#delete(entry.id, changes);
+      this.#init.onChange?.("expired", entry);
+    }
     if (expired.length > 0) this.#counters.add("dht_records_expired", expired.length);
     return expired.length;
   }

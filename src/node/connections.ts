@@ -6,6 +6,7 @@ import type { HostPort } from "../identity/peer-address.ts";
 import type { Link } from "../link/link.ts";
 import { RpcConnection } from "../rpc/mux.ts";
 import type { ServiceRegistry } from "../rpc/serve.ts";
+import type { Counters } from "../util/counters.ts";
 import { DswarmError } from "../util/errors.ts";
 import { Backoff } from "./backoff.ts";
 import type { NodeConfig } from "./options.ts";
@@ -17,8 +18,13 @@ export interface ConnectionsInit {
   readonly keys: KeyPair;
   readonly peers: PeerBook;
   readonly registry: ServiceRegistry;
+  readonly counters: Counters;
   /** A peer has connected of which nothing was known. Must not throw. */
   readonly onNewPeer: (id: NodeId) => void;
+  /** A handshake has proven a peer for the first time. Must not throw. */
+  readonly onVerified: (id: NodeId) => void;
+  /** A peer could not be reached at an address. Must not throw. */
+  readonly onDialFailed: (id: NodeId, address: HostPort, error: unknown) => void;
   /** A connection is there, whoever dialed. Must not throw. */
   readonly onConnected: (id: NodeId) => void;
   /** The connection to a peer has ended; undefined after a planned end. Must not throw. */
@@ -131,6 +137,7 @@ export class Connections {
       } catch (thrown) {
         signal.throwIfAborted();
         error = explained(thrown);
+        this.#init.onDialFailed(id, address, error);
       }
       // The peer may have dialed us meanwhile.
       const current = this.#usable(key);
@@ -142,16 +149,18 @@ export class Connections {
   }
 
   #adopt(link: Link, dialed: HostPort | undefined): RpcConnection {
-    const { config, peers, registry, onNewPeer, onConnected } = this.#init;
+    const { config, peers, registry, counters, onNewPeer, onVerified, onConnected } = this.#init;
     const { remoteId } = link;
     const key = remoteId.toString();
     const connection: RpcConnection = new RpcConnection(link, {
       config: config.rpc,
       clock: config.clock,
       acceptor: registry,
+      counters,
       onClosed: (reason) => this.#onClosed(connection, key, reason),
     });
     this.#backoff.reset(key);
+    const isProven = peers.isVerified(remoteId);
     const isNewPeer = peers.connected(remoteId, dialed);
     const peering = this.#peerings.get(key) ?? { open: new Set(), current: undefined, since: 0 };
     this.#peerings.set(key, peering);
@@ -169,6 +178,7 @@ export class Connections {
     const givenUp = isKept ? current : connection;
     void givenUp?.close(isLost ? config.rpc.drainTimeoutMs : Number.POSITIVE_INFINITY);
     if (isNewPeer) onNewPeer(remoteId);
+    if (!isProven) onVerified(remoteId);
     if (current === undefined) onConnected(remoteId);
     return isKept ? connection : current;
   }

@@ -9,6 +9,8 @@ import { DswarmError } from "../util/errors.ts";
 export interface HealthBook {
   /** Says whether a service can be called; "" is the node as a whole. Services can, unless it was said that they cannot. */
   set(typeName: string, serving: boolean): void;
+  /** Whether a service can be called; "" is the node as a whole. Undefined where there is none of that name. */
+  isServing(typeName: string): boolean | undefined;
   /** To be called when a service was added or withdrawn. */
   servicesChanged(): void;
   /** Nothing can be called any more: tells those who watch, and ends their calls. */
@@ -33,6 +35,10 @@ export function createHealthBook(isServed: (typeName: string) => boolean): Healt
       if (serving) down.delete(typeName);
       else down.add(typeName);
       changes.emit("change");
+    },
+    isServing(typeName) {
+      const status = statusOf(typeName);
+      return status === Status.SERVICE_UNKNOWN ? undefined : status === Status.SERVING;
     },
     servicesChanged: () => void changes.emit("change"),
     close() {

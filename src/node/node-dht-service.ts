@@ -1,14 +1,16 @@
 // The part of NodeService that is about the DHT.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { FoundNodeSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
+import type { FoundNodeSchema, LookupResponseSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
 import type { Contact } from "../dht/contact.ts";
+import type { LookupResult } from "../dht/lookup-options.ts";
 import { recordToMessage } from "../dht/record-codec.ts";
 import { RecordKey } from "../dht/record-key.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { DswarmNode } from "./node.ts";
+import { listRecords } from "./record-list.ts";
 
 type DhtMethod =
   | "putValue"
@@ -19,7 +21,8 @@ type DhtMethod =
   | "unprovide"
   | "findProviders"
   | "lookup"
-  | "listBuckets";
+  | "listBuckets"
+  | "listRecords";
 
 const maxProviders = 64;
 const maxUint32 = 2 ** 32 - 1;
@@ -64,8 +67,7 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
       return { key: key.toString(), providers: providers.map(({ provider }) => foundNode(provider)) };
     },
     async lookup({ key }, { signal }) {
-      const { closest, hops, rpcs, failures, elapsedMs } = await dht.lookup(targetOf(key), { signal });
-      return { closest: closest.map(foundNode), hops, queries: rpcs, failures, elapsedMs: rounded(elapsedMs) };
+      return lookupResponse(await dht.lookup(targetOf(key), { signal }));
     },
     listBuckets() {
       const now = config.clock.now();
@@ -81,7 +83,21 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
       }));
       return { buckets };
     },
+    listRecords(request) {
+      return listRecords(dht.store, config.clock, request);
+    },
   };
+}
+
+/** What came of a lookup. */
+export function lookupResponse({
+  closest,
+  hops,
+  rpcs,
+  failures,
+  elapsedMs,
+}: LookupResult<never>): MessageInitShape<typeof LookupResponseSchema> {
+  return { closest: closest.map(foundNode), hops, queries: rpcs, failures, elapsedMs: rounded(elapsedMs) };
 }
 
 function keyOf({ key, name }: { readonly key: string; readonly name: string }): RecordKey {
@@ -89,8 +105,8 @@ function keyOf({ key, name }: { readonly key: string; readonly name: string }): 
   return key === "" ? RecordKey.ofName(name) : RecordKey.parse(key);
 }
 
-/** 32 bytes. */
-function targetOf(key: string): Uint8Array {
+/** What a key or a NodeId stands for: 32 bytes. @throws DswarmError `node_id_invalid`, `record_key_invalid` */
+export function targetOf(key: string): Uint8Array {
   return key.startsWith("@") ? NodeId.parse(key).bytes : RecordKey.parse(key).bytes;
 }
 
@@ -98,6 +114,7 @@ function foundNode({ id, addresses }: Contact): MessageInitShape<typeof FoundNod
   return { id: id.toString(), addresses: addresses.map(formatHostPort) };
 }
 
-function rounded(ms: number): number {
+/** Milliseconds, to the microsecond. */
+export function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

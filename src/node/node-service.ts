@@ -1,39 +1,34 @@
 // NodeService over a node: what /api offers to the node's owner.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
-import {
-  type NodeService,
-  type PeerSchema,
-  PeerSource,
-  type PingPeersRequest,
-  type PingResultSchema,
-} from "../../gen/dswarm/v1/node_pb.ts";
-import { compareDistance, NodeId, sharedBits } from "../identity/node-id.ts";
+import type { NodeService, PingPeersRequest, PingResultSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { compareDistance, NodeId } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { toHex } from "../util/bytes.ts";
-import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
+import { DswarmError } from "../util/errors.ts";
 import { version } from "../util/version.ts";
+import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { createNodeDhtService } from "./node-dht-service.ts";
-import type { PeerInfo, PeerOrigin } from "./peers.ts";
+import { createNodePeerService } from "./node-peer-service.ts";
+import { createNodeWatchService } from "./node-watch-service.ts";
+import { shownPeer } from "./shown-peer.ts";
+import type { SwarmDirectory } from "./swarm-directory.ts";
 
 const defaultCount = 3;
 const maxCount = 20;
 const defaultTimeoutMs = 3000;
 const maxTimeoutMs = 60_000;
-const maxUint32 = 2 ** 32 - 1;
 
-const sources: Readonly<Record<PeerOrigin, PeerSource>> = {
-  announce: PeerSource.ANNOUNCE,
-  bootstrap: PeerSource.BOOTSTRAP,
-  inbound: PeerSource.INBOUND,
-};
-
-/** Serves NodeService for a node. */
-export function createNodeService(node: DswarmNode): ServiceImpl<typeof NodeService> {
+/**
+ * Serves NodeService for a node.
+ * @param swarm the nodes that were started together with it. @default the node alone
+ */
+export function createNodeService(node: DswarmNode, swarm?: SwarmDirectory): ServiceImpl<typeof NodeService> {
   return {
     ...createNodeDhtService(node),
+    ...createNodePeerService(node),
+    ...createNodeWatchService(node),
     async pingPeers(request, { signal }) {
       const timeoutMs = request.timeoutMs === 0 ? defaultTimeoutMs : request.timeoutMs;
       if (timeoutMs > maxTimeoutMs) throw outOfRange("timeout_ms", maxTimeoutMs);
@@ -58,6 +53,16 @@ export function createNodeService(node: DswarmNode): ServiceImpl<typeof NodeServ
         counters: node.counters.snapshot(),
         contacts: node.dht.table.size,
         records: node.dht.store.size,
+      };
+    },
+    async listSwarm() {
+      const own = { id: node.id.toString(), port: node.port, index: 1, pid: process.pid };
+      const members = (await swarm?.list()) ?? [];
+      const isListed = members.some(({ id }) => id === own.id);
+      return {
+        nodes: (isListed ? members : [own, ...members]).map(({ id, port, index, pid }) => {
+          return { id, port, index, pid, self: id === own.id };
+        }),
       };
     },
   };
@@ -90,21 +95,6 @@ async function pingOne(
     const { rttMs } = pong;
     return { id: id.toString(), address, ok: true, rttMs: Math.round(rttMs * 1000) / 1000 };
   } catch (thrown) {
-    const { code, rawMessage } = ConnectError.from(thrown);
-    const error = { code: codeToString(code), reason: dswarmErrorOf(thrown)?.code ?? "", message: rawMessage };
-    return { id: id.toString(), address: known ? formatHostPort(known) : "", ok: false, error };
+    return { id: id.toString(), address: known ? formatHostPort(known) : "", ok: false, error: failureOf(thrown) };
   }
-}
-
-function shownPeer(node: DswarmNode, peer: PeerInfo): MessageInitShape<typeof PeerSchema> {
-  return {
-    id: peer.id.toString(),
-    addresses: peer.addresses.map(formatHostPort),
-    sharedBits: sharedBits(node.id.bytes, peer.id.bytes),
-    connected: node.isConnected(peer.id),
-    verified: peer.verified,
-    lastHeardMs: Math.min(Math.round(node.silenceMs(peer)), maxUint32),
-    source: sources[peer.origin],
-    ...(peer.rttMs !== undefined && { rttMs: Math.round(peer.rttMs * 1000) / 1000 }),
-  };
 }

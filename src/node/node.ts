@@ -19,12 +19,18 @@ import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
 import type { Caller } from "../dht/dht-peers.ts";
 import { RecordKey } from "../dht/record-key.ts";
-import { RecordStore } from "../dht/record-store.ts";
+import { type RecordEntry, RecordStore } from "../dht/record-store.ts";
 import { createDhtService } from "../dht/service.ts";
 import { createDiscovery } from "../discovery/discovery.ts";
 import { generateKeyPair, type KeyPair } from "../identity/keys.ts";
 import { NodeId } from "../identity/node-id.ts";
-import { formatPeerAddress, type HostPort, parseHostPort, parsePeerAddress } from "../identity/peer-address.ts";
+import {
+  formatHostPort,
+  formatPeerAddress,
+  type HostPort,
+  parseHostPort,
+  parsePeerAddress,
+} from "../identity/peer-address.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
 import { RpcConnection } from "../rpc/mux.ts";
@@ -39,10 +45,12 @@ import { Bootstrap } from "./bootstrap.ts";
 import { Connections } from "./connections.ts";
 import { readContacts, writeContacts } from "./contact-file.ts";
 import { openDataDir } from "./data-dir.ts";
+import { EventLog } from "./event-log.ts";
 import { createHealthBook, type HealthBook } from "./health-service.ts";
 import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
 import { PeerCalls } from "./peer-calls.ts";
+import { PeerSchemas } from "./peer-schemas.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
 import { type PingOptions, type Pong, ping } from "./ping.ts";
 import { Port } from "./port.ts";
@@ -84,8 +92,9 @@ export async function startNode(options: NodeOptions = {}, http?: HttpFactory): 
     const keys = await keysOf(config, lifetime);
     const certificate = await createCertificate(reachableAddresses(bindHost), config.clock);
     const counters = new Counters();
-    const store = await openStore(config, counters, lifetime);
-    const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, store });
+    const events = new EventLog(config.clock);
+    const store = await openStore(config, counters, events, lifetime);
+    const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, events, store });
     await node.start(http);
     return node;
   } catch (error) {
@@ -101,11 +110,18 @@ async function keysOf({ keys, dataDir: path }: NodeConfig, lifetime: Lifetime): 
   return keys ?? dataDir.keys;
 }
 
-async function openStore(config: NodeConfig, counters: Counters, lifetime: Lifetime): Promise<RecordStore> {
+async function openStore(
+  config: NodeConfig,
+  counters: Counters,
+  events: EventLog,
+  lifetime: Lifetime,
+): Promise<RecordStore> {
   const { dataDir, dht, logger, clock } = config;
   const path = dataDir === undefined ? undefined : join(dataDir, "records");
   const database = await openDatabase(path, logger, clock);
-  const store = await RecordStore.open({ database, config: dht.store, clock, logger, counters });
+  const onChange = (change: "stored" | "expired", { key, kind, from }: RecordEntry): void =>
+    events.add(`record_${change}`, { key: key.toString(), detail: kind, ...(from && { peer: from.toString() }) });
+  const store = await RecordStore.open({ database, config: dht.store, clock, logger, counters, onChange });
   lifetime.onClose(() => store.close());
   return store;
 }
@@ -118,6 +134,7 @@ interface NodeParts {
   readonly bindHost: string;
   readonly lifetime: Lifetime;
   readonly counters: Counters;
+  readonly events: EventLog;
   readonly store: RecordStore;
 }
 
@@ -139,6 +156,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly peers: PeerBook;
   /** What was counted since the start. */
   readonly counters: Counters;
+  /** What happened of late. */
+  readonly events: EventLog;
+  /** What peers serve. */
+  readonly schemas = new PeerSchemas((id) => this.client(ReflectionService, id));
   /** The DHT. */
   readonly dht: Dht;
   /** When the node was made, on the clock's `now`. */
@@ -158,9 +179,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #isAborted = false;
 
   /** Not for use outside: call `startNode`. */
-  constructor({ config, keys, certificate, bindHost, lifetime, counters, store }: NodeParts) {
+  constructor({ config, keys, certificate, bindHost, lifetime, counters, events, store }: NodeParts) {
     super();
     this.counters = counters;
+    this.events = events;
     this.#lifetime = lifetime;
     this.config = config;
     this.id = keys.id;
@@ -181,7 +203,14 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       keys,
       peers: this.peers,
       registry: this.#registry,
+      counters,
       onNewPeer: (id) => this.#tellPeer(id),
+      onVerified: (id) => events.add("peer_verified", { peer: id.toString() }),
+      onDialFailed: (id, address, error) => {
+        const detail = dswarmErrorOf(error)?.code ?? "";
+        counters.add(`dial.failed.${detail || "unknown"}`);
+        events.add("dial_failed", { peer: id.toString(), address: formatHostPort(address), detail });
+      },
       onConnected: (id) => this.#onConnected(id),
       onDisconnected: (id, reason) => this.#onDisconnected(id, reason),
     });
@@ -238,8 +267,18 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return this.#registry.services;
   }
 
+  /** Aborts when the node begins to close. */
+  get closing(): AbortSignal {
+    return this.#lifetime.signal;
+  }
+
   isConnected(id: NodeId): boolean {
     return this.#connections.isConnected(id);
+  }
+
+  /** Whether a service of this node can be called; "" is the node as a whole. Undefined where it serves none of that name. */
+  isServing(typeName: string): boolean | undefined {
+    return this.#health.isServing(typeName);
   }
 
   /** Binds the port and starts discovery. Not for use outside: call `startNode`. */
@@ -413,6 +452,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       counters,
       authorize,
       onLink: (link) => this.#connections.accept(link),
+      onFailed: ({ code }, address) => this.events.add("handshake_failed", { address, detail: code }),
     });
     const certificate = this.#certificate;
     const port = await Port.open({
@@ -482,25 +522,39 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #onConnected(id: NodeId): void {
     const addresses = this.peers.get(id)?.addresses ?? [];
     if (addresses.length > 0) this.dht.candidate({ id, addresses });
+    this.events.add("connection_opened", { peer: id.toString() });
     this.#tell("connected", id);
   }
 
   #onLeave(id: NodeId, reason: "left" | "expired"): void {
     if (reason === "left") this.dht.left(id);
-    if (this.peers.unannounced(id, reason === "left")) this.#tell("peerLost", id, reason);
+    if (this.peers.unannounced(id, reason === "left")) this.#tellLost(id, reason);
   }
 
   #onDisconnected(id: NodeId, reason: DswarmError | undefined): void {
     const isForgotten = this.peers.disconnected(id);
     this.#bootstrap?.lost(id);
+    this.events.add("connection_closed", { peer: id.toString(), detail: reason?.code ?? "" });
     this.#tell("disconnected", id, reason);
     // When it is this node that closes, the peers are not lost.
-    if (isForgotten && !this.#lifetime.closed) this.#tell("peerLost", id, reason === undefined ? "left" : "expired");
+    if (isForgotten && !this.#lifetime.closed) this.#tellLost(id, reason === undefined ? "left" : "expired");
   }
 
   #tellPeer(id: NodeId): void {
     const peer = this.peers.get(id);
-    if (peer !== undefined) this.#tell("peer", peer);
+    if (peer === undefined) return;
+    const [address] = peer.addresses;
+    this.events.add("peer_appeared", {
+      peer: id.toString(),
+      detail: peer.origin,
+      ...(address && { address: formatHostPort(address) }),
+    });
+    this.#tell("peer", peer);
+  }
+
+  #tellLost(id: NodeId, reason: "left" | "expired"): void {
+    this.events.add("peer_lost", { peer: id.toString(), detail: reason });
+    this.#tell("peerLost", id, reason);
   }
 
   #tell<Name extends keyof NodeEvents>(name: Name, ...args: NodeEvents[Name]): void {

@@ -67,6 +67,11 @@ export class PeerBook {
     return entry && infoOf(entry);
   }
 
+  /** Whether a handshake has proven a peer that is known. */
+  isVerified(id: NodeId): boolean {
+    return this.#entries.get(id.toString())?.verified ?? false;
+  }
+
   /** Where a peer was last dialed with success. */
   provenAddress(id: NodeId): HostPort | undefined {
     return this.#entries.get(id.toString())?.proven;

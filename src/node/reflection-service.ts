@@ -23,7 +23,7 @@ export function createReflectionService(services: () => readonly DescService[]):
 }
 
 /** A file and all that it imports, imported files first, each once. */
-function withImports(file: DescFile): FileDescriptorProto[] {
+export function withImports(file: DescFile): FileDescriptorProto[] {
   const files = new Set<DescFile>();
   const add = (each: DescFile): void => {
     if (files.has(each)) return;

@@ -8,6 +8,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Frame, GoAway, Metadata, Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Counters } from "../util/counters.ts";
 import { DswarmError } from "../util/errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
@@ -44,6 +45,8 @@ export interface RpcConnectionOptions {
   readonly config: RpcConfig;
   readonly clock: Clock;
   readonly acceptor: CallAcceptor;
+  /** Counts `rpc.made`. */
+  readonly counters?: Counters | undefined;
   /** Called once when the connection has ended; undefined after a planned end. */
   readonly onClosed?: (reason: DswarmError | undefined) => void;
 }
@@ -144,6 +147,7 @@ export class RpcConnection implements StreamHost {
     handler: StreamHandler,
   ): Stream {
     if (!this.usable) throw new DswarmError("link_closed", undefined, { cause: this.#closeReason?.error });
+    this.#options.counters?.add("rpc.made");
     const id = this.#nextId;
     this.#nextId += 2;
     const stream = new Stream(this, id, true);

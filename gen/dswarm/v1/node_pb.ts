@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dswarm/v1/node.proto.
  */
 export const file_dswarm_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxIkIKEFBpbmdQZWVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEg0KBWNvdW50GAIgASgNEhIKCnRpbWVvdXRfbXMYAyABKA0iOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IngKClBpbmdSZXN1bHQSCgoCaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIKCgJvaxgDIAEoCBITCgZydHRfbXMYBCABKAFIAIgBARIhCgVlcnJvchgFIAEoCzISLmRzd2FybS52MS5GYWlsdXJlQgkKB19ydHRfbXMiOAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciK9AQoEUGVlchIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEwoLc2hhcmVkX2JpdHMYAyABKA0SEQoJY29ubmVjdGVkGAQgASgIEhAKCHZlcmlmaWVkGAUgASgIEhUKDWxhc3RfaGVhcmRfbXMYBiABKA0SEwoGcnR0X21zGAcgASgBSACIAQESJQoGc291cmNlGAggASgOMhUuZHN3YXJtLnYxLlBlZXJTb3VyY2VCCQoHX3J0dF9tcyISChBHZXRTdGF0dXNSZXF1ZXN0IsUCChFHZXRTdGF0dXNSZXNwb25zZRIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg8KB25ldHdvcmsYAyABKAkSDAoEcG9ydBgEIAEoDRIPCgd2ZXJzaW9uGAUgASgJEhEKCXVwdGltZV9tcxgGIAEoARINCgVwZWVycxgHIAEoDRITCgtjb25uZWN0aW9ucxgIIAEoDRIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYCSABKAkSPAoIY291bnRlcnMYCiADKAsyKi5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UuQ291bnRlcnNFbnRyeRIQCghjb250YWN0cxgLIAEoDRIPCgdyZWNvcmRzGAwgASgNGi8KDUNvdW50ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASItCg9QdXRWYWx1ZVJlcXVlc3QSDQoFdmFsdWUYASABKAwSCwoDa2V5GAIgASgJIjEKEFB1dFZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHJlcGxpY2FzGAIgASgNIh4KD0dldFZhbHVlUmVxdWVzdBILCgNrZXkYASABKAkiNQoQR2V0VmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkImcKElVwZGF0ZVZhbHVlUmVxdWVzdBINCgV2YWx1ZRgBIAEoDBIMCgRzYWx0GAIgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAMgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE1VwZGF0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIlgKEkRlbGV0ZVZhbHVlUmVxdWVzdBIMCgRzYWx0GAEgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE0RlbGV0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIisKDlByb3ZpZGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIMCgRuYW1lGAIgASgJIjAKD1Byb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkSEAoIcmVwbGljYXMYAiABKA0iLQoQVW5wcm92aWRlUmVxdWVzdBILCgNrZXkYASABKAkSDAoEbmFtZRgCIAEoCSIgChFVbnByb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkiQAoURmluZFByb3ZpZGVyc1JlcXVlc3QSCwoDa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFbGltaXQYAyABKA0iTQoVRmluZFByb3ZpZGVyc1Jlc3BvbnNlEgsKA2tleRgBIAEoCRInCglwcm92aWRlcnMYAiADKAsyFC5kc3dhcm0udjEuRm91bmROb2RlIioKCUZvdW5kTm9kZRIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkiHAoNTG9va3VwUmVxdWVzdBILCgNrZXkYASABKAkifAoOTG9va3VwUmVzcG9uc2USJQoHY2xvc2VzdBgBIAMoCzIULmRzd2FybS52MS5Gb3VuZE5vZGUSDAoEaG9wcxgCIAEoDRIPCgdxdWVyaWVzGAMgASgNEhAKCGZhaWx1cmVzGAQgASgNEhIKCmVsYXBzZWRfbXMYBSABKAEiFAoSTGlzdEJ1Y2tldHNSZXF1ZXN0IjkKE0xpc3RCdWNrZXRzUmVzcG9uc2USIgoHYnVja2V0cxgBIAMoCzIRLmRzd2FybS52MS5CdWNrZXQiSQoGQnVja2V0EhMKC3NoYXJlZF9iaXRzGAEgASgNEioKCGNvbnRhY3RzGAIgAygLMhguZHN3YXJtLnYxLkJ1Y2tldENvbnRhY3QidAoNQnVja2V0Q29udGFjdBIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSFAoMbGFzdF9zZWVuX21zGAMgASgNEg4KBm1pc3NlcxgEIAEoDRITCgZydHRfbXMYBSABKAFIAIgBAUIJCgdfcnR0X21zKncKClBlZXJTb3VyY2USGwoXUEVFUl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRQRUVSX1NPVVJDRV9BTk5PVU5DRRABEhkKFVBFRVJfU09VUkNFX0JPT1RTVFJBUBACEhcKE1BFRVJfU09VUkNFX0lOQk9VTkQQAzKpCgoLTm9kZVNlcnZpY2USaQoJUGluZ1BlZXJzEhsuZHN3YXJtLnYxLlBpbmdQZWVyc1JlcXVlc3QaHC5kc3dhcm0udjEuUGluZ1BlZXJzUmVzcG9uc2UiIYLT5JMCG1oOOgEqIgkvYXBpL3BpbmcSCS9hcGkvcGluZxJrCglMaXN0UGVlcnMSGy5kc3dhcm0udjEuTGlzdFBlZXJzUmVxdWVzdBocLmRzd2FybS52MS5MaXN0UGVlcnNSZXNwb25zZSIjgtPkkwIdWg86ASoiCi9hcGkvcGVlcnMSCi9hcGkvcGVlcnMSbQoJR2V0U3RhdHVzEhsuZHN3YXJtLnYxLkdldFN0YXR1c1JlcXVlc3QaHC5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UiJYLT5JMCH1oQOgEqIgsvYXBpL3N0YXR1cxILL2FwaS9zdGF0dXMScwoIUHV0VmFsdWUSGi5kc3dhcm0udjEuUHV0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLlB1dFZhbHVlUmVzcG9uc2UiLoLT5JMCKDoBKloWOgEqGhEvYXBpL3ZhbHVlcy97a2V5fSILL2FwaS92YWx1ZXMSXgoIR2V0VmFsdWUSGi5kc3dhcm0udjEuR2V0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLkdldFZhbHVlUmVzcG9uc2UiGYLT5JMCExIRL2FwaS92YWx1ZXMve2tleX0SZAoLVXBkYXRlVmFsdWUSHS5kc3dhcm0udjEuVXBkYXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLlVwZGF0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS91cGRhdGUSZAoLRGVsZXRlVmFsdWUSHS5kc3dhcm0udjEuRGVsZXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLkRlbGV0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS9kZWxldGUSdAoHUHJvdmlkZRIZLmRzd2FybS52MS5Qcm92aWRlUmVxdWVzdBoaLmRzd2FybS52MS5Qcm92aWRlUmVzcG9uc2UiMoLT5JMCLDoBKloZOgEqGhQvYXBpL3Byb3ZpZGVycy97a2V5fSIML2FwaS9wcm92aWRlEnkKCVVucHJvdmlkZRIbLmRzd2FybS52MS5VbnByb3ZpZGVSZXF1ZXN0GhwuZHN3YXJtLnYxLlVucHJvdmlkZVJlc3BvbnNlIjGC0+STAis6ASpaFioUL2FwaS9wcm92aWRlcnMve2tleX0iDi9hcGkvdW5wcm92aWRlEoIBCg1GaW5kUHJvdmlkZXJzEh8uZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXF1ZXN0GiAuZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXNwb25zZSIugtPkkwIoWhYSFC9hcGkvcHJvdmlkZXJzL3trZXl9Eg4vYXBpL3Byb3ZpZGVycxJYCgZMb29rdXASGC5kc3dhcm0udjEuTG9va3VwUmVxdWVzdBoZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZSIZgtPkkwITEhEvYXBpL2xvb2t1cC97a2V5fRJiCgtMaXN0QnVja2V0cxIdLmRzd2FybS52MS5MaXN0QnVja2V0c1JlcXVlc3QaHi5kc3dhcm0udjEuTGlzdEJ1Y2tldHNSZXNwb25zZSIUgtPkkwIOEgwvYXBpL2J1Y2tldHNiBnByb3RvMw", [file_dswarm_v1_dht, file_google_api_annotations]);
+  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxIkIKEFBpbmdQZWVyc1JlcXVlc3QSCwoDaWRzGAEgAygJEg0KBWNvdW50GAIgASgNEhIKCnRpbWVvdXRfbXMYAyABKA0iOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IngKClBpbmdSZXN1bHQSCgoCaWQYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIKCgJvaxgDIAEoCBITCgZydHRfbXMYBCABKAFIAIgBARIhCgVlcnJvchgFIAEoCzISLmRzd2FybS52MS5GYWlsdXJlQgkKB19ydHRfbXMiOAoHRmFpbHVyZRIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciK9AQoEUGVlchIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSEwoLc2hhcmVkX2JpdHMYAyABKA0SEQoJY29ubmVjdGVkGAQgASgIEhAKCHZlcmlmaWVkGAUgASgIEhUKDWxhc3RfaGVhcmRfbXMYBiABKA0SEwoGcnR0X21zGAcgASgBSACIAQESJQoGc291cmNlGAggASgOMhUuZHN3YXJtLnYxLlBlZXJTb3VyY2VCCQoHX3J0dF9tcyISChBHZXRTdGF0dXNSZXF1ZXN0IsUCChFHZXRTdGF0dXNSZXNwb25zZRIKCgJpZBgBIAEoCRIPCgdhZGRyZXNzGAIgASgJEg8KB25ldHdvcmsYAyABKAkSDAoEcG9ydBgEIAEoDRIPCgd2ZXJzaW9uGAUgASgJEhEKCXVwdGltZV9tcxgGIAEoARINCgVwZWVycxgHIAEoDRITCgtjb25uZWN0aW9ucxgIIAEoDRIaChJjZXJ0aWZpY2F0ZV9zaGEyNTYYCSABKAkSPAoIY291bnRlcnMYCiADKAsyKi5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UuQ291bnRlcnNFbnRyeRIQCghjb250YWN0cxgLIAEoDRIPCgdyZWNvcmRzGAwgASgNGi8KDUNvdW50ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASItCg9QdXRWYWx1ZVJlcXVlc3QSDQoFdmFsdWUYASABKAwSCwoDa2V5GAIgASgJIjEKEFB1dFZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHJlcGxpY2FzGAIgASgNIh4KD0dldFZhbHVlUmVxdWVzdBILCgNrZXkYASABKAkiNQoQR2V0VmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkImcKElVwZGF0ZVZhbHVlUmVxdWVzdBINCgV2YWx1ZRgBIAEoDBIMCgRzYWx0GAIgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAMgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE1VwZGF0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIlgKEkRlbGV0ZVZhbHVlUmVxdWVzdBIMCgRzYWx0GAEgASgMEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIkYKE0RlbGV0ZVZhbHVlUmVzcG9uc2USCwoDa2V5GAEgASgJEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNIisKDlByb3ZpZGVSZXF1ZXN0EgsKA2tleRgBIAEoCRIMCgRuYW1lGAIgASgJIjAKD1Byb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkSEAoIcmVwbGljYXMYAiABKA0iLQoQVW5wcm92aWRlUmVxdWVzdBILCgNrZXkYASABKAkSDAoEbmFtZRgCIAEoCSIgChFVbnByb3ZpZGVSZXNwb25zZRILCgNrZXkYASABKAkiQAoURmluZFByb3ZpZGVyc1JlcXVlc3QSCwoDa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSDQoFbGltaXQYAyABKA0iTQoVRmluZFByb3ZpZGVyc1Jlc3BvbnNlEgsKA2tleRgBIAEoCRInCglwcm92aWRlcnMYAiADKAsyFC5kc3dhcm0udjEuRm91bmROb2RlIioKCUZvdW5kTm9kZRIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkiHAoNTG9va3VwUmVxdWVzdBILCgNrZXkYASABKAkifAoOTG9va3VwUmVzcG9uc2USJQoHY2xvc2VzdBgBIAMoCzIULmRzd2FybS52MS5Gb3VuZE5vZGUSDAoEaG9wcxgCIAEoDRIPCgdxdWVyaWVzGAMgASgNEhAKCGZhaWx1cmVzGAQgASgNEhIKCmVsYXBzZWRfbXMYBSABKAEiFAoSTGlzdEJ1Y2tldHNSZXF1ZXN0IjkKE0xpc3RCdWNrZXRzUmVzcG9uc2USIgoHYnVja2V0cxgBIAMoCzIRLmRzd2FybS52MS5CdWNrZXQiSQoGQnVja2V0EhMKC3NoYXJlZF9iaXRzGAEgASgNEioKCGNvbnRhY3RzGAIgAygLMhguZHN3YXJtLnYxLkJ1Y2tldENvbnRhY3QidAoNQnVja2V0Q29udGFjdBIKCgJpZBgBIAEoCRIRCglhZGRyZXNzZXMYAiADKAkSFAoMbGFzdF9zZWVuX21zGAMgASgNEg4KBm1pc3NlcxgEIAEoDRITCgZydHRfbXMYBSABKAFIAIgBAUIJCgdfcnR0X21zIjIKEkxpc3RSZWNvcmRzUmVxdWVzdBINCgVsaW1pdBgBIAEoDRINCgVhZnRlchgCIAEoCSKAAQoTTGlzdFJlY29yZHNSZXNwb25zZRImCgdyZWNvcmRzGAEgAygLMhUuZHN3YXJtLnYxLlJlY29yZEluZm8SDAoEbmV4dBgCIAEoCRIMCgRoZWxkGAMgASgNEhEKCXB1Ymxpc2hlZBgEIAEoDRISCgpoZWxkX2J5dGVzGAUgASgBIs8BCgpSZWNvcmRJbmZvEgoKAmlkGAEgASgJEgsKA2tleRgCIAEoCRIjCgRraW5kGAMgASgOMhUuZHN3YXJtLnYxLlJlY29yZEtpbmQSDQoFYnl0ZXMYBCABKA0SEAoIc2VxdWVuY2UYBSABKAQSDAoEaGVsZBgGIAEoCBISCgV0dGxfcxgHIAEoDUgAiAEBEhEKCXN0b3JlZF9ieRgIIAEoCRIRCglwdWJsaXNoZWQYCSABKAgSEAoIcHJvdmlkZXIYCiABKAlCCAoGX3R0bF9zIh0KD0ZpbmRQZWVyUmVxdWVzdBIKCgJpZBgBIAEoCSJEChBGaW5kUGVlclJlc3BvbnNlEh0KBHBlZXIYASABKAsyDy5kc3dhcm0udjEuUGVlchIRCglsb29rZWRfdXAYAiABKAgiLAoeTm9kZVNlcnZpY2VMaXN0U2VydmljZXNSZXF1ZXN0EgoKAmlkGAEgASgJIksKH05vZGVTZXJ2aWNlTGlzdFNlcnZpY2VzUmVzcG9uc2USKAoIc2VydmljZXMYASADKAsyFi5kc3dhcm0udjEuU2VydmljZUluZm8iewoLU2VydmljZUluZm8SDAoEbmFtZRgBIAEoCRImCgdtZXRob2RzGAIgAygLMhUuZHN3YXJtLnYxLk1ldGhvZEluZm8SEwoLZGVzY3JpcHRvcnMYAyABKAwSIQoFZXJyb3IYBCABKAsyEi5kc3dhcm0udjEuRmFpbHVyZSJeCgpNZXRob2RJbmZvEgwKBG5hbWUYASABKAkSIwoEa2luZBgCIAEoDjIVLmRzd2FybS52MS5NZXRob2RLaW5kEg0KBWlucHV0GAMgASgJEg4KBm91dHB1dBgEIAEoCSIxChJDaGVja0hlYWx0aFJlcXVlc3QSCgoCaWQYASABKAkSDwoHc2VydmljZRgCIAEoCSJSChNDaGVja0hlYWx0aFJlc3BvbnNlEicKBnN0YXR1cxgBIAEoDjIXLmRzd2FybS52MS5IZWFsdGhTdGF0dXMSEgoKZWxhcHNlZF9tcxgCIAEoASISChBMaXN0U3dhcm1SZXF1ZXN0IjgKEUxpc3RTd2FybVJlc3BvbnNlEiMKBW5vZGVzGAEgAygLMhQuZHN3YXJtLnYxLlN3YXJtTm9kZSJPCglTd2FybU5vZGUSCgoCaWQYASABKAkSDAoEcG9ydBgCIAEoDRINCgVpbmRleBgDIAEoDRIMCgRzZWxmGAQgASgIEgsKA3BpZBgFIAEoDSJDChJXYXRjaEV2ZW50c1JlcXVlc3QSEAoIcmF0ZXNfbXMYASABKA0SDAoEcGFzdBgCIAEoDRINCgVuYW1lcxgDIAMoCSKhAQoTV2F0Y2hFdmVudHNSZXNwb25zZRIOCgZudW1iZXIYASABKA0SDwoHdGltZV9tcxgCIAEoARIMCgRuYW1lGAMgASgJEgwKBHBlZXIYBCABKAkSCwoDa2V5GAUgASgJEg8KB2FkZHJlc3MYBiABKAkSDgoGZGV0YWlsGAcgASgJEh8KBXJhdGVzGAggASgLMhAuZHN3YXJtLnYxLlJhdGVzIpUCCgVSYXRlcxITCgtpbnRlcnZhbF9tcxgBIAEoARINCgVwZWVycxgCIAEoDRITCgtjb25uZWN0aW9ucxgDIAEoDRIQCghjb250YWN0cxgEIAEoDRIPCgdyZWNvcmRzGAUgASgNEhQKDGNhbGxzX3NlcnZlZBgGIAEoARISCgpjYWxsc19tYWRlGAcgASgBEhEKCWFubm91bmNlcxgIIAEoARIQCghyZXF1ZXN0cxgJIAEoARIwCghjb3VudGVycxgKIAMoCzIeLmRzd2FybS52MS5SYXRlcy5Db3VudGVyc0VudHJ5Gi8KDUNvdW50ZXJzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASIhChJUcmFjZUxvb2t1cFJlcXVlc3QSCwoDa2V5GAEgASgJIqkCChNUcmFjZUxvb2t1cFJlc3BvbnNlEicKBGtpbmQYASABKA4yGS5kc3dhcm0udjEuTG9va3VwU3RlcEtpbmQSEgoKZWxhcHNlZF9tcxgCIAEoARIjCgRwZWVyGAMgASgLMhUuZHN3YXJtLnYxLlRyYWNlZE5vZGUSCwoDaG9wGAQgASgNEhMKBnJ0dF9tcxgFIAEoAUgAiAEBEiUKBmxlYXJudBgGIAMoCzIVLmRzd2FybS52MS5UcmFjZWROb2RlEiEKBWVycm9yGAcgASgLMhIuZHN3YXJtLnYxLkZhaWx1cmUSDgoGdGFyZ2V0GAggASgJEikKBnJlc3VsdBgJIAEoCzIZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZUIJCgdfcnR0X21zIkIKClRyYWNlZE5vZGUSCgoCaWQYASABKAkSEQoJYWRkcmVzc2VzGAIgAygJEhUKDWRpc3RhbmNlX2JpdHMYAyABKA0iNQoRV2F0Y2hWYWx1ZVJlcXVlc3QSCwoDa2V5GAEgASgJEhMKC2ludGVydmFsX21zGAIgASgNIjcKEldhdGNoVmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkKncKClBlZXJTb3VyY2USGwoXUEVFUl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIYChRQRUVSX1NPVVJDRV9BTk5PVU5DRRABEhkKFVBFRVJfU09VUkNFX0JPT1RTVFJBUBACEhcKE1BFRVJfU09VUkNFX0lOQk9VTkQQAyp3CgpSZWNvcmRLaW5kEhsKF1JFQ09SRF9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVUkVDT1JEX0tJTkRfSU1NVVRBQkxFEAESFwoTUkVDT1JEX0tJTkRfTVVUQUJMRRACEhgKFFJFQ09SRF9LSU5EX1BST1ZJREVSEAMqpAEKCk1ldGhvZEtpbmQSGwoXTUVUSE9EX0tJTkRfVU5TUEVDSUZJRUQQABIVChFNRVRIT0RfS0lORF9VTkFSWRABEiAKHE1FVEhPRF9LSU5EX0NMSUVOVF9TVFJFQU1JTkcQAhIgChxNRVRIT0RfS0lORF9TRVJWRVJfU1RSRUFNSU5HEAMSHgoaTUVUSE9EX0tJTkRfQklESV9TVFJFQU1JTkcQBCqKAQoMSGVhbHRoU3RhdHVzEh0KGUhFQUxUSF9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVIRUFMVEhfU1RBVFVTX1NFUlZJTkcQARIdChlIRUFMVEhfU1RBVFVTX05PVF9TRVJWSU5HEAISIQodSEVBTFRIX1NUQVRVU19TRVJWSUNFX1VOS05PV04QAyr/AQoOTG9va3VwU3RlcEtpbmQSIAocTE9PS1VQX1NURVBfS0lORF9VTlNQRUNJRklFRBAAEhwKGExPT0tVUF9TVEVQX0tJTkRfU1RBUlRFRBABEhoKFkxPT0tVUF9TVEVQX0tJTkRfQVNLRUQQAhIdChlMT09LVVBfU1RFUF9LSU5EX0FOU1dFUkVEEAMSGQoVTE9PS1VQX1NURVBfS0lORF9TTE9XEAQSHgoaTE9PS1VQX1NURVBfS0lORF9USU1FRF9PVVQQBRIbChdMT09LVVBfU1RFUF9LSU5EX0ZBSUxFRBAGEhoKFkxPT0tVUF9TVEVQX0tJTkRfRU5ERUQQBzKDEQoLTm9kZVNlcnZpY2USaQoJUGluZ1BlZXJzEhsuZHN3YXJtLnYxLlBpbmdQZWVyc1JlcXVlc3QaHC5kc3dhcm0udjEuUGluZ1BlZXJzUmVzcG9uc2UiIYLT5JMCG1oOOgEqIgkvYXBpL3BpbmcSCS9hcGkvcGluZxJrCglMaXN0UGVlcnMSGy5kc3dhcm0udjEuTGlzdFBlZXJzUmVxdWVzdBocLmRzd2FybS52MS5MaXN0UGVlcnNSZXNwb25zZSIjgtPkkwIdWg86ASoiCi9hcGkvcGVlcnMSCi9hcGkvcGVlcnMSbQoJR2V0U3RhdHVzEhsuZHN3YXJtLnYxLkdldFN0YXR1c1JlcXVlc3QaHC5kc3dhcm0udjEuR2V0U3RhdHVzUmVzcG9uc2UiJYLT5JMCH1oQOgEqIgsvYXBpL3N0YXR1cxILL2FwaS9zdGF0dXMScwoIUHV0VmFsdWUSGi5kc3dhcm0udjEuUHV0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLlB1dFZhbHVlUmVzcG9uc2UiLoLT5JMCKDoBKloWOgEqGhEvYXBpL3ZhbHVlcy97a2V5fSILL2FwaS92YWx1ZXMSXgoIR2V0VmFsdWUSGi5kc3dhcm0udjEuR2V0VmFsdWVSZXF1ZXN0GhsuZHN3YXJtLnYxLkdldFZhbHVlUmVzcG9uc2UiGYLT5JMCExIRL2FwaS92YWx1ZXMve2tleX0SZAoLVXBkYXRlVmFsdWUSHS5kc3dhcm0udjEuVXBkYXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLlVwZGF0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS91cGRhdGUSZAoLRGVsZXRlVmFsdWUSHS5kc3dhcm0udjEuRGVsZXRlVmFsdWVSZXF1ZXN0Gh4uZHN3YXJtLnYxLkRlbGV0ZVZhbHVlUmVzcG9uc2UiFoLT5JMCEDoBKiILL2FwaS9kZWxldGUSdAoHUHJvdmlkZRIZLmRzd2FybS52MS5Qcm92aWRlUmVxdWVzdBoaLmRzd2FybS52MS5Qcm92aWRlUmVzcG9uc2UiMoLT5JMCLDoBKloZOgEqGhQvYXBpL3Byb3ZpZGVycy97a2V5fSIML2FwaS9wcm92aWRlEnkKCVVucHJvdmlkZRIbLmRzd2FybS52MS5VbnByb3ZpZGVSZXF1ZXN0GhwuZHN3YXJtLnYxLlVucHJvdmlkZVJlc3BvbnNlIjGC0+STAis6ASpaFioUL2FwaS9wcm92aWRlcnMve2tleX0iDi9hcGkvdW5wcm92aWRlEoIBCg1GaW5kUHJvdmlkZXJzEh8uZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXF1ZXN0GiAuZHN3YXJtLnYxLkZpbmRQcm92aWRlcnNSZXNwb25zZSIugtPkkwIoWhYSFC9hcGkvcHJvdmlkZXJzL3trZXl9Eg4vYXBpL3Byb3ZpZGVycxJYCgZMb29rdXASGC5kc3dhcm0udjEuTG9va3VwUmVxdWVzdBoZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZSIZgtPkkwITEhEvYXBpL2xvb2t1cC97a2V5fRJiCgtMaXN0QnVja2V0cxIdLmRzd2FybS52MS5MaXN0QnVja2V0c1JlcXVlc3QaHi5kc3dhcm0udjEuTGlzdEJ1Y2tldHNSZXNwb25zZSIUgtPkkwIOEgwvYXBpL2J1Y2tldHMSYgoLTGlzdFJlY29yZHMSHS5kc3dhcm0udjEuTGlzdFJlY29yZHNSZXF1ZXN0Gh4uZHN3YXJtLnYxLkxpc3RSZWNvcmRzUmVzcG9uc2UiFILT5JMCDhIML2FwaS9yZWNvcmRzElwKCEZpbmRQZWVyEhouZHN3YXJtLnYxLkZpbmRQZWVyUmVxdWVzdBobLmRzd2FybS52MS5GaW5kUGVlclJlc3BvbnNlIheC0+STAhESDy9hcGkvcGVlcnMve2lkfRKHAQoMTGlzdFNlcnZpY2VzEikuZHN3YXJtLnYxLk5vZGVTZXJ2aWNlTGlzdFNlcnZpY2VzUmVxdWVzdBoqLmRzd2FybS52MS5Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1Jlc3BvbnNlIiCC0+STAhoSGC9hcGkvcGVlcnMve2lkfS9zZXJ2aWNlcxJsCgtDaGVja0hlYWx0aBIdLmRzd2FybS52MS5DaGVja0hlYWx0aFJlcXVlc3QaHi5kc3dhcm0udjEuQ2hlY2tIZWFsdGhSZXNwb25zZSIegtPkkwIYEhYvYXBpL3BlZXJzL3tpZH0vaGVhbHRoEloKCUxpc3RTd2FybRIbLmRzd2FybS52MS5MaXN0U3dhcm1SZXF1ZXN0GhwuZHN3YXJtLnYxLkxpc3RTd2FybVJlc3BvbnNlIhKC0+STAgwSCi9hcGkvc3dhcm0SYwoLV2F0Y2hFdmVudHMSHS5kc3dhcm0udjEuV2F0Y2hFdmVudHNSZXF1ZXN0Gh4uZHN3YXJtLnYxLldhdGNoRXZlbnRzUmVzcG9uc2UiE4LT5JMCDRILL2FwaS9ldmVudHMwARJvCgtUcmFjZUxvb2t1cBIdLmRzd2FybS52MS5UcmFjZUxvb2t1cFJlcXVlc3QaHi5kc3dhcm0udjEuVHJhY2VMb29rdXBSZXNwb25zZSIfgtPkkwIZEhcvYXBpL2xvb2t1cC97a2V5fS90cmFjZTABEmwKCldhdGNoVmFsdWUSHC5kc3dhcm0udjEuV2F0Y2hWYWx1ZVJlcXVlc3QaHS5kc3dhcm0udjEuV2F0Y2hWYWx1ZVJlc3BvbnNlIh+C0+STAhkSFy9hcGkvdmFsdWVzL3trZXl9L3dhdGNoMAFiBnByb3RvMw", [file_dswarm_v1_dht, file_google_api_annotations]);
 
 /**
  * Which peers to ping.
@@ -991,6 +991,863 @@ export const BucketContactSchema: GenMessage<BucketContact> = /*@__PURE__*/
   messageDesc(file_dswarm_v1_node, 29);
 
 /**
+ * Which records to list.
+ *
+ * @generated from message dswarm.v1.ListRecordsRequest
+ */
+export type ListRecordsRequest = Message<"dswarm.v1.ListRecordsRequest"> & {
+  /**
+   * How many at most. 1 to 1000; 0 stands for 100.
+   *
+   * @generated from field: uint32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * Where to go on: `next` of the page before. Empty: from the start.
+   *
+   * @generated from field: string after = 2;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message dswarm.v1.ListRecordsRequest.
+ * Use `create(ListRecordsRequestSchema)` to create a new message.
+ */
+export const ListRecordsRequestSchema: GenMessage<ListRecordsRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 30);
+
+/**
+ * A page of records.
+ *
+ * @generated from message dswarm.v1.ListRecordsResponse
+ */
+export type ListRecordsResponse = Message<"dswarm.v1.ListRecordsResponse"> & {
+  /**
+   * In the order of their ids.
+   *
+   * @generated from field: repeated dswarm.v1.RecordInfo records = 1;
+   */
+  records: RecordInfo[];
+
+  /**
+   * `after` of the page that follows. Empty when there is none.
+   *
+   * @generated from field: string next = 2;
+   */
+  next: string;
+
+  /**
+   * Records that the node keeps, on all pages.
+   *
+   * @generated from field: uint32 held = 3;
+   */
+  held: number;
+
+  /**
+   * Records that the node publishes, on all pages.
+   *
+   * @generated from field: uint32 published = 4;
+   */
+  published: number;
+
+  /**
+   * Bytes that the records kept take.
+   *
+   * @generated from field: double held_bytes = 5;
+   */
+  heldBytes: number;
+};
+
+/**
+ * Describes the message dswarm.v1.ListRecordsResponse.
+ * Use `create(ListRecordsResponseSchema)` to create a new message.
+ */
+export const ListRecordsResponseSchema: GenMessage<ListRecordsResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 31);
+
+/**
+ * What is known of a record without its value.
+ *
+ * @generated from message dswarm.v1.RecordInfo
+ */
+export type RecordInfo = Message<"dswarm.v1.RecordInfo"> & {
+  /**
+   * Kind, key and, of a provider, who that is: no two records of a node have the same.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "&" and base64 of the key that it is under.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * What kind it is.
+   *
+   * @generated from field: dswarm.v1.RecordKind kind = 3;
+   */
+  kind: RecordKind;
+
+  /**
+   * Bytes that it takes in the store.
+   *
+   * @generated from field: uint32 bytes = 4;
+   */
+  bytes: number;
+
+  /**
+   * The larger replaces the smaller. 0 for an immutable record.
+   *
+   * @generated from field: uint64 sequence = 5;
+   */
+  sequence: bigint;
+
+  /**
+   * Whether the node keeps it, as one of the closest to its key.
+   *
+   * @generated from field: bool held = 6;
+   */
+  held: boolean;
+
+  /**
+   * Seconds that it has left. Present when the node keeps it.
+   *
+   * @generated from field: optional uint32 ttl_s = 7;
+   */
+  ttlS?: number | undefined;
+
+  /**
+   * "@" and base64 of the key of the peer that stored it. Empty when none did.
+   *
+   * @generated from field: string stored_by = 8;
+   */
+  storedBy: string;
+
+  /**
+   * Whether the node publishes it, again and again.
+   *
+   * @generated from field: bool published = 9;
+   */
+  published: boolean;
+
+  /**
+   * "@" and base64 of the provider's key, of a provider record.
+   *
+   * @generated from field: string provider = 10;
+   */
+  provider: string;
+};
+
+/**
+ * Describes the message dswarm.v1.RecordInfo.
+ * Use `create(RecordInfoSchema)` to create a new message.
+ */
+export const RecordInfoSchema: GenMessage<RecordInfo> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 32);
+
+/**
+ * Which peer to find.
+ *
+ * @generated from message dswarm.v1.FindPeerRequest
+ */
+export type FindPeerRequest = Message<"dswarm.v1.FindPeerRequest"> & {
+  /**
+   * The peer, in any text form of a NodeId.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message dswarm.v1.FindPeerRequest.
+ * Use `create(FindPeerRequestSchema)` to create a new message.
+ */
+export const FindPeerRequestSchema: GenMessage<FindPeerRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 33);
+
+/**
+ * Where it is.
+ *
+ * @generated from message dswarm.v1.FindPeerResponse
+ */
+export type FindPeerResponse = Message<"dswarm.v1.FindPeerResponse"> & {
+  /**
+   * The peer. not_found when nobody knows of it.
+   *
+   * @generated from field: dswarm.v1.Peer peer = 1;
+   */
+  peer?: Peer | undefined;
+
+  /**
+   * Whether the DHT was asked for it.
+   *
+   * @generated from field: bool looked_up = 2;
+   */
+  lookedUp: boolean;
+};
+
+/**
+ * Describes the message dswarm.v1.FindPeerResponse.
+ * Use `create(FindPeerResponseSchema)` to create a new message.
+ */
+export const FindPeerResponseSchema: GenMessage<FindPeerResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 34);
+
+/**
+ * Whose services to list.
+ *
+ * @generated from message dswarm.v1.NodeServiceListServicesRequest
+ */
+export type NodeServiceListServicesRequest = Message<"dswarm.v1.NodeServiceListServicesRequest"> & {
+  /**
+   * The peer, in any text form of a NodeId; or the node's own.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message dswarm.v1.NodeServiceListServicesRequest.
+ * Use `create(NodeServiceListServicesRequestSchema)` to create a new message.
+ */
+export const NodeServiceListServicesRequestSchema: GenMessage<NodeServiceListServicesRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 35);
+
+/**
+ * The services.
+ *
+ * @generated from message dswarm.v1.NodeServiceListServicesResponse
+ */
+export type NodeServiceListServicesResponse = Message<"dswarm.v1.NodeServiceListServicesResponse"> & {
+  /**
+   * By name. At most 64.
+   *
+   * @generated from field: repeated dswarm.v1.ServiceInfo services = 1;
+   */
+  services: ServiceInfo[];
+};
+
+/**
+ * Describes the message dswarm.v1.NodeServiceListServicesResponse.
+ * Use `create(NodeServiceListServicesResponseSchema)` to create a new message.
+ */
+export const NodeServiceListServicesResponseSchema: GenMessage<NodeServiceListServicesResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 36);
+
+/**
+ * A service of a peer.
+ *
+ * @generated from message dswarm.v1.ServiceInfo
+ */
+export type ServiceInfo = Message<"dswarm.v1.ServiceInfo"> & {
+  /**
+   * Type name, for example "dswarm.example.v1.EchoService".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its methods, in the order of the schema. Empty when the schema cannot be had.
+   *
+   * @generated from field: repeated dswarm.v1.MethodInfo methods = 2;
+   */
+  methods: MethodInfo[];
+
+  /**
+   * A serialized google.protobuf.FileDescriptorSet: the file that declares the service and all that it imports, imported files
+   * first. Checked: it is complete and declares the service.
+   *
+   * @generated from field: bytes descriptors = 3;
+   */
+  descriptors: Uint8Array;
+
+  /**
+   * Why there is no schema. Present when there is none.
+   *
+   * @generated from field: dswarm.v1.Failure error = 4;
+   */
+  error?: Failure | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.ServiceInfo.
+ * Use `create(ServiceInfoSchema)` to create a new message.
+ */
+export const ServiceInfoSchema: GenMessage<ServiceInfo> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 37);
+
+/**
+ * A method of a service.
+ *
+ * @generated from message dswarm.v1.MethodInfo
+ */
+export type MethodInfo = Message<"dswarm.v1.MethodInfo"> & {
+  /**
+   * Name in the service, for example "Say".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * How it is called.
+   *
+   * @generated from field: dswarm.v1.MethodKind kind = 2;
+   */
+  kind: MethodKind;
+
+  /**
+   * Type name of the request.
+   *
+   * @generated from field: string input = 3;
+   */
+  input: string;
+
+  /**
+   * Type name of the response.
+   *
+   * @generated from field: string output = 4;
+   */
+  output: string;
+};
+
+/**
+ * Describes the message dswarm.v1.MethodInfo.
+ * Use `create(MethodInfoSchema)` to create a new message.
+ */
+export const MethodInfoSchema: GenMessage<MethodInfo> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 38);
+
+/**
+ * Whose health to check.
+ *
+ * @generated from message dswarm.v1.CheckHealthRequest
+ */
+export type CheckHealthRequest = Message<"dswarm.v1.CheckHealthRequest"> & {
+  /**
+   * The peer, in any text form of a NodeId; or the node's own.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Type name of a service. Empty: the peer as a whole.
+   *
+   * @generated from field: string service = 2;
+   */
+  service: string;
+};
+
+/**
+ * Describes the message dswarm.v1.CheckHealthRequest.
+ * Use `create(CheckHealthRequestSchema)` to create a new message.
+ */
+export const CheckHealthRequestSchema: GenMessage<CheckHealthRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 39);
+
+/**
+ * How it is.
+ *
+ * @generated from message dswarm.v1.CheckHealthResponse
+ */
+export type CheckHealthResponse = Message<"dswarm.v1.CheckHealthResponse"> & {
+  /**
+   * Whether it can be called.
+   *
+   * @generated from field: dswarm.v1.HealthStatus status = 1;
+   */
+  status: HealthStatus;
+
+  /**
+   * Milliseconds from call to answer, connecting included. 0 for the node itself.
+   *
+   * @generated from field: double elapsed_ms = 2;
+   */
+  elapsedMs: number;
+};
+
+/**
+ * Describes the message dswarm.v1.CheckHealthResponse.
+ * Use `create(CheckHealthResponseSchema)` to create a new message.
+ */
+export const CheckHealthResponseSchema: GenMessage<CheckHealthResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 40);
+
+/**
+ * Asks for the swarm.
+ *
+ * @generated from message dswarm.v1.ListSwarmRequest
+ */
+export type ListSwarmRequest = Message<"dswarm.v1.ListSwarmRequest"> & {
+};
+
+/**
+ * Describes the message dswarm.v1.ListSwarmRequest.
+ * Use `create(ListSwarmRequestSchema)` to create a new message.
+ */
+export const ListSwarmRequestSchema: GenMessage<ListSwarmRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 41);
+
+/**
+ * The swarm.
+ *
+ * @generated from message dswarm.v1.ListSwarmResponse
+ */
+export type ListSwarmResponse = Message<"dswarm.v1.ListSwarmResponse"> & {
+  /**
+   * By index. The node alone when it was started alone.
+   *
+   * @generated from field: repeated dswarm.v1.SwarmNode nodes = 1;
+   */
+  nodes: SwarmNode[];
+};
+
+/**
+ * Describes the message dswarm.v1.ListSwarmResponse.
+ * Use `create(ListSwarmResponseSchema)` to create a new message.
+ */
+export const ListSwarmResponseSchema: GenMessage<ListSwarmResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 42);
+
+/**
+ * A node that was started together with others.
+ *
+ * @generated from message dswarm.v1.SwarmNode
+ */
+export type SwarmNode = Message<"dswarm.v1.SwarmNode"> & {
+  /**
+   * "@" and base64 of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Port of /dht and /api.
+   *
+   * @generated from field: uint32 port = 2;
+   */
+  port: number;
+
+  /**
+   * Which of the swarm it is, from 1.
+   *
+   * @generated from field: uint32 index = 3;
+   */
+  index: number;
+
+  /**
+   * Whether it is the node that answers.
+   *
+   * @generated from field: bool self = 4;
+   */
+  self: boolean;
+
+  /**
+   * Process that runs it.
+   *
+   * @generated from field: uint32 pid = 5;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message dswarm.v1.SwarmNode.
+ * Use `create(SwarmNodeSchema)` to create a new message.
+ */
+export const SwarmNodeSchema: GenMessage<SwarmNode> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 43);
+
+/**
+ * Which events to tell.
+ *
+ * @generated from message dswarm.v1.WatchEventsRequest
+ */
+export type WatchEventsRequest = Message<"dswarm.v1.WatchEventsRequest"> & {
+  /**
+   * Time in milliseconds between two events named "rates". 250 to 60000; 0 stands for 1000.
+   *
+   * @generated from field: uint32 rates_ms = 1;
+   */
+  ratesMs: number;
+
+  /**
+   * How many events of the past to tell first. At most 256, as many as the node remembers.
+   *
+   * @generated from field: uint32 past = 2;
+   */
+  past: number;
+
+  /**
+   * Names of the events to tell, at most 32. Empty: all.
+   *
+   * @generated from field: repeated string names = 3;
+   */
+  names: string[];
+};
+
+/**
+ * Describes the message dswarm.v1.WatchEventsRequest.
+ * Use `create(WatchEventsRequestSchema)` to create a new message.
+ */
+export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 44);
+
+/**
+ * Something that happened in the node. By name:
+ *
+ *   peer_appeared, peer_verified, peer_lost       of a peer; detail: how it was heard of, why it is lost
+ *   connection_opened, connection_closed          to a peer; detail: name of the error that ended it, if one did
+ *   handshake_failed                              of somebody who dialed this node; address; detail: name of the error
+ *   dial_failed                                   this node could not connect to a peer; address; detail: name of the error
+ *   record_stored, record_expired                 of those that the node keeps; the peer that stored it; detail: its kind
+ *   rates                                         now and then, for each who watches
+ *
+ * @generated from message dswarm.v1.WatchEventsResponse
+ */
+export type WatchEventsResponse = Message<"dswarm.v1.WatchEventsResponse"> & {
+  /**
+   * From 1, one more for each event of the node; where numbers are missing, events were lost on a slow reader, or not asked for.
+   * 0 for rates.
+   *
+   * @generated from field: uint32 number = 1;
+   */
+  number: number;
+
+  /**
+   * Milliseconds since 1970.
+   *
+   * @generated from field: double time_ms = 2;
+   */
+  timeMs: number;
+
+  /**
+   * What happened: see above.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * "@" and base64 of the key of the peer that it is about, if any.
+   *
+   * @generated from field: string peer = 4;
+   */
+  peer: string;
+
+  /**
+   * "&" and base64 of the record key that it is about, if any.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
+
+  /**
+   * "host:port" where it happened, if anywhere.
+   *
+   * @generated from field: string address = 6;
+   */
+  address: string;
+
+  /**
+   * What else there is to say, in a word or a few.
+   *
+   * @generated from field: string detail = 7;
+   */
+  detail: string;
+
+  /**
+   * Present in rates.
+   *
+   * @generated from field: dswarm.v1.Rates rates = 8;
+   */
+  rates?: Rates | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.WatchEventsResponse.
+ * Use `create(WatchEventsResponseSchema)` to create a new message.
+ */
+export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 45);
+
+/**
+ * How much is there and goes on.
+ *
+ * @generated from message dswarm.v1.Rates
+ */
+export type Rates = Message<"dswarm.v1.Rates"> & {
+  /**
+   * Milliseconds that the rates are of: since the ones before.
+   *
+   * @generated from field: double interval_ms = 1;
+   */
+  intervalMs: number;
+
+  /**
+   * Peers known.
+   *
+   * @generated from field: uint32 peers = 2;
+   */
+  peers: number;
+
+  /**
+   * Connections open.
+   *
+   * @generated from field: uint32 connections = 3;
+   */
+  connections: number;
+
+  /**
+   * Contacts in the routing table.
+   *
+   * @generated from field: uint32 contacts = 4;
+   */
+  contacts: number;
+
+  /**
+   * Records kept.
+   *
+   * @generated from field: uint32 records = 5;
+   */
+  records: number;
+
+  /**
+   * Calls of peers answered, each second.
+   *
+   * @generated from field: double calls_served = 6;
+   */
+  callsServed: number;
+
+  /**
+   * Calls made to peers, each second.
+   *
+   * @generated from field: double calls_made = 7;
+   */
+  callsMade: number;
+
+  /**
+   * Announces heard, each second.
+   *
+   * @generated from field: double announces = 8;
+   */
+  announces: number;
+
+  /**
+   * Requests of /api, each second.
+   *
+   * @generated from field: double requests = 9;
+   */
+  requests: number;
+
+  /**
+   * What was counted since the start, by name, of all that is counted.
+   *
+   * @generated from field: map<string, double> counters = 10;
+   */
+  counters: { [key: string]: number };
+};
+
+/**
+ * Describes the message dswarm.v1.Rates.
+ * Use `create(RatesSchema)` to create a new message.
+ */
+export const RatesSchema: GenMessage<Rates> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 46);
+
+/**
+ * What to look for.
+ *
+ * @generated from message dswarm.v1.TraceLookupRequest
+ */
+export type TraceLookupRequest = Message<"dswarm.v1.TraceLookupRequest"> & {
+  /**
+   * A key or a NodeId, in any text form.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.TraceLookupRequest.
+ * Use `create(TraceLookupRequestSchema)` to create a new message.
+ */
+export const TraceLookupRequestSchema: GenMessage<TraceLookupRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 47);
+
+/**
+ * A step of a lookup.
+ *
+ * @generated from message dswarm.v1.TraceLookupResponse
+ */
+export type TraceLookupResponse = Message<"dswarm.v1.TraceLookupResponse"> & {
+  /**
+   * What happened.
+   *
+   * @generated from field: dswarm.v1.LookupStepKind kind = 1;
+   */
+  kind: LookupStepKind;
+
+  /**
+   * Milliseconds since the lookup began.
+   *
+   * @generated from field: double elapsed_ms = 2;
+   */
+  elapsedMs: number;
+
+  /**
+   * The peer that it is about. Absent in started and ended.
+   *
+   * @generated from field: dswarm.v1.TracedNode peer = 3;
+   */
+  peer?: TracedNode | undefined;
+
+  /**
+   * Queries in a row that led to the peer, this one included: 1 for one from the node's own table. 0 in started and ended.
+   *
+   * @generated from field: uint32 hop = 4;
+   */
+  hop: number;
+
+  /**
+   * Milliseconds since the peer was asked. Present when it was asked before this step.
+   *
+   * @generated from field: optional double rtt_ms = 5;
+   */
+  rttMs?: number | undefined;
+
+  /**
+   * Contacts of the answer that the lookup did not know. At most 30.
+   *
+   * @generated from field: repeated dswarm.v1.TracedNode learnt = 6;
+   */
+  learnt: TracedNode[];
+
+  /**
+   * Why it failed. Present in failed.
+   *
+   * @generated from field: dswarm.v1.Failure error = 7;
+   */
+  error?: Failure | undefined;
+
+  /**
+   * What was looked for, 64 hex digits. Present in started.
+   *
+   * @generated from field: string target = 8;
+   */
+  target: string;
+
+  /**
+   * What came of it. Present in ended.
+   *
+   * @generated from field: dswarm.v1.LookupResponse result = 9;
+   */
+  result?: LookupResponse | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.TraceLookupResponse.
+ * Use `create(TraceLookupResponseSchema)` to create a new message.
+ */
+export const TraceLookupResponseSchema: GenMessage<TraceLookupResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 48);
+
+/**
+ * A node and how far from what is looked for it is.
+ *
+ * @generated from message dswarm.v1.TracedNode
+ */
+export type TracedNode = Message<"dswarm.v1.TracedNode"> & {
+  /**
+   * "@" and base64 of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "host:port", the best first.
+   *
+   * @generated from field: repeated string addresses = 2;
+   */
+  addresses: string[];
+
+  /**
+   * Bits of the XOR distance to the target: 0 when they are the same, at most 256.
+   *
+   * @generated from field: uint32 distance_bits = 3;
+   */
+  distanceBits: number;
+};
+
+/**
+ * Describes the message dswarm.v1.TracedNode.
+ * Use `create(TracedNodeSchema)` to create a new message.
+ */
+export const TracedNodeSchema: GenMessage<TracedNode> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 49);
+
+/**
+ * What to watch.
+ *
+ * @generated from message dswarm.v1.WatchValueRequest
+ */
+export type WatchValueRequest = Message<"dswarm.v1.WatchValueRequest"> & {
+  /**
+   * The key, in any text form.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Time in milliseconds between two looks. 100 to 3600000; 0 stands for 5000.
+   *
+   * @generated from field: uint32 interval_ms = 2;
+   */
+  intervalMs: number;
+};
+
+/**
+ * Describes the message dswarm.v1.WatchValueRequest.
+ * Use `create(WatchValueRequestSchema)` to create a new message.
+ */
+export const WatchValueRequestSchema: GenMessage<WatchValueRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 50);
+
+/**
+ * What is under the key now.
+ *
+ * @generated from message dswarm.v1.WatchValueResponse
+ */
+export type WatchValueResponse = Message<"dswarm.v1.WatchValueResponse"> & {
+  /**
+   * The record. Absent where there is none, or none any more.
+   *
+   * @generated from field: dswarm.v1.Record record = 1;
+   */
+  record?: Record | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.WatchValueResponse.
+ * Use `create(WatchValueResponseSchema)` to create a new message.
+ */
+export const WatchValueResponseSchema: GenMessage<WatchValueResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 51);
+
+/**
  * How a node heard of a peer.
  *
  * @generated from enum dswarm.v1.PeerSource
@@ -1037,6 +1894,233 @@ export type PeerSource = (typeof PeerSource)[keyof typeof PeerSource] | UnknownE
  */
 export const PeerSourceSchema: GenEnum<PeerSource> = /*@__PURE__*/
   enumDesc(file_dswarm_v1_node, 0);
+
+/**
+ * What kind of record it is.
+ *
+ * @generated from enum dswarm.v1.RecordKind
+ */
+export const RecordKind = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: RECORD_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A value under the sha256 of itself.
+   *
+   * @generated from enum value: RECORD_KIND_IMMUTABLE = 1;
+   */
+  IMMUTABLE: 1,
+
+  /**
+   * A value under its signer's key, which may be replaced.
+   *
+   * @generated from enum value: RECORD_KIND_MUTABLE = 2;
+   */
+  MUTABLE: 2,
+
+  /**
+   * A node's word that it provides something.
+   *
+   * @generated from enum value: RECORD_KIND_PROVIDER = 3;
+   */
+  PROVIDER: 3,
+} as const;
+
+/**
+ * What kind of record it is.
+ *
+ * @generated from enum dswarm.v1.RecordKind
+ */
+export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind] | UnknownEnum;
+
+/**
+ * Describes the enum dswarm.v1.RecordKind.
+ */
+export const RecordKindSchema: GenEnum<RecordKind> = /*@__PURE__*/
+  enumDesc(file_dswarm_v1_node, 1);
+
+/**
+ * How a method is called.
+ *
+ * @generated from enum dswarm.v1.MethodKind
+ */
+export const MethodKind = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: METHOD_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * One message each way.
+   *
+   * @generated from enum value: METHOD_KIND_UNARY = 1;
+   */
+  UNARY: 1,
+
+  /**
+   * Many requests, one response.
+   *
+   * @generated from enum value: METHOD_KIND_CLIENT_STREAMING = 2;
+   */
+  CLIENT_STREAMING: 2,
+
+  /**
+   * One request, many responses.
+   *
+   * @generated from enum value: METHOD_KIND_SERVER_STREAMING = 3;
+   */
+  SERVER_STREAMING: 3,
+
+  /**
+   * Many messages each way.
+   *
+   * @generated from enum value: METHOD_KIND_BIDI_STREAMING = 4;
+   */
+  BIDI_STREAMING: 4,
+} as const;
+
+/**
+ * How a method is called.
+ *
+ * @generated from enum dswarm.v1.MethodKind
+ */
+export type MethodKind = (typeof MethodKind)[keyof typeof MethodKind] | UnknownEnum;
+
+/**
+ * Describes the enum dswarm.v1.MethodKind.
+ */
+export const MethodKindSchema: GenEnum<MethodKind> = /*@__PURE__*/
+  enumDesc(file_dswarm_v1_node, 2);
+
+/**
+ * Whether it can be called.
+ *
+ * @generated from enum dswarm.v1.HealthStatus
+ */
+export const HealthStatus = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: HEALTH_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It can.
+   *
+   * @generated from enum value: HEALTH_STATUS_SERVING = 1;
+   */
+  SERVING: 1,
+
+  /**
+   * It cannot at present.
+   *
+   * @generated from enum value: HEALTH_STATUS_NOT_SERVING = 2;
+   */
+  NOT_SERVING: 2,
+
+  /**
+   * The peer serves no such service.
+   *
+   * @generated from enum value: HEALTH_STATUS_SERVICE_UNKNOWN = 3;
+   */
+  SERVICE_UNKNOWN: 3,
+} as const;
+
+/**
+ * Whether it can be called.
+ *
+ * @generated from enum dswarm.v1.HealthStatus
+ */
+export type HealthStatus = (typeof HealthStatus)[keyof typeof HealthStatus] | UnknownEnum;
+
+/**
+ * Describes the enum dswarm.v1.HealthStatus.
+ */
+export const HealthStatusSchema: GenEnum<HealthStatus> = /*@__PURE__*/
+  enumDesc(file_dswarm_v1_node, 3);
+
+/**
+ * What happened in a step of a lookup.
+ *
+ * @generated from enum dswarm.v1.LookupStepKind
+ */
+export const LookupStepKind = {
+  /**
+   * Not said.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The lookup begins. The first step.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_STARTED = 1;
+   */
+  STARTED: 1,
+
+  /**
+   * A peer was asked.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_ASKED = 2;
+   */
+  ASKED: 2,
+
+  /**
+   * It answered.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_ANSWERED = 3;
+   */
+  ANSWERED: 3,
+
+  /**
+   * It takes longer than most, and another one is asked meanwhile.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_SLOW = 4;
+   */
+  SLOW: 4,
+
+  /**
+   * It did not answer in time.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_TIMED_OUT = 5;
+   */
+  TIMED_OUT: 5,
+
+  /**
+   * It could not be reached, or refused.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_FAILED = 6;
+   */
+  FAILED: 6,
+
+  /**
+   * The lookup has ended. The last step.
+   *
+   * @generated from enum value: LOOKUP_STEP_KIND_ENDED = 7;
+   */
+  ENDED: 7,
+} as const;
+
+/**
+ * What happened in a step of a lookup.
+ *
+ * @generated from enum dswarm.v1.LookupStepKind
+ */
+export type LookupStepKind = (typeof LookupStepKind)[keyof typeof LookupStepKind] | UnknownEnum;
+
+/**
+ * Describes the enum dswarm.v1.LookupStepKind.
+ */
+export const LookupStepKindSchema: GenEnum<LookupStepKind> = /*@__PURE__*/
+  enumDesc(file_dswarm_v1_node, 4);
 
 /**
  * The control surface of a node, served under /api to its owner: never to peers.
@@ -1163,6 +2247,86 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof ListBucketsRequestSchema;
     output: typeof ListBucketsResponseSchema;
+  },
+  /**
+   * Lists the records that the node keeps for others and those that it publishes itself, a page at a time.
+   *
+   * @generated from rpc dswarm.v1.NodeService.ListRecords
+   */
+  listRecords: {
+    methodKind: "unary";
+    input: typeof ListRecordsRequestSchema;
+    output: typeof ListRecordsResponseSchema;
+  },
+  /**
+   * Finds where one peer is reached: among the peers known, otherwise in the DHT.
+   *
+   * @generated from rpc dswarm.v1.NodeService.FindPeer
+   */
+  findPeer: {
+    methodKind: "unary";
+    input: typeof FindPeerRequestSchema;
+    output: typeof FindPeerResponseSchema;
+  },
+  /**
+   * Lists the services of a peer with their schemas, by reflection. Of the node's own key, those that it serves to peers.
+   *
+   * @generated from rpc dswarm.v1.NodeService.ListServices
+   */
+  listServices: {
+    methodKind: "unary";
+    input: typeof NodeServiceListServicesRequestSchema;
+    output: typeof NodeServiceListServicesResponseSchema;
+  },
+  /**
+   * Asks a peer whether one of its services, or all of it, can be called (grpc.health.v1).
+   *
+   * @generated from rpc dswarm.v1.NodeService.CheckHealth
+   */
+  checkHealth: {
+    methodKind: "unary";
+    input: typeof CheckHealthRequestSchema;
+    output: typeof CheckHealthResponseSchema;
+  },
+  /**
+   * Lists the nodes that were started together with this one. The API of each is at /api/nodes/{id}/ in place of /api/.
+   *
+   * @generated from rpc dswarm.v1.NodeService.ListSwarm
+   */
+  listSwarm: {
+    methodKind: "unary";
+    input: typeof ListSwarmRequestSchema;
+    output: typeof ListSwarmResponseSchema;
+  },
+  /**
+   * Tells what happens in the node, as it happens, and how much of it, now and then. Ends with the node or the caller.
+   *
+   * @generated from rpc dswarm.v1.NodeService.WatchEvents
+   */
+  watchEvents: {
+    methodKind: "server_streaming";
+    input: typeof WatchEventsRequestSchema;
+    output: typeof WatchEventsResponseSchema;
+  },
+  /**
+   * Finds the nodes closest to a key or a node, and tells each step of the way.
+   *
+   * @generated from rpc dswarm.v1.NodeService.TraceLookup
+   */
+  traceLookup: {
+    methodKind: "server_streaming";
+    input: typeof TraceLookupRequestSchema;
+    output: typeof TraceLookupResponseSchema;
+  },
+  /**
+   * Tells the record under a key, and again each time it has changed. Ends with the node or the caller.
+   *
+   * @generated from rpc dswarm.v1.NodeService.WatchValue
+   */
+  watchValue: {
+    methodKind: "server_streaming";
+    input: typeof WatchValueRequestSchema;
+    output: typeof WatchValueResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_dswarm_v1_node, 0);

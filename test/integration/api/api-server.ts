@@ -132,6 +132,20 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
     findProviders: ({ key, limit }) => ({ key, providers: [{ id: `@${limit}`, addresses: ["127.0.0.1:1"] }] }),
     lookup: ({ key }) => ({ closest: [{ id: key }], hops: 1, queries: 2, elapsedMs: 0.25 }),
     listBuckets: () => ({ buckets: [{ sharedBits: 1, contacts: [{ id: "@peer", misses: 1, rttMs: 0.5 }] }] }),
+    listRecords: ({ limit, after }) => ({ records: [{ id: after, bytes: limit, sequence: 2n }], next: "n" }),
+    findPeer: ({ id }) => ({ peer: { id, addresses: ["127.0.0.1:1"] }, lookedUp: true }),
+    listServices: ({ id }) => ({ services: [{ name: id, methods: [{ name: "Say", kind: 1 }] }] }),
+    checkHealth: ({ id, service }) => ({ status: 1, elapsedMs: id.length + service.length }),
+    listSwarm: () => ({ nodes: [{ id: "@self", port: 1, index: 1, self: true, pid: 7 }] }),
+    async *watchEvents({ past }) {
+      yield { number: past, name: "peer_appeared", peer: "@a" };
+    },
+    async *traceLookup({ key }) {
+      yield { kind: 1, target: key };
+    },
+    async *watchValue({ key }) {
+      yield { record: { kind: { case: "immutable", value: { value: Buffer.from(key) } }, ttlS: 9 } };
+    },
     ...changes,
   });
 }

@@ -36,6 +36,11 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   FindProviders: { json: `{"key":"k1","limit":4}`, query: "limit=4&key=k1" },
   Lookup: { json: `{"key":"@k"}`, query: "" },
   ListBuckets: { json: "{}", query: "" },
+  ListRecords: { json: `{"limit":2,"after":"x y"}`, query: "limit=2&after=x+y" },
+  FindPeer: { json: `{"id":"@a"}`, query: "" },
+  ListServices: { json: `{"id":"@a"}`, query: "" },
+  CheckHealth: { json: `{"id":"@a","service":"a.B"}`, query: "service=a.B" },
+  ListSwarm: { json: "{}", query: "" },
 };
 
 async function expected(method: DescMethodUnary, json: string): Promise<JsonValue> {
@@ -126,7 +131,7 @@ test("GET /api lists every route, and each of them exists", async (t) => {
     new Set(routes.map(({ rpc }: { rpc: string }) => rpc)),
     new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
   );
-  assert.equal(routes.length, 31);
+  assert.equal(routes.length, 47);
   for (const { method, path } of routes) {
     const headers = ["Content-Type", "application/json"];
     const url = path.replaceAll(/\{\w+\}/g, "k1");

@@ -1,0 +1,74 @@
+// What happened in a node of late, for its owner to look at and to follow.
+import type { Clock } from "../util/clock.ts";
+
+/** The names of events. They never change; docs/api.md lists them. */
+export type EventName =
+  | "peer_appeared"
+  | "peer_verified"
+  | "peer_lost"
+  | "connection_opened"
+  | "connection_closed"
+  | "handshake_failed"
+  | "dial_failed"
+  | "record_stored"
+  | "record_expired";
+
+/** What an event says. */
+export interface EventFields {
+  /** "@" and base64 of the peer that it is about. */
+  readonly peer?: string;
+  /** "&" and base64 of the record key that it is about. */
+  readonly key?: string;
+  /** "host:port". */
+  readonly address?: string;
+  /** A word or a few. */
+  readonly detail?: string;
+}
+
+/** An event that was noted. */
+export interface LoggedEvent extends EventFields {
+  /** From 1, one more for each. */
+  readonly number: number;
+  /** Milliseconds since 1970. */
+  readonly timeMs: number;
+  readonly name: EventName;
+}
+
+/** Events remembered at most. */
+export const maxPastEvents = 256;
+
+type Listener = (event: LoggedEvent) => void;
+
+/** Events of a node. Bounded by `maxPastEvents`. */
+export class EventLog {
+  readonly #clock: Clock;
+  readonly #past: LoggedEvent[] = [];
+  /** Bounded by those who watch. */
+  readonly #listeners = new Set<Listener>();
+  #number = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Notes an event. */
+  add(name: EventName, fields: EventFields = {}): void {
+    this.#number += 1;
+    const event: LoggedEvent = { number: this.#number, timeMs: this.#clock.wallMs(), name, ...fields };
+    this.#past[(this.#number - 1) % maxPastEvents] = event;
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** The last events, the oldest first. @param count 0 to `maxPastEvents` */
+  past(count: number): LoggedEvent[] {
+    return this.#past
+      .toSorted((a, b) => a.number - b.number)
+      .slice(this.#past.length - Math.min(count, this.#past.length));
+  }
+
+  /** Calls back with each event from now on. It must not throw. Returns a function that ends it. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

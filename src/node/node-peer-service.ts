@@ -1,0 +1,104 @@
+// The part of NodeService that is about one peer.
+import { create, type DescService, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { HealthStatus, MethodKind, type NodeService, type ServiceInfoSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { formatHostPort } from "../identity/peer-address.ts";
+import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
+import { failureOf } from "./failure.ts";
+import type { DswarmNode } from "./node.ts";
+import { rounded } from "./node-dht-service.ts";
+import { withImports } from "./reflection-service.ts";
+import { shownPeer } from "./shown-peer.ts";
+
+type PeerMethod = "findPeer" | "listServices" | "checkHealth";
+type ServiceMessage = MessageInitShape<typeof ServiceInfoSchema>;
+
+const healthTimeoutMs = 10_000;
+
+const methodKinds = {
+  unary: MethodKind.UNARY,
+  client_streaming: MethodKind.CLIENT_STREAMING,
+  server_streaming: MethodKind.SERVER_STREAMING,
+  bidi_streaming: MethodKind.BIDI_STREAMING,
+} as const;
+
+/** Tells a node's owner of its peers, one at a time. */
+export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof NodeService>, PeerMethod> {
+  return {
+    async findPeer({ id: text }, { signal }) {
+      const id = NodeId.parse(text);
+      if (id.equals(node.id)) throw new DswarmError("self_connection");
+      const known = node.peers.get(id);
+      if (known !== undefined) return { peer: shownPeer(node, known) };
+      const contact = await node.dht.findPeer(id, { signal });
+      if (contact === undefined) throw new DswarmError("peer_unknown", id.toString());
+      // It has answered, on a connection: the node knows it by now, unless it has left since.
+      const peer = node.peers.get(id);
+      const found = peer === undefined ? { id: id.toString() } : shownPeer(node, peer);
+      return { peer: { ...found, addresses: contact.addresses.map(formatHostPort) }, lookedUp: true };
+    },
+    async listServices({ id: text }, { signal }) {
+      const id = NodeId.parse(text);
+      if (id.equals(node.id)) return { services: node.services.map(ownService).toSorted(byName) };
+      const names = await node.schemas.names(id, { signal });
+      return { services: await Promise.all(names.map((name) => serviceOf(node, id, name, signal))) };
+    },
+    async checkHealth({ id: text, service }, { signal }) {
+      const id = NodeId.parse(text);
+      if (id.equals(node.id)) return { status: ownStatus(node.isServing(service)) };
+      const { clock } = node.config;
+      const startedAt = clock.now();
+      const status = await statusOf(node, id, service, signal);
+      return { status, elapsedMs: rounded(clock.now() - startedAt) };
+    },
+  };
+}
+
+async function serviceOf(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {
+  try {
+    const { service, files } = await node.schemas.schema(id, name, { signal });
+    return shownService(service, files);
+  } catch (error) {
+    signal.throwIfAborted();
+    return { name, error: failureOf(error) };
+  }
+}
+
+function ownService(service: DescService): ServiceMessage {
+  const set = create(FileDescriptorSetSchema, { file: withImports(service.file) });
+  return shownService(service, toBinary(FileDescriptorSetSchema, set));
+}
+
+function shownService({ typeName, methods }: DescService, descriptors: Uint8Array): ServiceMessage {
+  return {
+    name: typeName,
+    methods: methods.map(({ name, methodKind, input, output }) => {
+      return { name, kind: methodKinds[methodKind], input: input.typeName, output: output.typeName };
+    }),
+    descriptors,
+  };
+}
+
+function byName(a: ServiceMessage, b: ServiceMessage): number {
+  return (a.name ?? "") < (b.name ?? "") ? -1 : 1;
+}
+
+function ownStatus(isServing: boolean | undefined): HealthStatus {
+  if (isServing === undefined) return HealthStatus.SERVICE_UNKNOWN;
+  return isServing ? HealthStatus.SERVING : HealthStatus.NOT_SERVING;
+}
+
+async function statusOf(node: DswarmNode, id: NodeId, service: string, signal: AbortSignal): Promise<HealthStatus> {
+  try {
+    const { status } = await node.client(Health, id).check({ service }, { signal, timeoutMs: healthTimeoutMs });
+    return ownStatus(status === HealthCheckResponse_ServingStatus.SERVING);
+  } catch (error) {
+    // The node itself fails so, too, where nothing is known of the peer.
+    const isOfPeer = ConnectError.from(error).code === Code.NotFound && dswarmErrorOf(error) === undefined;
+    if (isOfPeer) return HealthStatus.SERVICE_UNKNOWN;
+    throw error;
+  }
+}

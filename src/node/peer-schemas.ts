@@ -1,0 +1,103 @@
+// The schemas of what peers serve, as they tell by reflection. What a peer tells is checked and bounded: it may be anything.
+import { createFileRegistry, type DescService, toBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { LRUCache } from "lru-cache";
+import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
+import type { NodeId } from "../identity/node-id.ts";
+import { messageOf } from "../util/errors.ts";
+
+/** The schema of a service. */
+export interface PeerSchema {
+  readonly service: DescService;
+  /** A serialized FileDescriptorSet: the file of the service and all that it imports, imported files first. */
+  readonly files: Uint8Array;
+}
+
+/** What a peer may tell at most. */
+export const schemaLimits = {
+  /** Services of a peer; those that follow are left out. */
+  services: 64,
+  /** Bytes of the descriptors of one service. */
+  bytes: 1_048_576,
+  /** Files in them. */
+  files: 256,
+} as const;
+
+const maxCached = 256;
+const maxCachedBytes = 8 * 1024 * 1024;
+// A peer that was started anew may serve another version.
+const cachedMs = 60_000;
+const timeoutMs = 10_000;
+const typeNamePattern = /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$/;
+const maxTypeNameLength = 256;
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Schemas of peers by peer and service. Bounded by `maxCached` and `maxCachedBytes`. */
+export class PeerSchemas {
+  readonly #clientOf: (id: NodeId) => Client<typeof ReflectionService>;
+  readonly #cache = new LRUCache<string, PeerSchema>({
+    max: maxCached,
+    maxSize: maxCachedBytes,
+    sizeCalculation: ({ files }) => files.length,
+    ttl: cachedMs,
+  });
+
+  /** @param clientOf a client of a peer, which connects when it is called */
+  constructor(clientOf: (id: NodeId) => Client<typeof ReflectionService>) {
+    this.#clientOf = clientOf;
+  }
+
+  /** Type names of a peer's services, in alphabetical order, at most 64. Rejects with a ConnectError. */
+  async names(id: NodeId, { signal }: CallOptions = {}): Promise<string[]> {
+    const { services } = await this.#clientOf(id).listServices({}, { timeoutMs, ...(signal && { signal }) });
+    return [...new Set(services.filter(isTypeName))].slice(0, schemaLimits.services).sort();
+  }
+
+  /**
+   * The schema of a service of a peer; for a minute what was asked before.
+   * @throws ConnectError `not_found` where the peer does not serve it, `failed_precondition` where what it tells is no schema of
+   *   it or too large, `invalid_argument` for what is no type name
+   */
+  async schema(id: NodeId, typeName: string, { signal }: CallOptions = {}): Promise<PeerSchema> {
+    if (!isTypeName(typeName)) throw new ConnectError("not the type name of a service", Code.InvalidArgument);
+    const key = `${id.toString()} ${typeName}`;
+    const known = this.#cache.get(key);
+    if (known !== undefined) return known;
+    const { files } = await this.#clientOf(id).getDescriptors(
+      { service: typeName },
+      { timeoutMs, ...(signal && { signal }) },
+    );
+    const schema = schemaOf(files, typeName);
+    this.#cache.set(key, schema);
+    return schema;
+  }
+}
+
+function isTypeName(text: string): boolean {
+  return text.length <= maxTypeNameLength && typeNamePattern.test(text);
+}
+
+/** @throws ConnectError `failed_precondition` */
+function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSchema {
+  const { length = 0 } = set?.file ?? [];
+  if (set === undefined || length === 0) throw bad("there is none");
+  if (length > schemaLimits.files) throw bad(`${length} files are over ${schemaLimits.files}`);
+  const files = toBinary(FileDescriptorSetSchema, set);
+  if (files.length > schemaLimits.bytes) throw bad(`${files.length} bytes are over ${schemaLimits.bytes}`);
+  let service: DescService | undefined;
+  try {
+    service = createFileRegistry(set).getService(typeName);
+  } catch (error) {
+    throw bad(messageOf(error).slice(0, maxTypeNameLength));
+  }
+  if (service === undefined) throw bad("it does not declare the service");
+  return { service, files };
+}
+
+function bad(why: string): ConnectError {
+  return new ConnectError(`the peer's schema is not usable: ${why}`, Code.FailedPrecondition);
+}

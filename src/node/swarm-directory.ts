@@ -1,0 +1,25 @@
+// The nodes that were started together with a node, as whoever started them tells.
+
+/** A node of a swarm. */
+export interface SwarmMember {
+  /** "@" and base64 of its key. */
+  readonly id: string;
+  /** Port of /dht and /api. */
+  readonly port: number;
+  /** Which of the swarm it is, from 1. */
+  readonly index: number;
+  /** Process that runs it. */
+  readonly pid: number;
+  /** "https://host:port" of its API. */
+  readonly url: string;
+  /** sha256 of its TLS certificate, 64 hex digits. */
+  readonly certificateSha256: string;
+}
+
+/** Tells which nodes belong to the swarm of a node. */
+export interface SwarmDirectory {
+  /** All of them, the node itself included, by index. */
+  list(): Promise<readonly SwarmMember[]>;
+  /** The one with an id in its full form, "@" and base64. */
+  find(id: string): Promise<SwarmMember | undefined>;
+}
