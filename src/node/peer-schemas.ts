@@ -15,7 +15,7 @@ export interface PeerSchema {
 }
 
 /** What a peer may tell at most. */
-export const schemaLimits = {
+const schemaLimits = {
   /** Services of a peer; those that follow are left out. */
   services: 64,
   /** Bytes of the descriptors of one service. */
@@ -83,8 +83,8 @@ function isTypeName(text: string): boolean {
 
 /** @throws ConnectError `failed_precondition` */
 function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSchema {
-  const { length = 0 } = set?.file ?? [];
-  if (set === undefined || length === 0) throw bad("there is none");
+  if (set === undefined || set.file.length === 0) throw bad("there is none");
+  const { length } = set.file;
   if (length > schemaLimits.files) throw bad(`${length} files are over ${schemaLimits.files}`);
   const files = toBinary(FileDescriptorSetSchema, set);
   if (files.length > schemaLimits.bytes) throw bad(`${files.length} bytes are over ${schemaLimits.bytes}`);

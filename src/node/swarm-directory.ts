@@ -1,7 +1,7 @@
 // The nodes that were started together with a node, as whoever started them tells.
 
 /** A node of a swarm. */
-export interface SwarmMember {
+interface SwarmMember {
   /** "@" and base64 of its key. */
   readonly id: string;
   /** Port of /dht and /api. */

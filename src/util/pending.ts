@@ -41,10 +41,11 @@ export class Pending<T> {
   /** Reads until the end. To be called once. */
   async *read(): AsyncGenerator<T, void> {
     const { signal } = this.#options;
+    const isOver = (): boolean => signal?.aborted === true;
     const onAbort = (): void => this.#wake?.();
     signal?.addEventListener("abort", onAbort);
     try {
-      while (signal?.aborted !== true) {
+      while (!isOver()) {
         const value = this.#values.shift();
         if (value !== undefined) {
           yield value;

@@ -132,11 +132,13 @@ test("GET /api lists every route, and each of them exists", async (t) => {
     new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
   );
   assert.equal(routes.length, 47);
-  for (const { method, path } of routes) {
-    const headers = ["Content-Type", "application/json"];
+  for (const { method, path, kind } of routes) {
+    const isStream = method === "POST" && kind === "server_streaming";
+    const headers = ["Content-Type", isStream ? "application/connect+json" : "application/json"];
+    const body = isStream ? "\0\0\0\0\x02{}" : "{}";
     const url = path.replaceAll(/\{\w+\}/g, "k1");
     const isBare = method === "GET" || method === "DELETE";
-    const answer = await send(port, url, isBare ? { method } : { method, headers, body: "{}" });
+    const answer = await send(port, url, isBare ? { method } : { method, headers, body });
     assert.equal(answer.status, 200, `${method} ${path}`);
   }
 });

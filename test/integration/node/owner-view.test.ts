@@ -9,7 +9,7 @@ import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { HealthStatus, LookupStepKind, MethodKind, NodeService, RecordKind } from "../../../gen/dswarm/v1/node_pb.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
-import { startTestNode, testNetwork, until } from "./rig.ts";
+import { startNode, testNetwork, until } from "./rig.ts";
 
 function apiOf(node: DswarmNode) {
   const nodeOptions = { rejectUnauthorized: false, agent: false as const };
@@ -17,9 +17,9 @@ function apiOf(node: DswarmNode) {
   return createClient(NodeService, transport);
 }
 
-async function threeNodes(t: Parameters<typeof startTestNode>[0]) {
+async function threeNodes(t: Parameters<typeof startNode>[0]) {
   const network = await testNetwork();
-  const nodes = await Promise.all([1, 2, 3].map(() => startTestNode(t, { ...network })));
+  const nodes = await Promise.all([1, 2, 3].map(() => startNode(t, { ...network })));
   const [one, two, three] = nodes;
   assert(one !== undefined && two !== undefined && three !== undefined);
   await until("all are in all tables", () => nodes.every(({ dht }) => dht.table.size === 2));
@@ -65,7 +65,7 @@ test("events and rates are told, those of the past first, until the node closes"
 test("only the events that were asked for are told", async (t) => {
   const { one, two } = await threeNodes(t);
   const stop = new AbortController();
-  const events = apiOf(one).watchEvents({ names: ["record_stored"] }, { signal: stop.signal });
+  const events = apiOf(one).watchEvents({ names: ["record_stored"], past: 256 }, { signal: stop.signal });
   const first = (async () => {
     for await (const event of events) return event;
     return undefined;
@@ -146,9 +146,9 @@ test("the services of a peer are listed with schemas, and whether they can be ca
 
 test("a peer is found by its key, in the DHT where the node does not know it", async (t) => {
   const network = { network: (await testNetwork()).network, discovery: false };
-  const hub = await startTestNode(t, network);
-  const one = await startTestNode(t, { ...network, bootstrap: [hub.address] });
-  const far = await startTestNode(t, { ...network, bootstrap: [hub.address] });
+  const hub = await startNode(t, network);
+  const one = await startNode(t, { ...network, bootstrap: [hub.address] });
+  const far = await startNode(t, { ...network, bootstrap: [hub.address] });
   await until("the hub knows both", () => hub.dht.table.has(one.id) && hub.dht.table.has(far.id));
   const { peer } = await apiOf(one).findPeer({ id: far.id.toString() });
   assert.equal(peer?.id, far.id.toString());
@@ -162,7 +162,7 @@ test("a peer is found by its key, in the DHT where the node does not know it", a
 });
 
 test("a node that was started alone is its own swarm", async (t) => {
-  const node = await startTestNode(t, { discovery: false });
+  const node = await startNode(t, { discovery: false });
   const { nodes } = await apiOf(node).listSwarm({});
   assert.deepEqual(
     nodes.map(({ id, port, index, self, pid }) => ({ id, port, index, self, pid })),
