@@ -20,6 +20,7 @@ import { median } from "./lib/statistics.ts";
 import { short, table } from "./lib/tables.ts";
 
 const reference = "dswarm";
+const busyLoad = 0.5;
 const peers = ["hyperdht", "bittorrent-dht", "libp2p", "@libp2p/kad-dht"];
 
 const { values: options } = parseArgs({
@@ -49,7 +50,7 @@ const results: { readonly name: string; readonly round: number; readonly figures
 const failures: string[] = [];
 
 log(machineLine(machine));
-if (machine.loadBefore > 0.5) log(`load average ${machine.loadBefore}: the machine is busy, figures will be off`);
+if (machine.loadBefore > busyLoad) log(`load average ${machine.loadBefore}: the machine is busy, figures will be off`);
 for (let round = 1; round <= rounds; round++) {
   for (let turn = 0; turn < systems.length; turn++) {
     const { name, system } = systems[(turn + round - 1) % systems.length] ?? {};
@@ -76,7 +77,10 @@ const column = (head: string, figure: keyof DhtFigures, factor = 1) => ({
 });
 const label = { head: "DHT", cell: ({ system }: Row) => system.label };
 const summary = [
-  `Measured ${machineLine(machine)}; ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}; ${operations} puts and gets of 100 bytes, or as many as a minute allows.`,
+  `Measured ${machineLine(machine)}; ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}; ${operations} puts and gets of 100 bytes, or as many as a minute allows.` +
+    (machine.loadBefore > busyLoad
+      ? ` Other programs ran (load average ${machine.loadBefore}): read them as ratios.`
+      : ""),
   `Peers: ${Object.entries(versions(peers))
     .map(([name, version]) => `${name} ${version}`)
     .join(", ")}.`,

@@ -12,6 +12,7 @@ const killedShare = 0.25;
 /** Tables are stable when no table has changed its size for so long. */
 const stableMs = 3000;
 const pollMs = 50;
+const maxLagMs = 500;
 const maxFormingMs = 60_000;
 /** Where operations take long, fewer than asked for are made. */
 const maxPhaseMs = 60_000;
@@ -68,19 +69,27 @@ async function measure(count: number, operationCount: number): Promise<DhtFigure
   };
 }
 
-/** When a table last changed its size, once none has for `stableMs`; NaN where that does not come to pass. */
+/**
+ * When a table last changed its size, once none has for `stableMs` in which the process kept up, and each has a contact; NaN where that
+ * does not come to pass.
+ */
 async function lastChange(members: readonly DhtMember[]): Promise<number> {
   const startedAt = performance.now();
   let changedAt = startedAt;
+  let quietSince = startedAt;
   let before = "";
-  while (performance.now() - changedAt < stableMs) {
-    const sizes = members.map(({ contacts }) => contacts).join();
-    if (sizes !== before) {
-      before = sizes;
-      changedAt = performance.now();
-      if (changedAt - startedAt > maxFormingMs) return Number.NaN;
-    }
+  for (let now = startedAt; now - quietSince < stableMs; ) {
+    if (now - startedAt > maxFormingMs) return Number.NaN;
+    const contacts = members.map((member) => member.contacts);
+    const sizes = contacts.join();
+    if (sizes !== before) changedAt = now;
+    if (sizes !== before || contacts.includes(0)) quietSince = now;
+    before = sizes;
     await sleep(pollMs);
+    const wokeAt = performance.now();
+    // It had so much to do that what is to come may be under way.
+    if (wokeAt - now > maxLagMs) quietSince = wokeAt;
+    now = wokeAt;
   }
   return changedAt;
 }

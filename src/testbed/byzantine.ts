@@ -116,7 +116,8 @@ function invent(clock: VirtualClock, target: Uint8Array, count: number, address:
   return Array.from({ length: count }, () => ({ id: inventId(clock, target).bytes, addresses: [address()] }));
 }
 
-function inventId(clock: VirtualClock, target: Uint8Array): NodeId {
+/** A random id that shares its first 16 bits with the target. */
+export function inventId(clock: VirtualClock, target: Uint8Array): NodeId {
   for (;;) {
     const id = new Uint8Array(createHash("sha256").update(clock.randomBytes(idBytes)).digest());
     id.set(target.subarray(0, 2));

@@ -1,0 +1,95 @@
+// Keys ground near a target: what those who hold some of the closest places to a key can take away, and what not.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { contactToMessage } from "../../src/dht/contact.ts";
+import type { DhtOptions } from "../../src/dht/options.ts";
+import { RecordKey } from "../../src/dht/record-key.ts";
+import { inventId } from "../../src/testbed/byzantine.ts";
+import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
+import type { Endpoint } from "../../src/testbed/endpoint.ts";
+import { constantLatency } from "../../src/testbed/latency.ts";
+import { SimulatedNetwork } from "../../src/testbed/network.ts";
+import { Population } from "../../src/testbed/population.ts";
+import { inParallel, runUntil, sleep } from "../../src/testbed/run.ts";
+import { VirtualClock } from "../../src/util/virtual-clock.ts";
+
+const honestNodes = 80;
+const gets = 40;
+const settleMs = 60_000;
+const forever = new AbortController().signal;
+const routing: NonNullable<DhtOptions["routing"]> = {};
+
+interface Attack {
+  /** Keys closer to the target than any honest one. */
+  readonly ground: number;
+  /** Whether the value was put before they came. */
+  readonly isPutBefore: boolean;
+  readonly routing?: NonNullable<DhtOptions["routing"]>;
+}
+
+/** The share of honest nodes' gets that find a value though ground keys surround it. */
+async function shareFound({ ground, isPutBefore, routing: settings = routing }: Attack): Promise<number> {
+  const clock = new VirtualClock(19);
+  const network = new SimulatedNetwork({ clock, latency: constantLatency(10) });
+  const population = new Population(network, createSimulatedDhts({ routing: settings }));
+  await runUntil(clock, population.create());
+  await runUntil(
+    clock,
+    inParallel(honestNodes - 1, 8, async () => void (await population.join())),
+  );
+  const value = clock.randomBytes(100);
+  // The attacker knows what will be put.
+  const key = RecordKey.ofValue(value);
+  const put = () => runUntil(clock, population.randomHonest().dht.put(value));
+  if (isPutBefore) await put();
+  await surround(clock, network, population, key.bytes, ground);
+  if (!isPutBefore) await put();
+  let found = 0;
+  await runUntil(
+    clock,
+    inParallel(gets, 4, async () => {
+      if ((await population.randomHonest().dht.get(key)) !== undefined) found += 1;
+    }),
+  );
+  await runUntil(clock, population.close());
+  return found / gets;
+}
+
+/** Nodes close to a target that tell of one another only, have no value, and forget what they say they keep. */
+async function surround(
+  clock: VirtualClock,
+  network: SimulatedNetwork,
+  population: Population,
+  target: Uint8Array,
+  count: number,
+): Promise<void> {
+  const ground: Endpoint[] = Array.from({ length: count }, () => network.attach(inventId(clock, target)));
+  const contacts = ground.map(({ contact }) => contactToMessage(contact));
+  for (const endpoint of ground) {
+    endpoint.serve({
+      ping: ({ nonce }) => ({ nonce }),
+      findNode: () => ({ contacts }),
+      findValue: () => ({ contacts }),
+      store: () => ({}),
+    });
+  }
+  // Each makes itself known to all.
+  const pings = ground.flatMap((endpoint) =>
+    population.nodes.map(({ contact }) => endpoint.ping(contact, { port: endpoint.address.port }, forever)),
+  );
+  await runUntil(clock, Promise.all(pings));
+  await runUntil(clock, sleep(clock, settleMs));
+}
+
+test("fewer ground keys than replicas take no value away, whether it was put before or after they came", async () => {
+  for (const isPutBefore of [true, false]) {
+    assert.equal(await shareFound({ ground: 10, isPutBefore }), 1, `put before: ${isPutBefore}`);
+  }
+});
+
+test("where ground keys take all of the closest places, those who held a value are still met, on disjoint paths by most", async () => {
+  const attack = { ground: 25, isPutBefore: true };
+  const one = await shareFound({ ...attack, routing: { disjointPaths: 1 } });
+  const four = await shareFound({ ...attack, routing: { disjointPaths: 4 } });
+  assert.ok(one > 0.5 && four > 0.9 && four >= one, `found by ${one} on one path, ${four} on four`);
+});
