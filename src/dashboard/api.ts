@@ -42,7 +42,7 @@ export class Session {
   };
 }
 
-/** The API of one node: that of the page, or another of this machine that it forwards to. */
+/** The API of one node: that of the page, or another of its swarm, to which that one forwards. */
 export class NodeApi {
   readonly node: Client<typeof NodeService>;
   /** @param id the node; undefined is the one that serves the page */

@@ -1,11 +1,13 @@
 // The frame of the page: which node is looked at, and the token where one is needed.
 import { useEffect, useMemo, useState } from "preact/hooks";
+import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { NodeApi, Session } from "./api.ts";
 import { Dashboard } from "./dashboard.tsx";
-import type { LocalNode } from "./machine.ts";
-import { shown } from "./text.ts";
+import { usePolled } from "./hooks.ts";
+import { shortId, shown } from "./text.ts";
 
-const noNodes: readonly LocalNode[] = [];
+const noNodes: readonly SwarmNode[] = [];
+const swarmIntervalMs = 10_000;
 
 /** The whole page. */
 export function App() {
@@ -30,7 +32,14 @@ export function App() {
 }
 
 function NodePage({ session }: { readonly session: Session }) {
-  const api = useMemo(() => new NodeApi(session, undefined), [session]);
+  const home = useMemo(() => new NodeApi(session, undefined), [session]);
+  const swarm = usePolled(async (signal) => (await home.node.listSwarm({}, { signal })).nodes, swarmIntervalMs);
+  const nodes = swarm.value ?? noNodes;
+  const [chosen, setChosen] = useState<string>();
+  const own = nodes.find(({ self }) => self)?.id;
+  // The node that serves the page is asked without a detour.
+  const through = chosen === own ? undefined : chosen;
+  const api = useMemo(() => (through === undefined ? home : new NodeApi(session, through)), [home, session, through]);
   return (
     <>
       <header class="top">
@@ -38,6 +47,17 @@ function NodePage({ session }: { readonly session: Session }) {
           <img src="/icon.svg" alt="" width="28" height="28" />
           <h1>dswarm</h1>
         </div>
+        {nodes.length > 1 && (
+          <label class="choice">
+            <span>Node</span>
+            <select value={chosen ?? own} onChange={({ currentTarget }) => setChosen(currentTarget.value)}>
+              {nodes.map(({ id, index, port }) => (
+                <option key={id} value={id}>{`${index}  ${shortId(id)}  :${port}`}</option>
+              ))}
+            </select>
+            <span>{`of ${nodes.length}`}</span>
+          </label>
+        )}
         {session.token !== undefined && (
           <button
             type="button"
@@ -51,7 +71,7 @@ function NodePage({ session }: { readonly session: Session }) {
           </button>
         )}
       </header>
-      <Dashboard api={api} machine={noNodes} onChoose={() => undefined} />
+      <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={setChosen} />
     </>
   );
 }

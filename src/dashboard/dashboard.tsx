@@ -1,29 +1,33 @@
 // The panels of one node, and what they share: its state, which node is selected, and the lookup that is replayed.
 import { useMemo, useState } from "preact/hooks";
+import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import type { NodeApi } from "./api.ts";
+import { EventsPanel } from "./events-panel.tsx";
 import { usePolled } from "./hooks.ts";
 import { LookupPanel, type ShownLookup } from "./lookup-panel.tsx";
-import type { LocalNode } from "./machine.ts";
 import { Panel } from "./panel.tsx";
 import { PeersPanel } from "./peers-panel.tsx";
+import { RecordsPanel } from "./records-panel.tsx";
 import { sceneOf } from "./scene.ts";
 import { SelectedNode } from "./selected-node.tsx";
+import { ServicesPanel } from "./services-panel.tsx";
 import { SpaceView } from "./space-view.tsx";
 import { StatusPanel } from "./status-panel.tsx";
+import { SwarmPanel } from "./swarm-panel.tsx";
 import { ValuesPanel } from "./values-panel.tsx";
 
 const stateIntervalMs = 5000;
 
 interface DashboardProps {
   readonly api: NodeApi;
-  /** The nodes of this machine. */
-  readonly machine: readonly LocalNode[];
-  /** To look at another node of this machine. */
+  /** The nodes that were started together with this one. */
+  readonly swarm: readonly SwarmNode[];
+  /** To look at another node of the swarm. */
   readonly onChoose: (id: string) => void;
 }
 
 /** The panels. */
-export function Dashboard({ api, machine, onChoose }: DashboardProps) {
+export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
   const state = usePolled(async (signal) => {
     const [status, { peers }, { buckets }] = await Promise.all([
       api.node.getStatus({}, { signal }),
@@ -36,8 +40,8 @@ export function Dashboard({ api, machine, onChoose }: DashboardProps) {
   const [lookup, setLookup] = useState<ShownLookup>();
   const { status, peers = [], buckets = [] } = state.value ?? {};
   const scene = useMemo(
-    () => (status === undefined ? undefined : sceneOf({ status, peers, buckets, machine, selected, lookup })),
-    [status, peers, buckets, machine, selected, lookup],
+    () => (status === undefined ? undefined : sceneOf({ status, peers, buckets, swarm, selected, lookup })),
+    [status, peers, buckets, swarm, selected, lookup],
   );
   return (
     <main class="grid">
@@ -52,13 +56,13 @@ export function Dashboard({ api, machine, onChoose }: DashboardProps) {
           <li class="is-self">this node</li>
           <li class="is-contact">in a k-bucket</li>
           <li class="is-connected">connected</li>
-          <li class="is-node">known</li>
+          <li class="is-node">known, or of the swarm</li>
         </ul>
         <SelectedNode
           id={selected}
           peers={peers}
           buckets={buckets}
-          machine={machine}
+          swarm={swarm}
           own={status?.id}
           onChoose={onChoose}
         />
@@ -66,6 +70,10 @@ export function Dashboard({ api, machine, onChoose }: DashboardProps) {
       <LookupPanel api={api} selected={selected} onShow={setLookup} onSelect={setSelected} />
       <PeersPanel api={api} peers={peers} selected={selected} onSelect={setSelected} onPinged={state.reload} />
       <ValuesPanel api={api} />
+      <ServicesPanel api={api} peer={selected} />
+      {swarm.length > 1 && <SwarmPanel swarm={swarm} own={status?.id} onSelect={setSelected} onChoose={onChoose} />}
+      <EventsPanel api={api} onSelect={setSelected} />
+      <RecordsPanel api={api} />
     </main>
   );
 }

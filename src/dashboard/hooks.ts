@@ -11,6 +11,9 @@ export interface Loaded<T> {
 }
 
 const longestPauseMs = 30_000;
+const shortestPauseMs = 1000;
+const flushMs = 250;
+const maxWaiting = 500;
 
 /** Loads at once and then each `intervalMs`, counted from answer to question; after failures at longer ones. */
 export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, intervalMs: number): Loaded<T> {
@@ -40,6 +43,58 @@ export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, interval
     return () => stop.abort();
   }, [intervalMs]);
   return { ...state, reload: () => wake.current() };
+}
+
+/**
+ * Reads a stream as long as the page is to be seen, and opens it again when it ends; after failures at longer pauses.
+ * @param take is given what came within `flushMs`
+ * @returns why the last try failed
+ */
+export function useStreamed<T>(
+  open: (signal: AbortSignal) => AsyncIterable<T>,
+  take: (items: readonly T[]) => void,
+): string | undefined {
+  const [error, setError] = useState<string>();
+  const latest = useRef({ open, take });
+  latest.current = { open, take };
+  useEffect(() => {
+    const left = new AbortController();
+    void (async () => {
+      let pauseMs = shortestPauseMs;
+      while (!left.signal.aborted) {
+        await untilVisible(left.signal);
+        const stop = new AbortController();
+        const onVisibility = (): void => {
+          if (document.hidden) stop.abort();
+        };
+        document.addEventListener("visibilitychange", onVisibility);
+        const signal = AbortSignal.any([left.signal, stop.signal]);
+        const waiting: T[] = [];
+        const flush = (): void => {
+          if (waiting.length > 0 && !left.signal.aborted) latest.current.take(waiting.splice(0));
+        };
+        const timer = setInterval(flush, flushMs);
+        try {
+          for await (const item of latest.current.open(signal)) {
+            waiting.push(item);
+            // However fast they come, memory is bounded.
+            if (waiting.length >= maxWaiting) flush();
+            pauseMs = shortestPauseMs;
+            setError(undefined);
+          }
+        } catch (thrown) {
+          if (!signal.aborted) setError(faultText(thrown));
+        }
+        clearInterval(timer);
+        flush();
+        document.removeEventListener("visibilitychange", onVisibility);
+        if (!stop.signal.aborted) await pause(pauseMs, left.signal);
+        pauseMs = Math.min(pauseMs * 2, longestPauseMs);
+      }
+    })();
+    return () => left.abort();
+  }, []);
+  return error;
 }
 
 /** A signal of what was started last: `next()` aborts the one before, and leaving the page aborts all. */

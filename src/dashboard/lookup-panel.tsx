@@ -31,7 +31,6 @@ interface LookupPanelProps {
 const verbs: Readonly<Record<StepKind, string>> = {
   asked: "asked",
   answered: "answered",
-  found: "has it",
   slow: "is slow",
   "timed-out": "timed out",
   failed: "failed",
@@ -67,6 +66,7 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
     }
     const signal = latest.next();
     const taken: Step[] = [];
+    let frame = 0;
     setError(undefined);
     setTarget(prefix);
     setSteps([]);
@@ -75,7 +75,13 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
     setPlaying(!matchMedia("(prefers-reduced-motion: reduce)").matches);
     try {
       for await (const step of tracedLookup(api, wanted, signal)) {
-        if (taken.push(step) >= maxSteps) break;
+        taken.push(step);
+        if (taken.length >= maxSteps) break;
+        // What comes within one frame is shown at once.
+        frame ||= requestAnimationFrame(() => {
+          frame = 0;
+          if (!signal.aborted) setSteps([...taken]);
+        });
       }
     } catch (thrown) {
       if (!signal.aborted) setError(faultText(thrown));

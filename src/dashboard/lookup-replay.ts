@@ -1,7 +1,7 @@
 // A lookup as steps that can be shown one after another, from the events that TraceLookup streams.
 
 /** What happened to a node in a step. */
-export type StepKind = "asked" | "answered" | "found" | "slow" | "timed-out" | "failed" | "ended";
+export type StepKind = "asked" | "answered" | "slow" | "timed-out" | "failed" | "ended";
 
 /** One event of a lookup, bounded and ready to be shown. */
 export interface Step {

@@ -1,12 +1,38 @@
-// The steps of a lookup, as the node tells them.
+// The steps of a lookup, as the node tells them while it looks.
+import { LookupStepKind, type TraceLookupResponse } from "../../gen/dswarm/v1/node_pb.ts";
 import type { NodeApi } from "./api.ts";
-import type { Step } from "./lookup-replay.ts";
+import type { Step, StepKind } from "./lookup-replay.ts";
 
-/** Runs a lookup from a node and yields those that answered, the closest first, and how it ended. */
+const kinds: Readonly<Partial<Record<LookupStepKind, StepKind>>> = {
+  [LookupStepKind.ASKED]: "asked",
+  [LookupStepKind.ANSWERED]: "answered",
+  [LookupStepKind.SLOW]: "slow",
+  [LookupStepKind.TIMED_OUT]: "timed-out",
+  [LookupStepKind.FAILED]: "failed",
+  [LookupStepKind.ENDED]: "ended",
+};
+
+/** Runs a lookup from a node and yields each step as it is taken. */
 export async function* tracedLookup(api: NodeApi, key: string, signal: AbortSignal): AsyncGenerator<Step> {
-  const { closest, hops, queries, failures, elapsedMs } = await api.node.lookup({ key: key.trim() }, { signal });
-  const none = { atMs: elapsedMs, distanceBits: 0, hop: 0, rttMs: undefined, learnt: [], note: "" };
-  for (const { id } of closest) yield { ...none, kind: "answered", id };
-  const note = `${queries} queries, ${hops} hops, ${failures} failures, ${Math.round(elapsedMs)} ms`;
-  yield { ...none, kind: "ended", id: "", note };
+  for await (const told of api.node.traceLookup({ key: key.trim() }, { signal })) {
+    const kind = kinds[told.kind];
+    if (kind !== undefined) yield stepOf(kind, told);
+  }
+}
+
+function stepOf(kind: StepKind, { elapsedMs, peer, hop, rttMs, learnt, error, result }: TraceLookupResponse): Step {
+  const outcome =
+    result === undefined
+      ? ""
+      : `${result.queries} queries, ${result.hops} hops, ${result.failures} failures, ${Math.round(elapsedMs)} ms`;
+  return {
+    kind,
+    id: peer?.id ?? "",
+    atMs: elapsedMs,
+    distanceBits: peer?.distanceBits ?? 0,
+    hop,
+    rttMs,
+    learnt: learnt.map(({ id }) => id),
+    note: error?.message ?? outcome,
+  };
 }

@@ -1,9 +1,8 @@
 // What the picture shows, from what the node, its peers and a lookup are known to be.
-import type { Bucket, GetStatusResponse, Peer } from "../../gen/dswarm/v1/node_pb.ts";
+import type { Bucket, GetStatusResponse, Peer, SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { prefixOf } from "./id-space.ts";
 import type { ShownLookup } from "./lookup-panel.tsx";
 import { replayed } from "./lookup-replay.ts";
-import type { LocalNode } from "./machine.ts";
 import type { SpaceNode, SpaceScene } from "./space-painter.ts";
 
 const maxNodes = 5000;
@@ -13,13 +12,13 @@ export interface SceneParts {
   readonly status: GetStatusResponse;
   readonly peers: readonly Peer[];
   readonly buckets: readonly Bucket[];
-  readonly machine: readonly LocalNode[];
+  readonly swarm: readonly SwarmNode[];
   readonly selected: string | undefined;
   readonly lookup: ShownLookup | undefined;
 }
 
 /** Brings the parts together: each node once, at most 5,000. */
-export function sceneOf({ status, peers, buckets, machine, selected, lookup }: SceneParts): SpaceScene {
+export function sceneOf({ status, peers, buckets, swarm, selected, lookup }: SceneParts): SpaceScene {
   const nodes = new Map<string, SpaceNode>();
   const add = (id: string, kind: SpaceNode["kind"], connected: boolean): void => {
     const prefix = prefixOf(id);
@@ -29,7 +28,7 @@ export function sceneOf({ status, peers, buckets, machine, selected, lookup }: S
   add(status.id, "self", false);
   for (const { contacts } of buckets) for (const { id } of contacts) add(id, "contact", connected.has(id));
   for (const { id } of peers) add(id, "peer", connected.has(id));
-  for (const { id } of machine) add(id, "other", false);
+  for (const { id } of swarm) add(id, "other", false);
   const steps = lookup === undefined ? undefined : replayed(lookup.steps, lookup.at);
   for (const id of steps?.keys() ?? []) add(id, "found", false);
   return {

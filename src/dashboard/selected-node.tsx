@@ -1,6 +1,5 @@
 // What is known of the node that is selected in the picture or in the list.
-import type { Bucket, Peer } from "../../gen/dswarm/v1/node_pb.ts";
-import type { LocalNode } from "./machine.ts";
+import type { Bucket, Peer, SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { Copy } from "./panel.tsx";
 import { duration, shown } from "./text.ts";
 
@@ -8,18 +7,18 @@ interface SelectedNodeProps {
   readonly id: string | undefined;
   readonly peers: readonly Peer[];
   readonly buckets: readonly Bucket[];
-  readonly machine: readonly LocalNode[];
+  readonly swarm: readonly SwarmNode[];
   readonly own: string | undefined;
   readonly onChoose: (id: string) => void;
 }
 
 /** A card, or a hint where nothing is selected. */
-export function SelectedNode({ id, peers, buckets, machine, own, onChoose }: SelectedNodeProps) {
+export function SelectedNode({ id, peers, buckets, swarm, own, onChoose }: SelectedNodeProps) {
   if (id === undefined) return <p class="selected muted">Choose a node in the circle or in the list of peers.</p>;
   const peer = peers.find((each) => each.id === id);
   const bucket = buckets.find(({ contacts }) => contacts.some((contact) => contact.id === id));
   const contact = bucket?.contacts.find((each) => each.id === id);
-  const local = machine.find((each) => each.id === id);
+  const local = swarm.find((each) => each.id === id);
   const facts = [
     id === own ? "this node" : undefined,
     peer === undefined ? undefined : peer.connected ? "connected" : "not connected",
@@ -27,7 +26,7 @@ export function SelectedNode({ id, peers, buckets, machine, own, onChoose }: Sel
     (peer?.addresses ?? contact?.addresses)?.[0],
     rttText(peer?.rttMs ?? contact?.rttMs),
     contact === undefined ? undefined : `answered ${duration(contact.lastSeenMs)} ago`,
-    local === undefined ? undefined : `node ${local.index} of this machine`,
+    local === undefined ? undefined : `node ${local.index} of the swarm`,
   ].filter((fact) => fact !== undefined);
   return (
     <div class="selected" aria-live="polite">

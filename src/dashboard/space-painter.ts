@@ -8,7 +8,7 @@ export interface SpaceNode {
   readonly id: string;
   /** The first 32 bits of the id. */
   readonly prefix: number;
-  /** "self": the node looked at. "contact": in its routing table. "peer": known. "other": of this machine. "found": of a lookup. */
+  /** "self": the node looked at. "contact": in its routing table. "peer": known. "other": of the swarm. "found": of a lookup. */
   readonly kind: "self" | "contact" | "peer" | "other" | "found";
   readonly connected: boolean;
 }
@@ -246,7 +246,6 @@ export class SpacePainter {
       asked: colour("accent"),
       slow: colour("accent"),
       answered: colour("good"),
-      found: colour("good"),
       failed: colour("bad"),
       "timed-out": colour("bad"),
     };

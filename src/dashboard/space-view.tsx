@@ -12,7 +12,7 @@ const kinds: Readonly<Record<SpaceNode["kind"], string>> = {
   self: "this node",
   contact: "in the routing table",
   peer: "a peer",
-  other: "of this machine",
+  other: "of the swarm",
   found: "found by a lookup",
 };
 

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import type { TestContext } from "node:test";
 import type { Page } from "playwright-core";
 import { CliRig } from "../integration/cli/cli-rig.ts";
+import { send } from "../integration/node/rig.ts";
 import { browserTest, launchChromium, openTab } from "./chromium.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -33,6 +34,19 @@ async function openDashboard(page: Page, url: string): Promise<void> {
     .locator(".peers tbody tr")
     .nth(nodes - 2)
     .waitFor();
+}
+
+async function fetchJson(url: string, body: object): Promise<{ readonly key: string }> {
+  const { hostname, port, pathname } = new URL(url);
+  const headers = { "Content-Type": "application/json" };
+  const { status, text } = await send(
+    Number(port),
+    pathname,
+    { host: hostname, method: "POST", headers },
+    JSON.stringify(body),
+  );
+  assert.equal(status, 200, text);
+  return JSON.parse(text);
 }
 
 /** The rules of WCAG 2.2 A and AA that the page breaks, with the elements that do. */
@@ -66,10 +80,28 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   await peers.getByRole("searchbox").fill(new URL(urls[1] ?? "").port);
   await page.waitForFunction(() => document.querySelectorAll(".peers tbody tr").length === 1);
 
+  await peers.getByRole("button", { name: `Select ${ids[1]?.slice(0, 9)}` }).click();
+  const services = page.locator(".services");
+  await services.getByRole("button", { name: "List services" }).click();
+  await services.getByText("grpc.health.v1.Health", { exact: true }).waitFor();
+  await services.getByText("dswarm.v1.FindNodeRequest → dswarm.v1.FindNodeResponse").waitFor();
+
   const lookup = page.locator(".lookup");
   await lookup.getByRole("textbox").fill(ids[2] ?? "");
   await lookup.getByRole("button", { name: "Look up" }).click();
   await lookup.getByText("The lookup ended").waitFor();
+  await lookup.locator(".is-asked").filter({ hasText: "hop 1," }).first().waitFor();
+  // The peer that is looked for answers itself.
+  await lookup
+    .locator(".is-answered")
+    .filter({ hasText: ids[2]?.slice(0, 8) ?? "" })
+    .waitFor();
+  const replay = lookup.getByRole("slider", { name: "Step of the lookup" });
+  const steps = Number(await replay.getAttribute("max"));
+  // Each of the others is asked and answers, and the lookup ends.
+  assert.equal(steps, 2 * (nodes - 1) + 1);
+  await lookup.getByRole("button", { name: "Step back" }).click();
+  assert.equal(await replay.inputValue(), String(steps - 1));
 
   // A value that is put at one node is got at another.
   const values = page.locator(".values");
@@ -87,6 +119,38 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   await otherValues.getByLabel("Key", { exact: true }).fill("&nonsense");
   await otherValues.getByRole("button", { name: "Get" }).click();
   await otherValues.getByRole("alert").waitFor();
+});
+
+browserTest("tells live what happens, how much of it, and which records there are", async (t) => {
+  const { url, urls } = await startSwarm(t);
+  const { page, faults } = await openTab(await launchChromium(t));
+  await openDashboard(page, url);
+  const events = page.locator(".events");
+  // What was before the page came, and then what happens.
+  await events.locator("li").filter({ hasText: "peer appeared" }).first().waitFor();
+  await page.locator(".records").getByText("0 kept").waitFor();
+  const value = Buffer.from("told live").toString("base64");
+  const other = urls[1] ?? assert.fail("no node");
+  const put = await fetchJson(`${other}/api/values`, { value });
+  await events
+    .locator("li")
+    .filter({ hasText: "record stored" })
+    .filter({ hasText: put.key.slice(0, 9) })
+    .waitFor();
+  await page
+    .locator(".records tbody tr")
+    .filter({ hasText: put.key.slice(0, 9) })
+    .waitFor();
+  await page.locator(".records").getByText("1 kept").waitFor();
+  // The page's own requests are among the rates.
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll(".rates > div")].some(
+      (rate) => rate.textContent?.startsWith("API requests") && !rate.textContent.startsWith("API requests0 /"),
+    ),
+  );
+  await events.getByRole("button", { name: "Pause" }).click();
+  await events.getByRole("button", { name: "Go on" }).waitFor();
+  assert.deepEqual(faults, []);
 });
 
 browserTest("can be used by the keyboard alone", async (t) => {
@@ -136,7 +200,7 @@ browserTest("can be used by the keyboard alone", async (t) => {
   await page.keyboard.press("Home");
   assert.equal(await selected.innerText(), ids[0]);
   await page.keyboard.press("Escape");
-  await page.getByText("Choose a node").waitFor();
+  await page.getByText("Choose a node in the circle").waitFor();
 });
 
 browserTest("breaks no rule of accessibility, light and dark, and is never wider than its window", async (t) => {
