@@ -28,6 +28,7 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
       pages: dashboardDirectory(),
       ...(api !== true && api),
       services: [createServiceImplSpec<typeof NodeService>(NodeService, createNodeService(node))],
+      gateway: { schemas: node.schemas, transport: (id) => node.transport(id) },
       counters: node.counters,
       logger: node.config.logger,
       clock: node.config.clock,

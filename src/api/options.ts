@@ -4,6 +4,7 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { canonicalHost } from "./access.ts";
+import type { Gateway } from "./gateway.ts";
 
 /** Settings of /api. Only `services` is needed. */
 export interface ApiOptions {
@@ -21,6 +22,8 @@ export interface ApiOptions {
    * @default none
    */
   readonly hosts?: readonly string[] | undefined;
+  /** Calls services of peers, at /api/peers/{id}/{package.Service}/{Method}. @default none */
+  readonly gateway?: Gateway | undefined;
   /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
   readonly pages?: string | undefined;
   /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
@@ -42,6 +45,7 @@ export interface ApiConfig {
   readonly services: readonly ServiceImplSpec[];
   readonly token: string | undefined;
   readonly hosts: readonly string[];
+  readonly gateway: Gateway | undefined;
   readonly pages: string | undefined;
   readonly maxBodyBytes: number;
   readonly requestsPerSecond: number;
@@ -71,6 +75,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     services,
     token,
     hosts = [],
+    gateway,
     pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
     requestsPerSecond = apiDefaults.requestsPerSecond,
@@ -98,6 +103,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     services,
     token,
     hosts: [...hosts],
+    gateway,
     pages,
     maxBodyBytes,
     requestsPerSecond,

@@ -11,6 +11,7 @@ import { Access, type Refusal } from "./access.ts";
 import { sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
+import { answerGateway, gatewayPath } from "./gateway.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
@@ -46,6 +47,9 @@ export function createApi(options: ApiOptions): RequestListener {
   app.use(guard(config));
   if (config.pages !== undefined) app.use(servePages(config.pages));
   addRoutes(app, [...shortRoutes(config, reporter), ...connectRoutes(config, reporter)], reporter);
+  if (config.gateway !== undefined) {
+    app.post(gatewayPath, answerGateway(config.gateway, config.maxBodyBytes, reporter));
+  }
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {

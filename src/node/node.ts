@@ -356,6 +356,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return createRpcClient(service, transport);
   }
 
+  /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
+  transport(peer: PeerName): Transport {
+    return this.#transportTo(this.#peerId(peer), [], {});
+  }
+
   /**
    * Pings a peer, connecting first where there is no connection.
    * @throws ConnectError; DswarmError `node_id_invalid`, `address_invalid`

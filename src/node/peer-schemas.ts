@@ -1,5 +1,5 @@
 // The schemas of what peers serve, as they tell by reflection. What a peer tells is checked and bounded: it may be anything.
-import { createFileRegistry, type DescService, toBinary } from "@bufbuild/protobuf";
+import { createFileRegistry, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { LRUCache } from "lru-cache";
@@ -10,6 +10,8 @@ import { messageOf } from "../util/errors.ts";
 /** The schema of a service. */
 export interface PeerSchema {
   readonly service: DescService;
+  /** All types of the files. */
+  readonly registry: Registry;
   /** A serialized FileDescriptorSet: the file of the service and all that it imports, imported files first. */
   readonly files: Uint8Array;
 }
@@ -88,14 +90,15 @@ function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSch
   if (length > schemaLimits.files) throw bad(`${length} files are over ${schemaLimits.files}`);
   const files = toBinary(FileDescriptorSetSchema, set);
   if (files.length > schemaLimits.bytes) throw bad(`${files.length} bytes are over ${schemaLimits.bytes}`);
-  let service: DescService | undefined;
+  let registry: Registry;
   try {
-    service = createFileRegistry(set).getService(typeName);
+    registry = createFileRegistry(set);
   } catch (error) {
     throw bad(messageOf(error).slice(0, maxTypeNameLength));
   }
+  const service = registry.getService(typeName);
   if (service === undefined) throw bad("it does not declare the service");
-  return { service, files };
+  return { service, registry, files };
 }
 
 function bad(why: string): ConnectError {
