@@ -162,6 +162,11 @@ export const frameCases = group("frames", ["calls"], {
     assert.equal(byKey(outcome.header)["x-a"], "b");
     assert.equal(byKey(outcome.trailer)["x-c"], "d");
   },
+  "header-in-end": async (context) => {
+    const { raw, call, stream } = await context.hostileCall();
+    raw.send(stream, end(0, { response: message(10), header: [{ key: "x-a", value: Buffer.from("b") }] }));
+    assert.equal(byKey((await call.succeeds()).header)["x-a"], "b");
+  },
   "last-answer-in-end": async (context) => {
     const { raw, call, stream } = await context.hostileCall("Repeat", { count: 2 });
     raw.send(stream, data(message(10)));

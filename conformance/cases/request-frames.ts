@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { EchoRequestSchema, EchoResponseSchema } from "../../gen/dswarm/example/v1/echo_pb.ts";
 import { type CaseContext, group, payloadOf } from "../case.ts";
 import { type Body, frameBytes, type HostileConnection } from "../hostile-listener.ts";
+import { until } from "../until.ts";
 
 const service = "dswarm.example.v1.EchoService";
 
@@ -99,6 +100,15 @@ export const requestFrameCases = group("requests", ["calls", "serve"], {
     raw.send(2, halfClose);
     raw.send(2, data(message(1)));
     assert.equal((await raw.next("end", 2)).code, 13);
+    await assertServes(raw, 4);
+  },
+  deadline: async (context) => {
+    // The caller does not cancel: the callee keeps the time itself.
+    const { raw, connection } = await served(context);
+    const hang = toBinary(EchoRequestSchema, create(EchoRequestSchema, { payload: Buffer.from("hang") }));
+    raw.send(2, open("Echo", { message: hang, halfClose: true, timeoutMs: 150 }));
+    assert.equal((await raw.next("end", 2)).code, 4);
+    await until("the handler has stopped", async () => (await connection.stats()).running === 0);
     await assertServes(raw, 4);
   },
   "empty-piece": endsStream(13, open("Collect"), data(Buffer.alloc(0), true)),
