@@ -24,16 +24,6 @@ type Options struct {
 	RPC rpc.Options
 }
 
-func (o Options) networkKey() identity.NetworkKey {
-	if o.NetworkKey != nil {
-		return *o.NetworkKey
-	}
-	if o.Network == "" {
-		return identity.NetworkKeyOf(identity.DefaultNetwork)
-	}
-	return identity.NetworkKeyOf(o.Network)
-}
-
 // Dial connects to "dswarm://KEY@HOST:PORT". ctx bounds connecting only; the connection lives until Close.
 func Dial(ctx context.Context, address string, opts Options) (*rpc.Conn, error) {
 	to, err := identity.ParseAddress(address)
@@ -49,7 +39,7 @@ func DialAddress(ctx context.Context, to identity.Address, opts Options) (*rpc.C
 	if keys == nil {
 		keys = identity.GenerateKeys()
 	}
-	link, err := channel.Dial(ctx, to, opts.networkKey(), keys, opts.HandshakeTimeout)
+	link, err := channel.Dial(ctx, to, identity.ChooseNetworkKey(opts.NetworkKey, opts.Network), keys, opts.HandshakeTimeout)
 	if err != nil {
 		return nil, err
 	}

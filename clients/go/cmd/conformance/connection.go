@@ -42,6 +42,25 @@ func keyOfSeed(c command) (object, error) {
 
 func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
+// whoAndWhere are the network and the keys that a command names; nil where it names none.
+func whoAndWhere(c command) (*identity.NetworkKey, *identity.Keys, error) {
+	var network *identity.NetworkKey
+	switch {
+	case c.NetworkKey != nil && len(c.NetworkKey) != len(network):
+		return nil, nil, fmt.Errorf("a network key of %d bytes", len(c.NetworkKey))
+	case c.NetworkKey != nil:
+		network = (*identity.NetworkKey)(c.NetworkKey)
+	case c.Network != nil:
+		key := identity.NetworkKeyOf(*c.Network)
+		network = &key
+	}
+	if c.Seed == nil {
+		return network, nil, nil
+	}
+	keys, err := identity.KeysFromSeed(c.Seed)
+	return network, keys, err
+}
+
 func (a *adapter) dial(c command) (object, error) {
 	o := c.Options
 	service, server := newEchoService(), rpc.NewServer()
@@ -53,20 +72,9 @@ func (a *adapter) dial(c command) (object, error) {
 		KeepaliveInterval: milliseconds(o.KeepaliveIntervalMs), KeepaliveTimeout: milliseconds(o.KeepaliveTimeoutMs),
 		DrainTimeout: milliseconds(o.DrainTimeoutMs),
 	}}
-	if c.Network != nil {
-		key := identity.NetworkKeyOf(*c.Network)
-		opts.NetworkKey = &key
-	}
-	if c.NetworkKey != nil {
-		key := identity.NetworkKey(c.NetworkKey)
-		opts.NetworkKey = &key
-	}
-	if c.Seed != nil {
-		keys, err := identity.KeysFromSeed(c.Seed)
-		if err != nil {
-			return nil, err
-		}
-		opts.Keys = keys
+	var err error
+	if opts.NetworkKey, opts.Keys, err = whoAndWhere(c); err != nil {
+		return nil, err
 	}
 	conn, err := dswarm.Dial(context.Background(), c.Address, opts)
 	if err != nil {
@@ -90,9 +98,6 @@ func (a *adapter) connection(name string) (*connection, error) {
 }
 
 func (a *adapter) onConnection(c command) (object, error) {
-	if c.Connection == "" {
-		return nil, errUnsupported // of a discovery, or a DHT
-	}
 	connection, err := a.connection(c.Connection)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/dswarm/dswarm/clients/go/discovery"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
 
@@ -37,6 +38,8 @@ type command struct {
 	Paused      bool
 	Hold        bool
 	CancelAfter int
+	UDPPort     int
+	Discovery   string
 }
 
 type dialOptions struct {
@@ -56,7 +59,10 @@ type object map[string]any
 var errUnsupported = fmt.Errorf("unsupported")
 
 func main() {
-	a := &adapter{connections: map[string]*connection{}, calls: map[string]*call{}, out: json.NewEncoder(os.Stdout)}
+	a := &adapter{
+		connections: map[string]*connection{}, calls: map[string]*call{}, discoveries: map[string]*discovery.Discovery{},
+		out: json.NewEncoder(os.Stdout),
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, maxLineBytes)
 	for lines.Scan() {
@@ -74,6 +80,8 @@ type adapter struct {
 	mu          sync.Mutex
 	connections map[string]*connection
 	calls       map[string]*call
+	discoveries map[string]*discovery.Discovery
+	made        int // discoveries and DHTs so far
 	outMu       sync.Mutex
 	out         *json.Encoder
 }
@@ -112,10 +120,20 @@ func codeOf(err error) string {
 	return "adapter"
 }
 
+// close ends whatever the command names.
+func (a *adapter) close(c command) (object, error) {
+	switch {
+	case c.Discovery != "":
+		return a.closeDiscovery(c)
+	default:
+		return a.onConnection(c)
+	}
+}
+
 func (a *adapter) obey(c command, state *call) (object, error) {
 	switch c.Do {
 	case "hello":
-		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options"}}, nil
+		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options", "discovery"}}, nil
 	case "parseId":
 		return parseID(c)
 	case "parseAddress":
@@ -126,7 +144,13 @@ func (a *adapter) obey(c command, state *call) (object, error) {
 		return a.dial(c)
 	case "call":
 		return a.call(c, state)
-	case "close", "closed", "stats", "release":
+	case "discover":
+		return a.discover(c)
+	case "peers":
+		return a.peers(c)
+	case "close":
+		return a.close(c)
+	case "closed", "stats", "release":
 		return a.onConnection(c)
 	case "resume", "finish", "cancel", "progress":
 		return a.onCall(c)
