@@ -1,0 +1,67 @@
+// Makes the pictures of the dashboard in docs/, from a swarm of ten nodes in Chromium: npm run screenshots
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { launchChromium, openTab } from "../test/browser/chromium.ts";
+
+const nodes = 10;
+const pictures = [
+  { name: "dashboard", width: 1280, height: 980, colorScheme: "light" },
+  { name: "dashboard-dark", width: 1280, height: 980, colorScheme: "dark" },
+  { name: "dashboard-narrow", width: 360, height: 1100, colorScheme: "light" },
+] as const;
+
+const root = join(import.meta.dirname, "..");
+const directory = mkdtempSync(join(tmpdir(), "dswarm-screenshots-"));
+const swarm = spawn(
+  process.execPath,
+  [join(root, "src/cli/main.ts"), "swarm", "--json", "-n", `${nodes}`, "--network=screenshots", "--udp-port=25922"],
+  { env: { ...process.env, XDG_RUNTIME_DIR: directory }, stdio: ["pipe", "pipe", "inherit"] },
+);
+
+/** Resolves to the address of the first node once all know all. */
+async function complete(): Promise<string> {
+  let url = "";
+  for await (const line of createInterface({ input: swarm.stdout })) {
+    const event = JSON.parse(line);
+    if (event.event === "listening" && url === "") url = event.url;
+    if (event.event === "complete") {
+      swarm.stdout.resume();
+      return url;
+    }
+  }
+  throw new Error("the swarm has ended");
+}
+
+try {
+  const url = await complete();
+  const browser = await launchChromium(undefined);
+  for (const { name, width, height, colorScheme } of pictures) {
+    const { page, context } = await openTab(browser, { viewport: { width, height }, colorScheme });
+    await page.goto(url);
+    await page
+      .locator(".peers tbody tr")
+      .nth(nodes - 2)
+      .waitFor();
+    await page.getByRole("button", { name: "Ping", exact: true }).click();
+    await page
+      .locator(".peers tbody tr td:nth-child(4)", { hasText: /\d/ })
+      .nth(nodes - 2)
+      .waitFor();
+    await page.locator(".peers tbody tr button").nth(2).click();
+    await page.getByRole("button", { name: "Random" }).click();
+    await page.getByRole("button", { name: "Look up" }).click();
+    await page.getByText("The lookup ended").waitFor();
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(root, `docs/${name}.png`) });
+    await context.close();
+  }
+  await browser.close();
+} finally {
+  swarm.kill("SIGINT");
+  await once(swarm, "exit");
+  rmSync(directory, { recursive: true, force: true });
+}
