@@ -50,7 +50,7 @@ export async function askNode<Answer extends DescMessage>(
  * Calls the node that the flags are for. The file of one that is gone is removed, and where none was named the next is called.
  * @throws CliError when there is none; what `call` throws
  */
-async function withNode<T>(
+export async function withNode<T>(
   { node }: AskFlags,
   { programName }: Context,
   call: (client: NodeClient, target: NodeTarget) => Promise<T>,
@@ -69,6 +69,6 @@ async function withNode<T>(
 }
 
 /** Which node answers, in a line. */
-function titleOf({ titles }: NodeTarget, { stdout }: Context): string {
+export function titleOf({ titles }: NodeTarget, { stdout }: Context): string {
   return stdout.paint("dim", fitting(titles, stdout.columns));
 }

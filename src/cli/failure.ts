@@ -1,6 +1,7 @@
 // How a failed command is told: one line that says what is wrong and what to do, never a stack unless it is asked for.
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { dswarmErrorOf, messageOf } from "../util/errors.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
@@ -36,9 +37,20 @@ function codeOf(thrown: unknown): string {
   if (thrown instanceof CliError) return thrown.exitCode === exitCodes.usage ? "usage" : "failed";
   const code = dswarmErrorOf(thrown)?.code;
   if (code !== undefined) return code;
-  return thrown instanceof ConnectError ? codeToString(thrown.code) : "internal";
+  if (!(thrown instanceof ConnectError)) return "internal";
+  // As a node answers it.
+  const [failure] = thrown.findDetails(FailureSchema);
+  return failure === undefined || failure.reason === "" ? codeToString(thrown.code) : failure.reason;
 }
 
+/** What to do about what nodes answer, by the code of the error. */
+const advice: Readonly<Record<string, string>> = {
+  peer_unknown: '; "peers" lists those that are known',
+  provider_not_found: '; "provide" makes a node one',
+  self_connection: "; name another peer",
+};
+
 function textOf(thrown: unknown): string {
-  return thrown instanceof ConnectError ? thrown.rawMessage : messageOf(thrown);
+  if (!(thrown instanceof ConnectError)) return messageOf(thrown);
+  return thrown.rawMessage + (advice[codeOf(thrown)] ?? "");
 }

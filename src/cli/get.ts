@@ -27,13 +27,14 @@ export async function get(key: string, { out, ...flags }: GetFlags, context: Con
   return exitCodes.ok;
 }
 
-function valueOf(record: DhtRecord | undefined): Uint8Array {
+/** The value of a record, immutable or mutable; none of any other. */
+export function valueOf(record: DhtRecord | undefined): Uint8Array {
   const kind = record?.kind;
   return kind?.case === "immutable" || kind?.case === "mutable" ? kind.value.value : new Uint8Array();
 }
 
 /** Text where it is, base64 where it is not. */
-function textOf(value: Uint8Array): string {
+export function textOf(value: Uint8Array): string {
   try {
     return printable(new TextDecoder("utf-8", { fatal: true }).decode(value));
   } catch {

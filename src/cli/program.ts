@@ -4,9 +4,13 @@ import { Command } from "commander";
 import { version } from "../util/version.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { AddCommand } from "./commands/add-command.ts";
+import { addBench } from "./commands/bench.ts";
 import { addBuckets } from "./commands/buckets.ts";
+import { addCall } from "./commands/call.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addFind } from "./commands/find.ts";
 import { addGet } from "./commands/get.ts";
+import { addHealth } from "./commands/health.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addLookup } from "./commands/lookup.ts";
 import { addLs } from "./commands/ls.ts";
@@ -14,28 +18,33 @@ import { addPeers } from "./commands/peers.ts";
 import { addPing } from "./commands/ping.ts";
 import { addProvide, addProviders } from "./commands/provide.ts";
 import { addPut } from "./commands/put.ts";
+import { addRecords } from "./commands/records.ts";
+import { addServices } from "./commands/services.ts";
 import { addSim } from "./commands/sim.ts";
 import { addStart } from "./commands/start.ts";
 import { addStatus } from "./commands/status.ts";
 import { addSwarm } from "./commands/swarm.ts";
+import { addTrace } from "./commands/trace.ts";
 import { addDelete, addUpdate } from "./commands/update.ts";
+import { addWatch } from "./commands/watch.ts";
 import type { Context } from "./context.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The commands as `--help` shows them: what they are about, and in which order. */
 const groups: Readonly<Record<string, readonly AddCommand[]>> = {
   "Run nodes:": [addStart, addSwarm],
-  "Ask a running node:": [addLs, addStatus, addPing, addPeers, addBuckets],
-  "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup],
-  "Without a running node:": [addSim, addKeygen, addCompletion],
+  "Ask a running node:": [addLs, addStatus, addPing, addPeers, addFind, addBuckets, addRecords, addWatch],
+  "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup, addTrace],
+  "Call a peer:": [addServices, addHealth, addCall],
+  "Without a running node:": [addBench, addSim, addKeygen, addCompletion],
 };
 
 const exitCodeHelp = `
 Exit codes:
-  ${exitCodes.ok}    done; start and swarm: closed on Ctrl-C, SIGTERM, or when nobody reads the output
-  ${exitCodes.failure}    failed; ping: not every peer has answered; providers, lookup: none is found
+  ${exitCodes.ok}    done; start, swarm, watch: ended by Ctrl-C, SIGTERM, or when nobody reads the output
+  ${exitCodes.failure}    failed; ping, ls: not every one has answered; health: not serving; providers, lookup, trace: none is found
   ${exitCodes.usage}    a command, flag or value that is not known or not valid
-  ${exitCodes.interrupted}  a second Ctrl-C: ended at once`;
+  ${exitCodes.interrupted}  Ctrl-C before the end; start, swarm: a second one, ended at once`;
 
 /**
  * All commands. They write through the context and set `process.exitCode`. `parseAsync` rejects with what a command fails

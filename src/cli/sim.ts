@@ -44,13 +44,11 @@ const progressEveryMs = 1000;
 /** Runs a simulation. Returns the exit code. */
 export async function sim(flags: SimFlags, { stdout, stderr }: Context): Promise<number> {
   const signal = listenForStop();
-  const report = await runScenario({ ...scenarioOf(flags), signal }, progressOn(stderr.line, stderr)).catch(
-    (error: unknown) => {
-      if (signal.aborted) return undefined;
-      throw new CliError(messageOf(error));
-    },
-  );
-  if (report === undefined) return exitCodes.ok;
+  const report = await runScenario({ ...scenarioOf(flags), signal }, progressOn(stderr)).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw new CliError(messageOf(error));
+  });
+  if (report === undefined) return exitCodes.interrupted;
   if (flags.json) stdout.line(JSON.stringify(report));
   else stdout.line(formatReport(report).trimEnd());
   const csv = reportsToCsv([report]);
@@ -82,7 +80,7 @@ function scenarioOf(flags: SimFlags): ScenarioOptions {
   };
 }
 
-function progressOn(line: (text: string) => void, { paint }: Context["stderr"]): (progress: ScenarioProgress) => void {
+function progressOn({ line, paint }: Context["stderr"]): (progress: ScenarioProgress) => void {
   let toldAt = systemClock.now();
   return ({ phase, done, total, simulatedMs }) => {
     const now = systemClock.now();

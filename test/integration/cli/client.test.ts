@@ -66,7 +66,7 @@ suite("client", { concurrency: 3 }, () => {
     const { node } = await rig.startNode("--no-discovery");
     const { code, stdout, stderr } = await rig.result(["ping", node.id]);
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.equal(stderr, "dswarm: a node does not connect to itself\n");
+    assert.equal(stderr, "dswarm: a node does not connect to itself; name another peer\n");
   });
 
   test("peers shows a table, or the answer of /api as one line", async (t) => {

@@ -1,0 +1,32 @@
+// `dswarm call`: its words and flags.
+import { Option } from "commander";
+import type { CallFlags } from "../call.ts";
+import { repeated, wholeNumber } from "../flag-values.ts";
+import { type AddCommand, run } from "./add-command.ts";
+import { addClientCommand } from "./client-command.ts";
+
+/** Adds `call`. */
+export const addCall: AddCommand = (program, context) =>
+  void addClientCommand(program, context, {
+    usage: "call <peer> <method> [data]",
+    description:
+      "Call a method of a peer with JSON; - reads requests from standard input, a line each. Answers are JSON, a line each.",
+    examples: [
+      "call 2 grpc.health.v1.Health/Check",
+      `call @yyHmJUZRN grpc.health.v1.Health/Check '{"service": "dswarm.v1.DhtService"}'`,
+      "call 2 dswarm.example.v1.EchoService/Converse - < requests.json",
+    ],
+  })
+    .addOption(
+      new Option("-t, --timeout <ms>", "time for the call")
+        .argParser(wholeNumber(1, 86_400_000))
+        .default(30_000, "30000 ms"),
+    )
+    .addOption(
+      new Option("-H, --header <header>", '"name: value" to send along; may be repeated')
+        .argParser(repeated)
+        .default([], "none"),
+    )
+    .action((peer: string, method: string, data: string | undefined, flags: CallFlags) =>
+      run(import("../call.ts").then(({ call }) => call(peer, method, data ?? "{}", flags, context))),
+    );

@@ -1,0 +1,47 @@
+// What the commands have in common that follow what a running node tells, until it ends or they are told to stop.
+import { type DescMessage, type MessageShape, toJsonString } from "@bufbuild/protobuf";
+import type { NodeClient } from "./api-client.ts";
+import { type AskFlags, titleOf, withNode } from "./ask-node.ts";
+import { exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { listenForStop } from "./stop-signal.ts";
+
+/** What is followed, and how each message of it is shown. */
+export interface Following<Answer extends DescMessage> {
+  readonly schema: Answer;
+  readonly follow: (
+    client: NodeClient,
+    options: { readonly signal: AbortSignal },
+  ) => AsyncIterable<MessageShape<Answer>> | Promise<AsyncIterable<MessageShape<Answer>>>;
+  /** Which messages to print. @default all */
+  readonly isWanted?: (answer: MessageShape<Answer>) => boolean;
+  /** The lines for people. */
+  readonly show: (answer: MessageShape<Answer>) => readonly string[];
+  /** The exit code where it was stopped before its end. */
+  readonly stoppedCode: number;
+}
+
+/** Prints what a node tells, a line of JSON each or for people. Returns the exit code. */
+export async function followNode<Answer extends DescMessage>(
+  flags: AskFlags,
+  context: Context,
+  { schema, follow, isWanted = () => true, show, stoppedCode }: Following<Answer>,
+): Promise<number> {
+  const { stdout } = context;
+  const signal = listenForStop();
+  try {
+    await withNode(flags, context, async (client, target) => {
+      if (!flags.json) stdout.line(titleOf(target, context));
+      for await (const answer of await follow(client, { signal })) {
+        if (!isWanted(answer)) continue;
+        if (flags.json) stdout.line(toJsonString(schema, answer, { alwaysEmitImplicit: true }));
+        else for (const line of show(answer)) stdout.line(line);
+      }
+    });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    // Who read it has gone, which is no fault.
+    return process.stdout.errored === null ? stoppedCode : exitCodes.ok;
+  }
+  return exitCodes.ok;
+}

@@ -1,0 +1,115 @@
+// `dswarm services`: shows what a peer serves, or the schema of one of its services.
+import type { DescField, DescMessage, DescService } from "@bufbuild/protobuf";
+import {
+  type NodeServiceListServicesResponse,
+  NodeServiceListServicesResponseSchema,
+} from "../../gen/dswarm/v1/node_pb.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
+import type { Context } from "./context.ts";
+import { checkPeerName, peerNamed } from "./peer-name.ts";
+import { serviceNamed } from "./peer-schema.ts";
+import { tableLines } from "./table.ts";
+import { counted, printable } from "./text.ts";
+
+/**
+ * Shows the services of a peer. Returns the exit code.
+ * @param wanted a service, or a method as "package.Service/Method"; undefined lists the services
+ */
+export async function services(
+  name: string,
+  wanted: string | undefined,
+  flags: AskFlags,
+  context: Context,
+): Promise<number> {
+  checkPeerName(name);
+  await askNode(flags, context, {
+    schema: NodeServiceListServicesResponseSchema,
+    ask: async (client, options) => client.listServices({ id: await peerNamed(name, client) }, options),
+    show: (answer) => (wanted === undefined ? listLines(answer, context) : schemaLines(answer, wanted)),
+  });
+  return exitCodes.ok;
+}
+
+function listLines({ services: listed }: NodeServiceListServicesResponse, { stdout }: Context): string[] {
+  const rows = listed.map(({ name, methods, error }) => [
+    printable(name),
+    printable(error === undefined ? methods.map((method) => method.name).join(" ") : error.message),
+  ]);
+  const heads = [{ head: "SERVICE" }, { head: "METHODS", cut: "text" as const }];
+  return [...tableLines(heads, rows, stdout), stdout.paint("dim", counted(listed.length, "service"))];
+}
+
+function schemaLines({ services: listed }: NodeServiceListServicesResponse, wanted: string): string[] {
+  const [serviceName = "", methodName] = wanted.split("/", 2);
+  const service = serviceNamed(serviceName, listed);
+  const methods = service.methods.filter(({ name }) => methodName === undefined || name === methodName);
+  if (methods.length === 0) {
+    const names = service.methods.map(({ name }) => name).join(", ");
+    throw new CliError(
+      `${printable(serviceName)} has no method ${printable(methodName ?? "")}; it has ${printable(names)}`,
+    );
+  }
+  const messages = new Set(methods.flatMap(({ input, output }) => [input, output]));
+  const blocks = [serviceLines(service, methods), ...[...messages].map(messageLines)];
+  return blocks
+    .map((lines) => lines.join("\n"))
+    .join("\n\n")
+    .split("\n")
+    .map(printable);
+}
+
+function serviceLines({ typeName }: DescService, methods: DescService["methods"]): string[] {
+  const lines = methods.map(({ name, methodKind, input, output }) => {
+    const sends = methodKind === "client_streaming" || methodKind === "bidi_streaming" ? "stream " : "";
+    const answers = methodKind === "server_streaming" || methodKind === "bidi_streaming" ? "stream " : "";
+    return `  rpc ${name}(${sends}${input.typeName}) returns (${answers}${output.typeName});`;
+  });
+  return [`service ${typeName} {`, ...lines, "}"];
+}
+
+function messageLines({ typeName, fields }: DescMessage): string[] {
+  return [
+    `message ${typeName} {`,
+    ...fields.map((field) => `  ${typeOf(field)} ${field.name} = ${field.number};`),
+    "}",
+  ];
+}
+
+function typeOf(field: DescField): string {
+  if (field.fieldKind === "map") return `map<${scalarName(field.mapKey)}, ${valueType(field)}>`;
+  return field.fieldKind === "list" ? `repeated ${valueType(field)}` : valueType(field);
+}
+
+function valueType(field: DescField): string {
+  if (field.message !== undefined) return field.message.typeName;
+  if (field.enum !== undefined) return field.enum.typeName;
+  return scalarName(field.scalar);
+}
+
+// By their numbers in descriptor.proto.
+const scalarNames = [
+  "",
+  "double",
+  "float",
+  "int64",
+  "uint64",
+  "int32",
+  "fixed64",
+  "fixed32",
+  "bool",
+  "string",
+  "",
+  "",
+  "bytes",
+  "uint32",
+  "",
+  "sfixed32",
+  "sfixed64",
+  "sint32",
+  "sint64",
+];
+
+function scalarName(scalar: number | undefined): string {
+  return scalarNames[scalar ?? 0] ?? "";
+}
