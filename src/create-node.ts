@@ -12,7 +12,7 @@ import type { NodeOptions } from "./node/options.ts";
 export interface CreateNodeOptions extends NodeOptions {
   /** The API on the node's port, for this machine only unless there is a token; false is none. @default true */
   readonly api?:
-    | Pick<ApiOptions, "token" | "hosts" | "pages" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst">
+    | Pick<ApiOptions, "token" | "hosts" | "swarm" | "pages" | "maxBodyBytes" | "requestsPerSecond" | "requestBurst">
     | boolean;
 }
 
@@ -27,7 +27,12 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
     createApi({
       pages: dashboardDirectory(),
       ...(api !== true && api),
-      services: [createServiceImplSpec<typeof NodeService>(NodeService, createNodeService(node))],
+      services: [
+        createServiceImplSpec<typeof NodeService>(
+          NodeService,
+          createNodeService(node, api === true ? undefined : api.swarm),
+        ),
+      ],
       gateway: { schemas: node.schemas, transport: (id) => node.transport(id) },
       counters: node.counters,
       logger: node.config.logger,

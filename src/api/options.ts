@@ -1,5 +1,6 @@
 // What may be set of /api.
 import type { ServiceImplSpec } from "@connectrpc/connect";
+import type { SwarmDirectory } from "../node/swarm-directory.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
@@ -24,6 +25,8 @@ export interface ApiOptions {
   readonly hosts?: readonly string[] | undefined;
   /** Calls services of peers, at /api/peers/{id}/{package.Service}/{Method}. @default none */
   readonly gateway?: Gateway | undefined;
+  /** The nodes that were started with this one, whose API is at /api/nodes/{id}/. @default none */
+  readonly swarm?: SwarmDirectory | undefined;
   /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
   readonly pages?: string | undefined;
   /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
@@ -46,6 +49,7 @@ export interface ApiConfig {
   readonly token: string | undefined;
   readonly hosts: readonly string[];
   readonly gateway: Gateway | undefined;
+  readonly swarm: SwarmDirectory | undefined;
   readonly pages: string | undefined;
   readonly maxBodyBytes: number;
   readonly requestsPerSecond: number;
@@ -76,6 +80,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     token,
     hosts = [],
     gateway,
+    swarm,
     pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
     requestsPerSecond = apiDefaults.requestsPerSecond,
@@ -104,6 +109,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     token,
     hosts: [...hosts],
     gateway,
+    swarm,
     pages,
     maxBodyBytes,
     requestsPerSecond,

@@ -11,6 +11,7 @@ import { Access, type Refusal } from "./access.ts";
 import { sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
+import { forwardedPath, forwardToNodes } from "./forward.ts";
 import { answerGateway, gatewayPath } from "./gateway.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
@@ -50,6 +51,7 @@ export function createApi(options: ApiOptions): RequestListener {
   if (config.gateway !== undefined) {
     app.post(gatewayPath, answerGateway(config.gateway, config.maxBodyBytes, reporter));
   }
+  if (config.swarm !== undefined) app.all(forwardedPath, forwardToNodes(config.swarm, reporter));
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {

@@ -9,6 +9,7 @@ import { closestCount, type NodeEvent, shownPeer } from "./events.ts";
 import type { Place } from "./flag-values.ts";
 import type { Member } from "./member.ts";
 import { RuntimeFiles } from "./runtime-files.ts";
+import { RuntimeSwarm } from "./runtime-swarm.ts";
 
 /** What a hosted node needs. */
 export interface HostedNodeInit {
@@ -32,7 +33,10 @@ export class HostedNode implements Member {
 
   /** @throws what `createNode` throws */
   async start(): Promise<void> {
-    this.#starting = createNode(this.#init.options);
+    const { options, files, place } = this.#init;
+    const swarm = files && new RuntimeSwarm(files, place.startedAtMs);
+    const { api = true } = options;
+    this.#starting = createNode({ ...options, api: api === false ? false : { ...(api !== true && api), swarm } });
     const node = await this.#starting;
     const { port, url, address } = node;
     const { onEvent } = this.#init;

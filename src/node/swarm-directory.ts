@@ -1,4 +1,5 @@
 // The nodes that were started together with a node, as whoever started them tells.
+import type { Agent } from "node:https";
 
 /** A node of a swarm. */
 interface SwarmMember {
@@ -12,8 +13,8 @@ interface SwarmMember {
   readonly pid: number;
   /** "https://host:port" of its API. */
   readonly url: string;
-  /** sha256 of its TLS certificate, 64 hex digits. */
-  readonly certificateSha256: string;
+  /** An agent for requests to it, which connects only where its certificate is. */
+  readonly agent: () => Agent;
 }
 
 /** Tells which nodes belong to the swarm of a node. */

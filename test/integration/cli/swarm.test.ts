@@ -3,8 +3,11 @@ import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { get } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { suite, test } from "node:test";
 import { CliRig, isGone, until } from "./cli-rig.ts";
 
@@ -33,8 +36,41 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
+async function apiOf(port: number, path: string, headers: Record<string, string> = {}) {
+  const outgoing = get({ host: "127.0.0.1", port, path, headers, agent: false, rejectUnauthorized: false });
+  const [incoming]: IncomingMessage[] = await once(outgoing, "response");
+  assert(incoming !== undefined);
+  return JSON.parse(await text(incoming));
+}
+
 suite("swarm", { concurrency: 3 }, () => {
   for (const { name, flags } of forms) {
+    test(`${name}: the API of each node is reached through any of them`, async (t) => {
+      const rig = new CliRig(t);
+      const run = rig.run(["swarm", "--json", "-n", "2", `--udp-port=${rig.udpPort}`, ...flags]);
+      await run.event("complete");
+      const [first, second] = rig.runningNodes();
+      assert(first !== undefined && second !== undefined);
+      const { nodes } = await apiOf(first.port, "/api/swarm");
+      assert.deepEqual(
+        nodes.map(({ id, self }: { id: string; self: boolean }) => [id, self]),
+        [
+          [first.id, true],
+          [second.id, false],
+        ],
+      );
+      const path = `/api/nodes/${encodeURIComponent(second.id)}`;
+      assert.equal((await apiOf(first.port, `${path}/status`)).id, second.id);
+      assert.equal((await apiOf(first.port, `${path}/status?x=1`)).code, "invalid_argument");
+      assert.equal((await apiOf(first.port, `${path}/nodes/x/status`)).code, "invalid_argument");
+      assert.equal((await apiOf(first.port, "/api/nodes/x/status")).code, "invalid_argument");
+      assert.equal(
+        (await apiOf(first.port, `${path}/status`, { Origin: "https://a.example" })).code,
+        "permission_denied",
+      );
+      assert.deepEqual(await run.stop(), closed);
+    });
+
     test(`${name}: all nodes listen, come to know one another, tell their closest, and close on Ctrl-C`, async (t) => {
       const rig = new CliRig(t);
       const run = rig.run(["swarm", "--json", "-n", "3", `--udp-port=${rig.udpPort}`, ...flags]);
