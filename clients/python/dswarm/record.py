@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from hashlib import sha256
 
+from .base64_key import parse_32_bytes, to_base64
 from .errors import RpcError, fault
 from .keys import KeyPair, verify
 from .node_id import NodeId
@@ -31,6 +32,19 @@ def key_of_signer(signer: NodeId, salt: bytes = b"") -> bytes:
 def key_of_name(name: str) -> bytes:
     """The key of the providers of something with a name, for example of a service's type name."""
     return sha256(name.encode()).digest()
+
+
+def parse_key(text: str) -> bytes:
+    """Reads a key (32 bytes) from base64, base64url or hex, each with or without "&". Raises RpcError ``record_key_invalid``."""
+    key = parse_32_bytes(text.removeprefix("&"))
+    if key is None:
+        raise fault("record_key_invalid", 'expected "&" and 44 characters of base64, or base64url, or hex')
+    return key
+
+
+def key_text(key: bytes) -> str:
+    """A key of 32 bytes as text: "&" and 44 characters of base64."""
+    return f"&{to_base64(key)}"
 
 
 def signed_bytes(record: MutableRecord | ProviderRecord) -> bytes:
