@@ -1,7 +1,8 @@
 // `dswarm ls`: shows the nodes that run on this machine.
-import type { GetStatusResponse } from "../../gen/dswarm/v1/node_pb.ts";
+import { type GetStatusResponse, ListSwarmResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { messageOf } from "../util/errors.ts";
 import { callNode, NothingListens } from "./api-client.ts";
+import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { findNode } from "./find-node.ts";
@@ -11,9 +12,7 @@ import type { Terminal } from "./terminal.ts";
 import { counted, duration, printable } from "./text.ts";
 
 /** The flags of `ls`. */
-export interface LsFlags {
-  readonly json?: boolean;
-}
+export type LsFlags = AskFlags;
 
 /** A node that runs here, and how it is. */
 interface ListedNode {
@@ -48,8 +47,19 @@ const columns: readonly Column[] = [
   { head: "UP", right: true },
 ];
 
+const swarmColumns: readonly Column[] = [
+  { head: "#", right: true },
+  { head: "NODE", cut: "id" },
+  { head: "PORT", right: true },
+  { head: "PID", right: true, drop: 1 },
+  { head: "ASKED", drop: 2 },
+];
+
 /** Shows the nodes of the user that run here. Files of nodes that are gone are removed. Returns the exit code. */
-export async function ls({ json }: LsFlags, { stdout, programName }: Context): Promise<number> {
+export async function ls(flags: LsFlags, context: Context): Promise<number> {
+  const { json } = flags;
+  const { stdout, programName } = context;
+  if (flags.node !== undefined) return await listSwarm(flags, context);
   const files = RuntimeFiles.open();
   const nodes = await listNodes(files);
   if (json) {
@@ -58,6 +68,29 @@ export async function ls({ json }: LsFlags, { stdout, programName }: Context): P
     for (const line of nodeLines(nodes, programName, stdout)) stdout.line(line);
   }
   return nodes.every(({ answer }) => !(answer instanceof Error)) ? exitCodes.ok : exitCodes.failure;
+}
+
+/** Shows the nodes that were started together with one, as that tells. */
+async function listSwarm(flags: LsFlags, context: Context): Promise<number> {
+  await askNode(flags, context, {
+    schema: ListSwarmResponseSchema,
+    ask: (client, options) => client.listSwarm({}, options),
+    show: ({ nodes }) => [
+      ...tableLines(
+        swarmColumns,
+        nodes.map(({ index, id, port, pid, self }) => [
+          `${index}`,
+          printable(id),
+          `${port}`,
+          `${pid}`,
+          self ? "yes" : "",
+        ]),
+        context.stdout,
+      ),
+      context.stdout.paint("dim", counted(nodes.length, "node")),
+    ],
+  });
+  return exitCodes.ok;
 }
 
 async function listNodes(files: RuntimeFiles): Promise<ListedNode[]> {

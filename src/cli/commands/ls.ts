@@ -9,5 +9,6 @@ export const addLs: AddCommand = (program, context) =>
     description: "List your nodes that run on this machine, with the numbers that --node takes.",
     examples: ["ls", "ls --json | jq .url"],
   })
-    .option("--json", "print one JSON object a line for each node")
+    .option("--node <node>", "list the nodes that were started together with this one, as it tells")
+    .option("--json", "print one JSON object a line for each node; with --node one in all")
     .action((flags: LsFlags) => run(import("../ls.ts").then(({ ls }) => ls(flags, context))));
