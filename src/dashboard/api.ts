@@ -42,13 +42,47 @@ export class Session {
   };
 }
 
+/** A call of a peer's service. */
+export interface PeerCall {
+  readonly peer: string;
+  /** Type name. */
+  readonly service: string;
+  readonly method: string;
+  /** JSON. */
+  readonly request: string;
+  readonly signal: AbortSignal;
+}
+
 /** The API of one node: that of the page, or another of its swarm, to which that one forwards. */
 export class NodeApi {
   readonly node: Client<typeof NodeService>;
+  readonly #baseUrl: string;
+  readonly #session: Session;
+
   /** @param id the node; undefined is the one that serves the page */
   constructor(session: Session, id: string | undefined) {
-    const baseUrl = `${location.origin}/api${id === undefined ? "" : `/nodes/${pathId(id)}`}`;
-    this.node = createClient(NodeService, createConnectTransport({ baseUrl, fetch: session.fetch }));
+    this.#session = session;
+    this.#baseUrl = `${location.origin}/api${id === undefined ? "" : `/nodes/${pathId(id)}`}`;
+    this.node = createClient(NodeService, createConnectTransport({ baseUrl: this.#baseUrl, fetch: session.fetch }));
+  }
+
+  /**
+   * Calls a service of a peer through the node.
+   * @returns the response, JSON with line breaks
+   * @throws Error with what the node or the peer says
+   */
+  async call({ peer, service, method, request, signal }: PeerCall): Promise<string> {
+    const path = [pathId(peer), service, method].map(encodeURIComponent).join("/");
+    const response = await this.#session.fetch(`${this.#baseUrl}/peers/${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: request,
+      signal,
+    });
+    const answer: unknown = await response.json();
+    if (response.ok) return JSON.stringify(answer, null, 2);
+    const { code, message } = answer as { readonly code?: string; readonly message?: string };
+    throw new Error(`${code ?? response.status}: ${message ?? ""}`);
   }
 }
 
