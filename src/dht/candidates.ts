@@ -1,16 +1,22 @@
 // Contacts that were heard of, pinged a few at a time as long as the routing table wants them: nothing enters it from hearsay.
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
+import { type Clock, jittered } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
 
 // As many as a lookup asks (alpha). A ping costs a connection: where many nodes of one machine start at once and each makes
 // more, handshakes take longer than they may, and what they cost is lost.
 const maxAtOnce = 3;
 const maxWaiting = 256;
+// Who was too busy to answer, or this node too busy to ask, is there a moment later; who is dead is asked a few times in vain.
+const retries = 4;
+const firstRetryMs = 2000;
+const retryJitter = 0.5;
 
 /** What the queue of candidates needs. */
 export interface CandidatesInit {
   /** The closest to it are pinged first: they belong in the table, and with them there is less need of others. */
   readonly self: NodeId;
+  readonly clock: Clock;
   /** Whether the routing table has a place for it, with at most `farLimit` contacts of a range that is not near. */
   readonly isWanted: (contact: Contact, farLimit: number, others: Others) => boolean;
   /** Whether it answers now; must not reject. Who answers is entered there. */
@@ -31,13 +37,22 @@ interface Waiting {
   /** Bits that its id shares with this node's own: the range. */
   readonly range: number;
   readonly isFirst: boolean;
+  /** Pings that it has not answered. */
+  readonly failures: number;
 }
 
-/** Candidates for the routing table. Bounded by 256 that wait (those that come when all places are taken are dropped). */
+/**
+ * Candidates for the routing table. Bounded by 256 that wait and 256 that are asked again later (those that come when all places are
+ * taken are dropped).
+ */
 export class Candidates {
   readonly #init: CandidatesInit;
   readonly #waiting = new Map<string, Waiting>();
   readonly #pinged = new Map<string, { readonly range: number; readonly answer: Promise<boolean> }>();
+  /** Those that did not answer, by what stops their timer. */
+  readonly #later = new Map<string, () => void>();
+  /** How many are pinged at once: fewer while pings fail, so that nodes that are all busy do not keep one another from answering. */
+  #window = maxAtOnce;
   #isClosed = false;
 
   constructor(init: CandidatesInit) {
@@ -46,15 +61,7 @@ export class Candidates {
 
   /** Notes a contact that may enter the table, unless it is pinged already. */
   offer(contact: Contact, farLimit: number): void {
-    const name = contact.id.toString();
-    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit, { closer: 0, beside: 0 }))
-      return;
-    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) {
-      const { self } = this.#init;
-      const range = sharedBits(self.bytes, contact.id.bytes);
-      this.#waiting.set(name, { contact, farLimit, range, isFirst: isFirst(self, contact.id) });
-    }
-    this.#proceed();
+    this.#offer(contact, farLimit, 0);
   }
 
   /** Resolves when all candidates have been pinged. */
@@ -65,22 +72,53 @@ export class Candidates {
   close(): void {
     this.#isClosed = true;
     this.#waiting.clear();
+    for (const stop of this.#later.values()) stop();
+    this.#later.clear();
+  }
+
+  #offer(contact: Contact, farLimit: number, failures: number): void {
+    const name = contact.id.toString();
+    if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit, { closer: 0, beside: 0 }))
+      return;
+    // There is news of it.
+    this.#later.get(name)?.();
+    this.#later.delete(name);
+    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) {
+      const { self } = this.#init;
+      const range = sharedBits(self.bytes, contact.id.bytes);
+      this.#waiting.set(name, { contact, farLimit, range, isFirst: isFirst(self, contact.id), failures });
+    }
+    this.#proceed();
   }
 
   #proceed(): void {
-    while (this.#pinged.size < maxAtOnce) {
-      const next = this.#next();
-      if (next === undefined) return;
-      const { contact, farLimit, range } = next;
+    while (this.#pinged.size < this.#window) {
+      const candidate = this.#next();
+      if (candidate === undefined) return;
+      const { contact, farLimit, range } = candidate;
       const name = contact.id.toString();
       this.#waiting.delete(name);
       if (!this.#init.isWanted(contact, farLimit, this.#othersOf(range))) continue;
-      const answer = this.#init.ping(contact).finally(() => {
+      const answer = this.#init.ping(contact).then((answers) => {
         this.#pinged.delete(name);
+        this.#window = answers ? Math.min(this.#window + 1, maxAtOnce) : 1;
+        if (!answers) this.#tryLater(candidate);
         this.#proceed();
+        return answers;
       });
       this.#pinged.set(name, { range, answer });
     }
+  }
+
+  #tryLater({ contact, farLimit, failures }: Waiting): void {
+    if (this.#isClosed || failures >= retries || this.#later.size >= maxWaiting) return;
+    const { clock } = this.#init;
+    const name = contact.id.toString();
+    const again = (): void => {
+      this.#later.delete(name);
+      this.#offer(contact, farLimit, failures + 1);
+    };
+    this.#later.set(name, clock.setTimeout(again, jittered(clock, firstRetryMs * 2 ** failures, retryJitter)));
   }
 
   #othersOf(range: number): Others {

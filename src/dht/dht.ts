@@ -110,6 +110,7 @@ export class Dht implements AsyncDisposable {
     });
     this.#candidates = new Candidates({
       self: keys.id,
+      clock,
       isWanted: ({ id }, farLimit, others) => table.hasRoomFor(id, farLimit, others),
       ping: (contact) => this.ping(contact),
     });

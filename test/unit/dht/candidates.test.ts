@@ -5,6 +5,7 @@ import { Candidates } from "../../../src/dht/candidates.ts";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { compareDistance, type NodeId } from "../../../src/identity/node-id.ts";
+import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
 const farLimit = 4;
 
@@ -14,8 +15,10 @@ function rig() {
   const asked: Contact[] = [];
   const unwanted = new Set<NodeId>();
   const pending: ((answers: boolean) => void)[] = [];
+  const clock = new VirtualClock(1);
   const candidates = new Candidates({
     self,
+    clock,
     isWanted: ({ id }) => !unwanted.has(id),
     ping(contact) {
       asked.push(contact);
@@ -29,7 +32,7 @@ function rig() {
     pending.shift()?.(answers);
     await new Promise(setImmediate);
   };
-  return { self, asked, unwanted, pending, candidates, answer };
+  return { self, clock, asked, unwanted, pending, candidates, answer };
 }
 
 function strangers(count: number): Contact[] {
@@ -52,11 +55,57 @@ describe("Candidates", () => {
     assert.equal(new Set(asked).size, offered.length);
   });
 
-  test("goes on after those that do not answer", async () => {
+  test("pings one at once after one that does not answer, and three again when others do", async () => {
     const { asked, pending, candidates, answer } = rig();
     for (const contact of strangers(10)) candidates.offer(contact, farLimit);
-    while (pending.length > 0) await answer(false);
+    await answer(false);
+    assert.equal(pending.length, 2);
+    await answer(false);
+    await answer(false);
+    assert.equal(pending.length, 1);
+    await answer();
+    assert.equal(pending.length, 2);
+    await answer();
+    assert.equal(pending.length, 3);
+    while (pending.length > 0) await answer();
     assert.equal(asked.length, 10);
+  });
+
+  test("asks who does not answer four times more, with growing pauses, unless it is not wanted any more", async () => {
+    const { asked, clock, unwanted, pending, candidates, answer } = rig();
+    const [silent, entered] = strangers(2);
+    assert.ok(silent !== undefined && entered !== undefined);
+    candidates.offer(silent, farLimit);
+    candidates.offer(entered, farLimit);
+    await answer(false);
+    await answer(false);
+    unwanted.add(entered.id);
+    for (const pauseMs of [2000, 4000, 8000, 16_000]) {
+      await clock.advance(pauseMs * 0.5 - 1);
+      assert.equal(pending.length, 0);
+      await clock.advance(pauseMs + 2);
+      assert.equal(pending.length, 1);
+      await answer(false);
+    }
+    await clock.advance(1_000_000);
+    assert.equal(pending.length, 0);
+    assert.deepEqual(
+      asked.map(({ id }) => id === silent.id),
+      [true, false, true, true, true, true],
+    );
+  });
+
+  test("news of one that is to be asked again later has it asked now, and once", async () => {
+    const { asked, clock, pending, candidates, answer } = rig();
+    const [contact] = strangers(1);
+    assert.ok(contact !== undefined);
+    candidates.offer(contact, farLimit);
+    await answer(false);
+    candidates.offer(contact, farLimit);
+    assert.equal(pending.length, 1);
+    await answer();
+    await clock.advance(1_000_000);
+    assert.equal(asked.length, 2);
   });
 
   test("takes the closest first of those that it is the first to ping", async () => {
@@ -84,7 +133,7 @@ describe("Candidates", () => {
   });
 
   test("settles when the last has been pinged, and pings nobody once closed", async () => {
-    const { asked, candidates, answer, pending } = rig();
+    const { asked, clock, candidates, answer, pending } = rig();
     for (const contact of strangers(5)) candidates.offer(contact, farLimit);
     let isSettled = false;
     const settled = candidates.settled().then(() => (isSettled = true));
@@ -93,8 +142,13 @@ describe("Candidates", () => {
       await answer();
     }
     await settled;
+    const [late] = strangers(1);
+    assert.ok(late !== undefined);
+    candidates.offer(late, farLimit);
+    await answer(false);
     candidates.close();
     for (const contact of strangers(5)) candidates.offer(contact, farLimit);
-    assert.equal(asked.length, 5);
+    await clock.advance(1_000_000);
+    assert.equal(asked.length, 6);
   });
 });
