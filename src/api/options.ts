@@ -27,6 +27,8 @@ export interface ApiOptions {
   readonly gateway?: Gateway | undefined;
   /** The nodes that were started with this one, whose API is at /api/nodes/{id}/. @default none */
   readonly swarm?: SwarmDirectory | undefined;
+  /** Numbers for GET /metrics, by name, besides what is counted. @default none */
+  readonly gauges?: Readonly<Record<string, () => number>> | undefined;
   /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
   readonly pages?: string | undefined;
   /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
@@ -50,6 +52,7 @@ export interface ApiConfig {
   readonly hosts: readonly string[];
   readonly gateway: Gateway | undefined;
   readonly swarm: SwarmDirectory | undefined;
+  readonly gauges: Readonly<Record<string, () => number>>;
   readonly pages: string | undefined;
   readonly maxBodyBytes: number;
   readonly requestsPerSecond: number;
@@ -81,6 +84,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     hosts = [],
     gateway,
     swarm,
+    gauges = {},
     pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
     requestsPerSecond = apiDefaults.requestsPerSecond,
@@ -110,6 +114,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     hosts: [...hosts],
     gateway,
     swarm,
+    gauges,
     pages,
     maxBodyBytes,
     requestsPerSecond,

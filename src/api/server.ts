@@ -8,12 +8,13 @@ import { Code } from "@connectrpc/connect";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { RateLimiter } from "../util/rate-limiter.ts";
 import { Access, type Refusal } from "./access.ts";
-import { sendFault } from "./answer.ts";
+import { sendFault, sendText } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
 import { forwardedPath, forwardToNodes } from "./forward.ts";
 import { answerGateway, gatewayPath } from "./gateway.ts";
 import { reportGoneClients } from "./gone-clients.ts";
+import { createMetrics } from "./metrics.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
 import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
@@ -52,6 +53,11 @@ export function createApi(options: ApiOptions): RequestListener {
     app.post(gatewayPath, answerGateway(config.gateway, config.maxBodyBytes, reporter));
   }
   if (config.swarm !== undefined) app.all(forwardedPath, forwardToNodes(config.swarm, reporter));
+  const metrics = createMetrics(config);
+  app.get("/metrics", (_, response, next) => {
+    metrics.metrics().then((text) => response.type(metrics.contentType).send(text), next);
+  });
+  app.get("/healthz", (_, response) => sendText(response, 200, `{"status":"SERVING"}`));
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {

@@ -9,7 +9,7 @@ import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { HealthStatus, LookupStepKind, MethodKind, NodeService, RecordKind } from "../../../gen/dswarm/v1/node_pb.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
-import { startNode, testNetwork, until } from "./rig.ts";
+import { send, startNode, testNetwork, until } from "./rig.ts";
 
 function apiOf(node: DswarmNode) {
   const nodeOptions = { rejectUnauthorized: false, agent: false as const };
@@ -168,4 +168,15 @@ test("a node that was started alone is its own swarm", async (t) => {
     nodes.map(({ id, port, index, self, pid }) => ({ id, port, index, self, pid })),
     [{ id: node.id.toString(), port: node.port, index: 1, self: true, pid: process.pid }],
   );
+});
+
+test("metrics are read in Prometheus' form, and the node says that it is well", async (t) => {
+  const { one } = await threeNodes(t);
+  const { status, text: body } = await send(one.port, "/metrics");
+  assert.equal(status, 200);
+  assert.match(body, /^dswarm_peers 2$/m);
+  assert.match(body, /^dswarm_contacts 2$/m);
+  assert.match(body, /^dswarm_events_total\{event="rpc\.served"\} [1-9]\d*$/m);
+  const health = await send(one.port, "/healthz");
+  assert.deepEqual(JSON.parse(health.text), { status: "SERVING" });
 });
