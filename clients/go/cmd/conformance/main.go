@@ -10,6 +10,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/dswarm/dswarm/clients/go/dht"
 	"github.com/dswarm/dswarm/clients/go/discovery"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -40,6 +41,13 @@ type command struct {
 	CancelAfter int
 	UDPPort     int
 	Discovery   string
+	DHT         string
+	Bootstrap   []string
+	Key         []byte
+	Value       []byte
+	Salt        []byte
+	// ExpectedSequence is a decimal number.
+	ExpectedSequence string
 }
 
 type dialOptions struct {
@@ -61,7 +69,8 @@ var errUnsupported = fmt.Errorf("unsupported")
 func main() {
 	a := &adapter{
 		connections: map[string]*connection{}, calls: map[string]*call{}, discoveries: map[string]*discovery.Discovery{},
-		out: json.NewEncoder(os.Stdout),
+		dhts: map[string]*dht.Client{},
+		out:  json.NewEncoder(os.Stdout),
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, maxLineBytes)
@@ -81,6 +90,7 @@ type adapter struct {
 	connections map[string]*connection
 	calls       map[string]*call
 	discoveries map[string]*discovery.Discovery
+	dhts        map[string]*dht.Client
 	made        int // discoveries and DHTs so far
 	outMu       sync.Mutex
 	out         *json.Encoder
@@ -125,6 +135,8 @@ func (a *adapter) close(c command) (object, error) {
 	switch {
 	case c.Discovery != "":
 		return a.closeDiscovery(c)
+	case c.DHT != "":
+		return a.onDHT(c)
 	default:
 		return a.onConnection(c)
 	}
@@ -133,7 +145,7 @@ func (a *adapter) close(c command) (object, error) {
 func (a *adapter) obey(c command, state *call) (object, error) {
 	switch c.Do {
 	case "hello":
-		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options", "discovery"}}, nil
+		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options", "discovery", "dht", "provide"}}, nil
 	case "parseId":
 		return parseID(c)
 	case "parseAddress":
@@ -146,6 +158,10 @@ func (a *adapter) obey(c command, state *call) (object, error) {
 		return a.call(c, state)
 	case "discover":
 		return a.discover(c)
+	case "join":
+		return a.join(c)
+	case "put", "get", "update", "provide", "findProviders":
+		return a.onDHT(c)
 	case "peers":
 		return a.peers(c)
 	case "close":

@@ -1,0 +1,311 @@
+// Package dht is a client of the DHT of a network (docs/protocol.md, section 7): it looks up, puts and gets, and verifies all that
+// peers answer. It serves no DHT itself, so that it is in nobody's routing table.
+package dht
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	dswarm "github.com/dswarm/dswarm/clients/go"
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+const (
+	queryTimeout = 4 * time.Second
+	quorum       = 3   // answers with a mutable record that a get waits for
+	maxRecords   = 130 // of an answer: one of each kind that may be, and 64 providers and as many withdrawn
+	maxProviders = 64
+	ttlSeconds   = 86_400
+)
+
+// Client reaches a DHT by way of nodes that are known. Safe for concurrent use.
+type Client struct {
+	keys        *identity.Keys
+	bootstrap   []contact
+	connections *connections
+}
+
+// Value is what is kept under a key.
+type Value struct {
+	Value []byte
+	// Sequence of a mutable value, which grows with every change; nil of an immutable one.
+	Sequence *uint64
+}
+
+// Provider is a node that provides something.
+type Provider struct {
+	ID identity.NodeID
+	// Addresses are "HOST:PORT", 1 to 4.
+	Addresses []string
+}
+
+// NewClient makes a client that begins with the nodes at "dswarm://KEY@HOST:PORT". It dials when it is used. opts are those of its
+// connections; without keys it takes new ones. Errors address_invalid, node_id_invalid.
+func NewClient(bootstrap []string, opts dswarm.Options) (*Client, error) {
+	if opts.Keys == nil {
+		opts.Keys = identity.GenerateKeys()
+	}
+	c := &Client{keys: opts.Keys, connections: newConnections(opts)}
+	for _, text := range bootstrap {
+		address, err := identity.ParseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		c.bootstrap = append(c.bootstrap, contact{address.ID, []string{address.Host}})
+	}
+	return c, nil
+}
+
+// ID is the key that signs what this client updates and provides.
+func (c *Client) ID() identity.NodeID { return c.keys.ID() }
+
+// Close closes the connections.
+func (c *Client) Close() error {
+	c.connections.close()
+	return nil
+}
+
+// Put publishes a value of at most 65,536 bytes; it is kept for a day. Errors record_too_large, store_refused, quota_exceeded, and
+// those of connecting when no node is reached.
+func (c *Client) Put(ctx context.Context, value []byte) (identity.RecordKey, error) {
+	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Immutable{Immutable: &pb.ImmutableRecord{Value: value}}}, nil)
+}
+
+// Get finds the value under a key; of a mutable one the newest of three answers. Errors record_not_found, also of a deleted one, and
+// those of connecting when no node is reached.
+func (c *Client) Get(ctx context.Context, key identity.RecordKey) (Value, error) {
+	record, err := c.find(ctx, key, quorum)
+	switch {
+	case err != nil:
+		return Value{}, err
+	case record.GetImmutable() != nil:
+		return Value{Value: record.GetImmutable().GetValue()}, nil
+	case record.GetMutable() != nil && !record.GetMutable().GetDeleted():
+		sequence := record.GetMutable().GetSequence()
+		return Value{record.GetMutable().GetValue(), &sequence}, nil
+	default:
+		return Value{}, status.Fail("record_not_found", "", nil)
+	}
+}
+
+// UpdateOptions of a change.
+type UpdateOptions struct {
+	// Salt tells apart the values of one signer, at most 64 bytes.
+	Salt []byte
+	// ExpectedSequence is that of the value to be replaced, 0 where there is none yet. Nil replaces any.
+	ExpectedSequence *uint64
+}
+
+// Update publishes a value under this client's key, in place of the one before, and returns key and sequence. Errors as Put,
+// record_conflict when another sequence is there than the expected one or another update comes between, record_invalid.
+func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (key identity.RecordKey, sequence uint64, err error) {
+	if err := checkSalt(opts.Salt); err != nil {
+		return key, 0, err
+	}
+	id := c.keys.ID()
+	current, err := c.find(ctx, identity.KeyOfSigner(id, opts.Salt), k)
+	if err != nil {
+		return key, 0, err
+	}
+	sequence = current.GetMutable().GetSequence()
+	if opts.ExpectedSequence != nil && *opts.ExpectedSequence != sequence {
+		return key, 0, status.Fail("record_conflict", "", nil)
+	}
+	if sequence == math.MaxUint64 {
+		return key, 0, invalid("the largest sequence is used up")
+	}
+	m := &pb.MutableRecord{PublicKey: id[:], Salt: opts.Salt, Sequence: sequence + 1, Value: value}
+	m.Signature = c.keys.Sign(signedMutable(m))
+	key, err = c.publish(ctx, &pb.Record{Kind: &pb.Record_Mutable{Mutable: m}}, opts.ExpectedSequence)
+	return key, sequence + 1, err
+}
+
+// Provide says that this client's key provides something at addresses, 1 to 4 "HOST:PORT" of IP addresses. Errors as Put,
+// record_invalid.
+func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses []string) error {
+	canonical, err := parseAddresses(addresses)
+	if err != nil {
+		return err
+	}
+	id := c.keys.ID()
+	p := &pb.ProviderRecord{
+		Key: key[:], Provider: &pb.Contact{Id: id[:], Addresses: canonical}, Sequence: uint64(time.Now().UnixMilli()),
+	}
+	p.Signature = c.keys.Sign(signedProvider(p, canonical))
+	_, err = c.publish(ctx, &pb.Record{Kind: &pb.Record_Provider{Provider: p}}, nil)
+	return err
+}
+
+// FindProviders finds who provides what a key stands for (identity.KeyOfName), each by its newest word; at most 64. None is no error.
+func (c *Client) FindProviders(ctx context.Context, key identity.RecordKey) ([]Provider, error) {
+	newest := map[identity.NodeID]*pb.ProviderRecord{}
+	providing := func() (providers []Provider) {
+		for id, word := range newest {
+			if addresses, err := parseAddresses(word.GetProvider().GetAddresses()); err == nil && !word.GetWithdrawn() {
+				providers = append(providers, Provider{id, addresses})
+			}
+		}
+		slices.SortFunc(providers, func(a, b Provider) int { return identity.CompareDistance(key, a.ID, b.ID) })
+		return providers[:min(len(providers), maxProviders)]
+	}
+	_, err := c.lookup(ctx, key, c.askValue(key), func(records []*pb.Record) bool {
+		for _, record := range records {
+			word := record.GetProvider()
+			if word == nil {
+				continue
+			}
+			id := identity.NodeID(word.GetProvider().GetId())
+			if known := newest[id]; known == nil || known.GetSequence() < word.GetSequence() {
+				newest[id] = word
+			}
+		}
+		return len(providing()) == maxProviders
+	})
+	return providing(), err
+}
+
+// find returns the value under a key: an immutable one, or the newest of so many answers with a mutable one; nil where there is none.
+func (c *Client) find(ctx context.Context, key identity.RecordKey, answers int) (*pb.Record, error) {
+	var best *pb.Record
+	_, err := c.lookup(ctx, key, c.askValue(key), func(records []*pb.Record) bool {
+		hasValue := false
+		for _, record := range records {
+			if record.GetProvider() != nil {
+				continue
+			}
+			hasValue = true
+			if best == nil || isNewer(record.GetMutable(), best.GetMutable()) {
+				best = record
+			}
+		}
+		if hasValue {
+			answers--
+		}
+		return answers <= 0 || best.GetImmutable() != nil
+	})
+	return best, err
+}
+
+// isNewer says whether a replaces b. Nil, of an immutable record, neither replaces nor is replaced.
+func isNewer(a, b *pb.MutableRecord) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	if a.GetSequence() != b.GetSequence() {
+		return a.GetSequence() > b.GetSequence()
+	}
+	return bytes.Compare(a.GetSignature(), b.GetSignature()) > 0
+}
+
+// publish stores a record at the 20 closest nodes.
+func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint64) (identity.RecordKey, error) {
+	key, err := keyOf(record)
+	if err != nil {
+		return key, err
+	}
+	record.TtlS = ttlSeconds
+	closest, err := c.lookup(ctx, key, c.askNodes(key), nil)
+	if err != nil {
+		return key, err
+	}
+	request := &pb.StoreRequest{Record: record, ExpectedSequence: expected}
+	codes := make([]status.Code, len(closest))
+	var group sync.WaitGroup
+	for i, peer := range closest {
+		group.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+			defer cancel()
+			client, err := c.client(ctx, peer)
+			if err == nil {
+				_, err = client.Store(ctx, request)
+			}
+			codes[i] = status.CodeOf(err)
+		})
+	}
+	group.Wait()
+	hasOneOf := func(some ...status.Code) bool {
+		return slices.ContainsFunc(codes, func(code status.Code) bool { return slices.Contains(some, code) })
+	}
+	switch {
+	case ctx.Err() != nil:
+		return key, status.FromError(ctx.Err())
+	case record.GetMutable() != nil && hasOneOf(status.Aborted, status.FailedPrecondition):
+		return key, status.Fail("record_conflict", "another update has come between", nil)
+	case hasOneOf(status.OK):
+		return key, nil
+	case hasOneOf(status.ResourceExhausted):
+		return key, status.Fail("quota_exceeded", "", nil)
+	default:
+		return key, status.Fail("store_refused", "", nil)
+	}
+}
+
+func (c *Client) client(ctx context.Context, peer contact) (pb.DhtServiceClient, error) {
+	conn, err := c.connections.get(ctx, peer)
+	if err != nil {
+		return nil, err
+	}
+	return pb.NewDhtServiceClient(conn), nil
+}
+
+type question func(context.Context, pb.DhtServiceClient) (answer, error)
+
+func (c *Client) lookup(ctx context.Context, target [32]byte, ask question, take func([]*pb.Record) bool) ([]contact, error) {
+	l := &lookup{target: target, take: take, ask: func(ctx context.Context, peer contact) (answer, error) {
+		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+		defer cancel()
+		client, err := c.client(ctx, peer)
+		if err != nil {
+			return answer{}, err
+		}
+		return ask(ctx, client)
+	}}
+	return l.run(ctx, c.bootstrap)
+}
+
+func (c *Client) askNodes(target [32]byte) question {
+	return func(ctx context.Context, client pb.DhtServiceClient) (answer, error) {
+		response, err := client.FindNode(ctx, &pb.FindNodeRequest{Target: target[:]})
+		return answer{contacts: c.usable(response.GetContacts())}, err
+	}
+}
+
+// askValue asks for records. An answer with one that is not genuine, or of another key, counts as none.
+func (c *Client) askValue(key identity.RecordKey) question {
+	return func(ctx context.Context, client pb.DhtServiceClient) (answer, error) {
+		response, err := client.FindValue(ctx, &pb.FindValueRequest{Key: key[:]})
+		if err != nil {
+			return answer{}, err
+		}
+		if len(response.GetRecords()) > maxRecords {
+			return answer{}, invalid("too many records in one answer")
+		}
+		for _, record := range response.GetRecords() {
+			found, err := keyOf(record)
+			if err != nil {
+				return answer{}, err
+			}
+			if found != key {
+				return answer{}, invalid("a record of another key")
+			}
+		}
+		return answer{c.usable(response.GetContacts()), response.GetRecords()}, nil
+	}
+}
+
+// usable are the contacts of an answer that are heeded: the first 30, without this client and what is no contact.
+func (c *Client) usable(contacts []*pb.Contact) []contact {
+	var usable []contact
+	for _, m := range contacts[:min(len(contacts), maxContacts)] {
+		if parsed, err := parseContact(m); err == nil && parsed.id != c.keys.ID() {
+			usable = append(usable, parsed)
+		}
+	}
+	return usable
+}

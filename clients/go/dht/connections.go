@@ -1,0 +1,118 @@
+package dht
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	dswarm "github.com/dswarm/dswarm/clients/go"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/rpc"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+const maxConnections = 256
+
+// connections are kept from one lookup to the next. Bounded by maxConnections; the oldest is closed for a new one.
+type connections struct {
+	opts   dswarm.Options
+	ctx    context.Context // of dialing; ends with close
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	mu    sync.Mutex
+	all   map[identity.NodeID]*connecting
+	order []identity.NodeID // of all, the oldest first
+}
+
+// connecting is a connection, once ready is closed; or why there is none.
+type connecting struct {
+	ready chan struct{}
+	conn  *rpc.Conn
+	err   error
+}
+
+func (c *connecting) isUsable() bool {
+	select {
+	case <-c.ready:
+		return c.err == nil && c.conn.IsUsable()
+	default:
+		return true
+	}
+}
+
+func (c *connecting) close() {
+	<-c.ready
+	if c.err == nil {
+		_ = c.conn.Close() // nobody is left to be told how it ended
+	}
+}
+
+func newConnections(opts dswarm.Options) *connections {
+	p := &connections{opts: opts, all: map[identity.NodeID]*connecting{}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+// get returns the connection to a node, which it dials when there is none.
+func (p *connections) get(ctx context.Context, to contact) (*rpc.Conn, error) {
+	p.mu.Lock()
+	if p.ctx.Err() != nil {
+		p.mu.Unlock()
+		return nil, status.Fail("link_closed", "", nil)
+	}
+	c := p.all[to.id]
+	if c == nil || !c.isUsable() {
+		p.forget(to.id)
+		if len(p.order) >= maxConnections {
+			oldest := p.all[p.order[0]]
+			p.forget(p.order[0])
+			p.group.Go(oldest.close)
+		}
+		c = &connecting{ready: make(chan struct{})}
+		p.all[to.id], p.order = c, append(p.order, to.id)
+		p.group.Go(func() {
+			c.conn, c.err = p.dial(to)
+			close(c.ready)
+		})
+	}
+	p.mu.Unlock()
+	select {
+	case <-c.ready:
+		return c.conn, c.err
+	case <-ctx.Done():
+		return nil, status.FromError(ctx.Err())
+	}
+}
+
+// forget leaves a connection out, without closing it. With the lock.
+func (p *connections) forget(id identity.NodeID) {
+	delete(p.all, id)
+	if at := slices.Index(p.order, id); at >= 0 {
+		p.order = slices.Delete(p.order, at, at+1)
+	}
+}
+
+// dial tries a node's addresses in turn.
+func (p *connections) dial(to contact) (conn *rpc.Conn, err error) {
+	for _, address := range to.addresses {
+		conn, err = dswarm.DialAddress(p.ctx, identity.Address{ID: to.id, Host: address}, p.opts)
+		if err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// close ends all of them in order.
+func (p *connections) close() {
+	p.cancel()
+	p.mu.Lock()
+	for id, c := range p.all {
+		delete(p.all, id)
+		p.group.Go(c.close)
+	}
+	p.order = nil
+	p.mu.Unlock()
+	p.group.Wait()
+}

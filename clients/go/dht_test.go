@@ -1,0 +1,99 @@
+package dswarm_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	dswarm "github.com/dswarm/dswarm/clients/go"
+	"github.com/dswarm/dswarm/clients/go/dht"
+	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/status"
+)
+
+// dhtClient is a client with keys of its own.
+func dhtClient(t *testing.T, bootstrap string) *dht.Client {
+	client, err := dht.NewClient([]string{bootstrap}, dswarm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
+	first, ctx := startNode(t, quiet), testContext(t)
+	second := startNode(t, fmt.Sprintf(`{"discovery":false,"bootstrap":[%q]}`, first.address))
+	writer, reader := dhtClient(t, first.address), dhtClient(t, second.address)
+
+	for _, size := range []int{0, 5, 65_536} {
+		value := bytes.Repeat([]byte("v"), size)
+		key, err := writer.Put(ctx, value)
+		if err != nil || key != identity.KeyOfValue(value) {
+			t.Fatal(key, err)
+		}
+		if found, err := reader.Get(ctx, key); err != nil || !bytes.Equal(found.Value, value) || found.Sequence != nil {
+			t.Fatalf("%d bytes: %d, %v", size, len(found.Value), err)
+		}
+	}
+	if _, err := reader.Get(ctx, identity.KeyOfName("nothing")); status.ReasonOf(err) != "record_not_found" {
+		t.Error("nothing:", err)
+	}
+	if _, err := writer.Put(ctx, make([]byte, 65_537)); status.ReasonOf(err) != "record_too_large" {
+		t.Error("a value that is too large:", err)
+	}
+
+	var sequence uint64
+	for i, value := range []string{"one", "two"} {
+		key, now, err := writer.Update(ctx, []byte(value), dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &sequence})
+		if err != nil || now != uint64(i+1) || key != identity.KeyOfSigner(writer.ID(), []byte("salt")) {
+			t.Fatal(key, now, err)
+		}
+		found, err := reader.Get(ctx, key)
+		if err != nil || string(found.Value) != value || *found.Sequence != now {
+			t.Fatal(found, err)
+		}
+		sequence = now
+	}
+	wrong := sequence + 5
+	_, _, err := writer.Update(ctx, nil, dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &wrong})
+	if status.ReasonOf(err) != "record_conflict" {
+		t.Error("another sequence than the expected one:", err)
+	}
+
+	key := identity.KeyOfName("something")
+	if found, err := reader.FindProviders(ctx, key); err != nil || len(found) != 0 {
+		t.Error("before any provides it:", found, err)
+	}
+	if err := writer.Provide(ctx, key, []string{"192.0.2.7:4000", "[2001:DB8::7]:4000"}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := reader.FindProviders(ctx, key)
+	want := []dht.Provider{{ID: writer.ID(), Addresses: []string{"192.0.2.7:4000", "[2001:db8::7]:4000"}}}
+	if err != nil || fmt.Sprint(found) != fmt.Sprint(want) {
+		t.Error(found, err)
+	}
+	if err := writer.Provide(ctx, key, []string{"a.example:1"}); status.ReasonOf(err) != "record_invalid" {
+		t.Error("a provider at a name:", err)
+	}
+}
+
+func TestADHTThatCannotBeReachedSaysWhy(t *testing.T) {
+	id, ctx := identity.GenerateKeys().ID(), testContext(t)
+	client := dhtClient(t, "dswarm://"+id.Base64URL()+"@127.0.0.1:1")
+	if _, err := client.Get(ctx, identity.KeyOfName("any")); status.ReasonOf(err) != "unreachable" {
+		t.Error(err)
+	}
+	if _, err := client.Put(ctx, nil); status.ReasonOf(err) != "unreachable" {
+		t.Error(err)
+	}
+	if err := client.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := client.Put(ctx, nil); status.ReasonOf(err) != "link_closed" {
+		t.Error("after closing:", err)
+	}
+	if _, err := dht.NewClient([]string{"127.0.0.1:1"}, dswarm.Options{}); status.ReasonOf(err) != "address_invalid" {
+		t.Error(err)
+	}
+}
