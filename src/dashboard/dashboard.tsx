@@ -71,7 +71,7 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
       <PeersPanel api={api} peers={peers} selected={selected} onSelect={setSelected} onPinged={state.reload} />
       <ValuesPanel api={api} />
       <ServicesPanel api={api} peer={selected} />
-      {swarm.length > 1 && <SwarmPanel swarm={swarm} own={status?.id} onSelect={setSelected} onChoose={onChoose} />}
+      {swarm.length > 1 && <SwarmPanel swarm={swarm} own={status?.id} onChoose={onChoose} />}
       <EventsPanel api={api} onSelect={setSelected} />
       <RecordsPanel api={api} />
     </main>

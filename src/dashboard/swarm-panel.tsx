@@ -10,12 +10,11 @@ interface SwarmPanelProps {
   readonly swarm: readonly SwarmNode[];
   /** The node that is looked at. */
   readonly own: string | undefined;
-  readonly onSelect: (id: string) => void;
   readonly onChoose: (id: string) => void;
 }
 
 /** A button for each node, some at a time. */
-export function SwarmPanel({ swarm, own, onSelect, onChoose }: SwarmPanelProps) {
+export function SwarmPanel({ swarm, own, onChoose }: SwarmPanelProps) {
   const [limit, setLimit] = useState(page);
   return (
     <Panel name="swarm" title="Swarm" aside={<span class="muted">{`${swarm.length} nodes`}</span>}>
@@ -27,7 +26,6 @@ export function SwarmPanel({ swarm, own, onSelect, onChoose }: SwarmPanelProps) 
               aria-pressed={id === own}
               aria-label={`Look at node ${index}, ${shortId(id)}, port ${port}`}
               onClick={() => onChoose(id)}
-              onFocus={() => onSelect(id)}
             >
               {`${index} `}
               <code>{shortId(id)}</code>

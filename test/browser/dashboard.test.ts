@@ -157,6 +157,21 @@ browserTest("tells live what happens, how much of it, and which records there ar
   assert.deepEqual(faults, []);
 });
 
+browserTest("shows every node of the swarm on one page", async (t) => {
+  const { url, ids } = await startSwarm(t);
+  const { page, faults } = await openTab(await launchChromium(t));
+  await openDashboard(page, url);
+  for (const [i, id] of ids.entries()) {
+    await page.getByRole("button", { name: `Look at node ${i + 1},` }).click();
+    await page.locator(".status").getByText(id, { exact: true }).waitFor();
+    await page
+      .locator(".peers tbody tr")
+      .nth(nodes - 2)
+      .waitFor();
+  }
+  assert.deepEqual(faults, []);
+});
+
 browserTest("can be used by the keyboard alone", async (t) => {
   const { url, ids } = await startSwarm(t);
   const { page } = await openTab(await launchChromium(t));
