@@ -104,6 +104,14 @@ const summary = [
     column("p99 ms  ", "getAfterP99Ms"),
     column("ok %  ", "getAfterOk", 100),
   ]),
+  "All puts by one node, all gets by another:",
+  table(systems, [
+    label,
+    column("put p50 ms", "onePutP50Ms"),
+    column("p99 ms", "onePutP99Ms"),
+    column("get p50 ms", "oneGetP50Ms"),
+    column("p99 ms ", "oneGetP99Ms"),
+  ]),
   systems.map(({ system }) => `- ${system.label}: ${system.note}`).join("\n"),
 ].join("\n\n");
 process.stdout.write(`\n${summary}\n`);

@@ -22,6 +22,11 @@ export interface DhtFigures {
   readonly getAfterP50Ms: number;
   readonly getAfterP99Ms: number;
   readonly getAfterOk: number;
+  /** One node puts all, another gets all: after the first few, those that they ask are known to them. Before the killing. */
+  readonly onePutP50Ms: number;
+  readonly onePutP99Ms: number;
+  readonly oneGetP50Ms: number;
+  readonly oneGetP99Ms: number;
 }
 
 /** What the process tells. */

@@ -34,18 +34,23 @@ async function measure(count: number, operationCount: number): Promise<DhtFigure
   const contacts = members.reduce((sum, member) => sum + member.contacts, 0) / count;
 
   const stored: { readonly key: string; readonly value: Uint8Array }[] = [];
-  const put = await timed("put", operationCount, async () => {
+  const putTo = (those: readonly DhtMember[]) => async () => {
     const value = randomBytes(valueBytes);
-    stored.push({ key: await randomOf(members).put(value), value });
+    stored.push({ key: await randomOf(those).put(value), value });
     return true;
-  });
+  };
   const getFrom = (those: readonly DhtMember[]) => async (index: number) => {
     const { key, value } = stored[index % stored.length] ?? { key: "", value: new Uint8Array() };
     const found = await randomOf(those).get(key);
     return found !== undefined && Buffer.compare(found, value) === 0;
   };
+  const put = await timed("put", operationCount, putTo(members));
   const get = await timed("get", operationCount, getFrom(members));
   const usedKiB = ((await restingKiB()) - oneKiB) / (count - 1);
+
+  const [putter, getter] = [members.slice(-1), members.slice(-2, -1)];
+  const onePut = await timed("put by one", operationCount, putTo(putter));
+  const oneGet = await timed("get by one", operationCount, getFrom(getter));
 
   tell({ doing: "killing a quarter" });
   const killed = members.splice(0, Math.floor(count * killedShare));
@@ -66,6 +71,10 @@ async function measure(count: number, operationCount: number): Promise<DhtFigure
     getAfterP50Ms: getAfter.p50,
     getAfterP99Ms: getAfter.p99,
     getAfterOk: getAfter.ok,
+    onePutP50Ms: onePut.p50,
+    onePutP99Ms: onePut.p99,
+    oneGetP50Ms: oneGet.p50,
+    oneGetP99Ms: oneGet.p99,
   };
 }
 
