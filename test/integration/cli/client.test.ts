@@ -1,5 +1,6 @@
 // `ping` and `peers` against running nodes.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
@@ -259,6 +260,31 @@ suite("client", { concurrency: 3 }, () => {
       }
     });
   }
+
+  const hasPty = spawnSync("script", ["--version"]).error === undefined;
+  test("colours show on a terminal, unless NO_COLOR is set", { skip: !hasPty }, async (t) => {
+    const { rig } = await pair(t);
+    const shownWith = (environment: NodeJS.ProcessEnv): string => {
+      const command = `"${process.execPath}" bin/dswarm.mjs peers`;
+      const env = { ...process.env, XDG_RUNTIME_DIR: rig.directory, TERM: "xterm-256color", FORCE_COLOR: undefined };
+      const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
+        env: { ...env, ...environment },
+        encoding: "utf8",
+      });
+      assert.match(stdout, /1 peer/);
+      return stdout;
+    };
+    assert.ok(shownWith({ NO_COLOR: undefined }).includes("\u001b["));
+    assert.ok(!shownWith({ NO_COLOR: "1" }).includes("\u001b["));
+  });
+
+  test("ls --node lists the nodes that were started together with one", async (t) => {
+    const { rig, b } = await pair(t);
+    const { code, stdout } = await rig.result(["ls", "--node", "2", "--json"]);
+    assert.equal(code, 0);
+    const [{ id, self, port }, ...others] = JSON.parse(stdout).nodes;
+    assert.deepEqual([id, self, port, others], [b.node.id, true, b.node.port, []]);
+  });
 
   test("a reader that has gone is no failure", async (t) => {
     const { rig } = await pair(t);
