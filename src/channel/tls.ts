@@ -26,6 +26,22 @@ const requestTimeoutMs = 30_000;
 const keepAliveTimeoutMs = 5000;
 const checkIntervalMs = 2000;
 
+/** What a certificate must be valid for: localhost, 127.0.0.1, ::1 and the given addresses. A zone after "%" is dropped. */
+export function certificateNames(addresses: readonly string[]): ReadonlySet<string> {
+  return new Set(["localhost", "127.0.0.1", "::1", ...addresses.map((address) => address.replace(/%.*$/, ""))]);
+}
+
+/**
+ * A certificate that is there already.
+ * @param key PEM
+ * @param cert PEM
+ * @throws Error when `cert` is none
+ */
+export function certificateOf(key: string, cert: string): Certificate {
+  const der = new X509Certificate(cert).raw;
+  return { key, cert, sha256: new Uint8Array(createHash("sha256").update(der).digest()) };
+}
+
 /**
  * Makes a self-signed EC P-256 certificate for localhost, 127.0.0.1, ::1 and the given addresses.
  * @param addresses IP addresses (a zone after "%" is dropped) and host names
@@ -35,7 +51,7 @@ export async function createCertificate(
   addresses: readonly string[] = [],
   clock: Clock = systemClock,
 ): Promise<Certificate> {
-  const names = new Set(["localhost", "127.0.0.1", "::1", ...addresses.map((address) => address.replace(/%.*$/, ""))]);
+  const names = certificateNames(addresses);
   const now = clock.wallMs();
   const { private: key, cert } = await generate([{ name: "commonName", value: "dswarm" }], {
     keyType: "ec",
@@ -53,8 +69,7 @@ export async function createCertificate(
       },
     ],
   });
-  const der = new X509Certificate(cert).raw;
-  return { key, cert, sha256: new Uint8Array(createHash("sha256").update(der).digest()) };
+  return certificateOf(key, cert);
 }
 
 /** An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of. */

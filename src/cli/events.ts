@@ -19,6 +19,8 @@ export type NodeEvent =
       readonly url: string;
       /** "dswarm://KEY@HOST:PORT". */
       readonly address: string;
+      /** PEM file of the TLS certificate, absolute, where there is a data directory. */
+      readonly certificate?: string;
     }
   | { readonly event: "peer"; readonly id: string; readonly peer: string; readonly address: string | null }
   | { readonly event: "peer_lost"; readonly id: string; readonly peer: string; readonly reason: "left" | "expired" }

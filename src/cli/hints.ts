@@ -18,8 +18,9 @@ const plainWord = /^[\w.:/-]+$/;
 /**
  * Lines that can be copied.
  * @param url "https://host:port" of a node's API
+ * @param certificate its PEM file, where there is one
  */
-export function hintLines(hints: Hints, url: string): string[] {
+export function hintLines(hints: Hints, url: string, certificate?: string): string[] {
   const { programName } = hints;
   const { hostname, port } = new URL(url);
   const joining: readonly (readonly string[])[] = [["one more node", `${programName} start${joinFlags(hints)}`]];
@@ -34,12 +35,18 @@ export function hintLines(hints: Hints, url: string): string[] {
   }
   const rows = [
     ["in a browser", `${url}/`],
-    ["ping its peers", `curl -k ${url}/api/ping`],
+    ["ping its peers", `curl ${trust(certificate)} ${url}/api/ping`],
     ["as a table", `${programName} ping --node ${port}`],
     ["list its peers", `${programName} peers --node ${port}`],
     ...joining,
   ];
   return ["Try in another terminal:", ...indented(rows), "Ctrl-C ends it."];
+}
+
+/** The flag that makes curl take the certificate. */
+function trust(certificate: string | undefined): string {
+  if (certificate === undefined) return "-k";
+  return `--cacert ${plainWord.test(certificate) ? certificate : `'${certificate.replaceAll("'", "'\\''")}'`}`;
 }
 
 /** The flags with which another node comes into the same network. */

@@ -1,4 +1,5 @@
 // A node that this process runs: with a runtime file, and telling what it does as events.
+import { resolve } from "node:path";
 import { type CreateNodeOptions, createNode } from "../create-node.ts";
 import type { DswarmNode } from "../node/node.ts";
 import type { PeerInfo } from "../node/peers.ts";
@@ -38,12 +39,13 @@ export class HostedNode implements Member {
     const { api = true } = options;
     this.#starting = createNode({ ...options, api: api === false ? false : { ...(api !== true && api), swarm } });
     const node = await this.#starting;
-    const { port, url, address } = node;
+    const { port, url, address, certificatePath } = node;
     const { onEvent } = this.#init;
     this.#node = node;
     this.#removeFile = addFile(node, this.#init);
     const id = node.id.toString();
-    onEvent({ event: "listening", id, port, url, address });
+    const certificate = certificatePath === undefined ? {} : { certificate: resolve(certificatePath) };
+    onEvent({ event: "listening", id, port, url, address, ...certificate });
     const onPeer = (peer: PeerInfo): void => {
       const shown = shownPeer(peer);
       onEvent({ event: "peer", id, peer: shown.id, address: shown.address });

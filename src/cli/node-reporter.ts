@@ -4,7 +4,7 @@ import { version } from "../util/version.ts";
 import type { NodeEvent, Reporter, ShownPeer, SwarmEvent } from "./events.ts";
 import { type Hints, hintLines } from "./hints.ts";
 import type { Terminal } from "./terminal.ts";
-import { alignColumns, timeOfDay } from "./text.ts";
+import { alignColumns, printable, timeOfDay } from "./text.ts";
 
 /** Shows the events of one node. */
 export class NodeReporter implements Reporter {
@@ -22,7 +22,7 @@ export class NodeReporter implements Reporter {
   report(event: NodeEvent | SwarmEvent): void {
     switch (event.event) {
       case "listening":
-        this.#listening(event.id, event.url, event.address, event.port);
+        this.#listening(event);
         break;
       case "peer":
         this.#timed(`${this.#terminal.paint("green", "New peer")} ${placed({ ...event, id: event.peer })}`);
@@ -43,15 +43,16 @@ export class NodeReporter implements Reporter {
     }
   }
 
-  #listening(id: string, url: string, address: string, port: number): void {
+  #listening({ id, url, address, port, certificate }: NodeEvent & { readonly event: "listening" }): void {
     const { paint } = this.#terminal;
     const { network, host } = this.#hints;
     this.#terminal.line(`${paint("bold", `dswarm ${version}`)}, network ${network}, on ${host}`);
     this.#terminal.line();
     this.#terminal.line(`Node ${paint("cyan", id)} listening on port ${paint("bold", `${port}`)}`);
     this.#terminal.line(`  address  ${address}`);
+    if (certificate !== undefined) this.#terminal.line(`  certificate  ${printable(certificate)}`);
     this.#terminal.line();
-    for (const line of hintLines(this.#hints, url)) this.#terminal.line(line);
+    for (const line of hintLines(this.#hints, url, certificate)) this.#terminal.line(line);
     this.#terminal.line();
   }
 

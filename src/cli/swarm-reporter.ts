@@ -23,7 +23,7 @@ export class SwarmReporter implements Reporter {
   /** Lines of nodes that wait for those before them. Bounded by `shownNodes`. */
   readonly #waiting = new Map<number, string>();
   #nextShown = 1;
-  #firstUrl: string | undefined;
+  #first: { readonly url: string; readonly certificate?: string } = { url: "" };
   /** Which nodes know of a peer from outside. Bounded by the peers that the nodes remember. */
   readonly #outsiders = new Map<string, { address: string | null; readonly knownBy: Set<number> }>();
   /** By index. Bounded by `shownNodes`. */
@@ -102,10 +102,10 @@ export class SwarmReporter implements Reporter {
     this.#tellOfTheRest(this.#members.size - this.#closest.size);
   }
 
-  #listening({ id, port, url }: NodeEvent & { readonly event: "listening" }, index: number): void {
+  #listening({ id, port, ...rest }: NodeEvent & { readonly event: "listening" }, index: number): void {
     const { paint } = this.#terminal;
     this.#members.set(id, index);
-    if (index === 1) this.#firstUrl = url;
+    if (index === 1) this.#first = rest;
     if (index <= shownNodes) {
       this.#waiting.set(
         index,
@@ -124,7 +124,7 @@ export class SwarmReporter implements Reporter {
     this.#allListening = true;
     this.#tellOfTheRest(this.#nodes - shownNodes);
     this.#terminal.line();
-    for (const line of hintLines(this.#hints, this.#firstUrl ?? "")) this.#terminal.line(line);
+    for (const line of hintLines(this.#hints, this.#first.url, this.#first.certificate)) this.#terminal.line(line);
     this.#terminal.line();
     for (const id of this.#members.keys()) this.#outsiders.delete(id);
     for (const [id, { address }] of this.#outsiders) this.#newPeer(id, address);

@@ -1,10 +1,11 @@
 // The contacts of the routing table, kept in the data directory, so that a node that starts again knows whom to ask.
-import { open, readFile, rename } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type Contact, contactFromMessage } from "../dht/contact.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { replaceFile } from "../util/replace-file.ts";
 
 const maxContacts = 4096;
 
@@ -33,15 +34,7 @@ export async function writeContacts(path: string, contacts: readonly Contact[]):
     id: id.toString(),
     addresses: addresses.map(formatHostPort),
   }));
-  const draft = `${path}.new`;
-  const file = await open(draft, "w", 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify(list, undefined, 1)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
+  await replaceFile(path, `${JSON.stringify(list, undefined, 1)}\n`);
 }
 
 function contactOf(item: unknown): Contact | undefined {

@@ -13,7 +13,7 @@ import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createListener } from "../channel/listen.ts";
-import { type Certificate, createCertificate } from "../channel/tls.ts";
+import { createCertificate } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
@@ -42,6 +42,7 @@ import { DswarmError, dswarmErrorOf, messageOf } from "../util/errors.ts";
 import { every } from "../util/every.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { Bootstrap } from "./bootstrap.ts";
+import { type KeptCertificate, keepCertificate } from "./certificate-file.ts";
 import { Connections } from "./connections.ts";
 import { readContacts, writeContacts } from "./contact-file.ts";
 import { openDataDir } from "./data-dir.ts";
@@ -90,7 +91,7 @@ export async function startNode(options: NodeOptions = {}, http?: HttpFactory): 
   const lifetime = new Lifetime();
   try {
     const keys = await keysOf(config, lifetime);
-    const certificate = await createCertificate(reachableAddresses(bindHost), config.clock);
+    const certificate = await certificateOf(config, bindHost);
     const counters = new Counters();
     const events = new EventLog(config.clock);
     const store = await openStore(config, counters, events, lifetime);
@@ -108,6 +109,12 @@ async function keysOf({ keys, dataDir: path }: NodeConfig, lifetime: Lifetime): 
   const dataDir = await openDataDir(path);
   lifetime.onClose(() => dataDir.close());
   return keys ?? dataDir.keys;
+}
+
+async function certificateOf({ dataDir, clock, logger }: NodeConfig, bindHost: string): Promise<KeptCertificate> {
+  const addresses = reachableAddresses(bindHost);
+  if (dataDir !== undefined) return keepCertificate({ dataDir, addresses, clock, logger });
+  return { certificate: await createCertificate(addresses, clock), path: undefined };
 }
 
 async function openStore(
@@ -130,7 +137,7 @@ async function openStore(
 interface NodeParts {
   readonly config: NodeConfig;
   readonly keys: KeyPair;
-  readonly certificate: Certificate;
+  readonly certificate: KeptCertificate;
   readonly bindHost: string;
   readonly lifetime: Lifetime;
   readonly counters: Counters;
@@ -165,7 +172,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /** When the node was made, on the clock's `now`. */
   readonly startedAt: number;
   readonly #keys: KeyPair;
-  readonly #certificate: Certificate;
+  readonly #certificate: KeptCertificate;
   readonly #bindHost: string;
   readonly #lifetime: Lifetime;
   readonly #registry: ServiceRegistry;
@@ -254,7 +261,12 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** sha256 of the TLS certificate's DER form, 32 bytes. */
   get certificateSha256(): Uint8Array {
-    return this.#certificate.sha256;
+    return this.#certificate.certificate.sha256;
+  }
+
+  /** PEM file of the TLS certificate, for `curl --cacert`; undefined without a data directory. */
+  get certificatePath(): string | undefined {
+    return this.#certificate.path;
   }
 
   /** Peers with an open connection. */
@@ -459,7 +471,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       onLink: (link) => this.#connections.accept(link),
       onFailed: ({ code }, address) => this.events.add("handshake_failed", { address, detail: code }),
     });
-    const certificate = this.#certificate;
+    const { certificate } = this.#certificate;
     const port = await Port.open({
       certificate,
       host: this.#bindHost,
@@ -482,7 +494,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       keys: this.#keys,
       networkKey,
       port: this.#port,
-      certificateSha256: this.#certificate.sha256,
+      certificateSha256: this.certificateSha256,
       options,
       clock,
       logger,

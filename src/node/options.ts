@@ -23,8 +23,8 @@ export interface NodeOptions {
   /** The node's keys. @default read from `dataDir`, or new ones */
   readonly keys?: KeyPair;
   /**
-   * Directory for what outlives the process: the key (`key`, mode 0600), the records of the DHT (`records`), and contacts to
-   * come back by (`contacts.json`). One node at a time may use it.
+   * Directory for what outlives the process: the key (`key`, mode 0600), the TLS certificate (`certificate.pem`, and its key,
+   * mode 0600), the records of the DHT (`records`), and contacts to come back by (`contacts.json`). One node at a time may use it.
    * @default none, a new key at each start
    */
   readonly dataDir?: string;

@@ -1,5 +1,6 @@
 // One node on the command line, in a process of its own.
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
@@ -34,6 +35,20 @@ suite("start", { concurrency: 3 }, () => {
       assert.deepEqual(rig.runtimeFiles(), []);
     });
   }
+
+  test("with a data directory, prints a curl line that trusts the certificate", async (t) => {
+    const rig = new CliRig(t);
+    const dataDir = join(rig.directory, "it's data");
+    const run = rig.run(["start", "--no-discovery", "--data-dir", dataDir]);
+    await run.output("Ctrl-C ends it.");
+    const certificate = join(dataDir, "certificate.pem");
+    assert.ok(run.stdout.includes(`certificate  ${certificate}\n`));
+    const [line = ""] = /curl --cacert .*/.exec(run.stdout) ?? [];
+    const curl = spawnSync("sh", ["-c", line.replace("curl ", "curl -sS --noproxy '*' ")], { encoding: "utf8" });
+    // Who has no curl has it tried by the tests of the certificate, with Node's client.
+    if (curl.status !== 127) assert.deepEqual(JSON.parse(curl.stdout || curl.stderr), { results: [] });
+    await run.stop();
+  });
 
   test("tells the closest peers every few seconds, none at first", async (t) => {
     const { run, node } = await new CliRig(t).startNode("--no-discovery");

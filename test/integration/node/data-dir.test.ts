@@ -25,11 +25,24 @@ test("the key survives a restart, in files that nobody else may read", async (t)
   const dataDir = await temporaryDirectory(t);
   const first = await startNode(t, { dataDir, discovery: false });
   const { id } = first;
-  assert.deepEqual((await readdir(dataDir)).sort(), ["key", "lock", "records"]);
-  for (const file of ["key", "lock"]) assert.equal((await stat(join(dataDir, file))).mode & 0o777, 0o600);
+  assert.deepEqual((await readdir(dataDir)).sort(), [
+    "certificate-key.pem",
+    "certificate.pem",
+    "key",
+    "lock",
+    "records",
+  ]);
+  for (const file of ["key", "lock", "certificate-key.pem"])
+    assert.equal((await stat(join(dataDir, file))).mode & 0o777, 0o600);
   assert.equal((await stat(dataDir)).mode & 0o777, 0o700);
   await first.close();
-  assert.deepEqual((await readdir(dataDir)).sort(), ["contacts.json", "key", "records"]);
+  assert.deepEqual((await readdir(dataDir)).sort(), [
+    "certificate-key.pem",
+    "certificate.pem",
+    "contacts.json",
+    "key",
+    "records",
+  ]);
   const second = await startNode(t, { dataDir, discovery: false });
   assert.equal(second.id.toString(), id.toString());
 });
