@@ -43,10 +43,7 @@ type Conn struct {
 
 	window      int // what the peer may send
 	owed        int // credit to give
-	unconsumed  int // bytes of whole messages that wait for their consumers
-	assembling  int // bytes of messages that are not whole yet
-	favoured    *stream
-	wantCredit  []*stream // with incomplete messages, while assembling is at its bound
+	budget      receiveBudget
 	lastByte    time.Time
 	lastCall    time.Time
 	probedAt    time.Time // zero when no probe is under way
@@ -60,7 +57,8 @@ type Conn struct {
 func NewConn(link Link, opts Options) *Conn {
 	c := &Conn{
 		link: link, opts: opts.withDefaults(),
-		done: make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
+		budget: receiveBudget{maxBytes: opts.withDefaults().MaxUnconsumedBytes},
+		done:   make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
 		streams: map[uint32]*stream{}, pongs: map[uint32]chan struct{}{},
 		credit: connectionCredit, window: connectionCredit, nextID: 2,
 	}
@@ -251,7 +249,7 @@ func (c *Conn) send(f *pb.Frame) {
 		out, _ = frame.Append(c.out, f)
 	}
 	c.out = out
-	if len(c.out) > outboxHardBytes {
+	if len(c.out) > c.opts.MaxQueuedBytes {
 		go c.fail(status.Fail("peer_too_slow", "", nil))
 		return
 	}

@@ -158,7 +158,7 @@ func (c *Conn) handleData(st *stream, data *pb.Data) error {
 
 // grant gives the connection's credit back, unless too much is unconsumed. With the lock.
 func (c *Conn) grant() {
-	if c.owed < grantConnection || c.unconsumed > c.opts.MaxUnconsumedBytes {
+	if c.owed < grantConnection || c.budget.unconsumed > c.budget.maxBytes {
 		return
 	}
 	c.window += c.owed

@@ -19,7 +19,6 @@ const (
 	grantBytes        = 32 << 10 // a stream's credit is given from this many bytes on
 	grantConnection   = 256 << 10
 	outboxSoftBytes   = 512 << 10 // above it, callers and handlers wait
-	outboxHardBytes   = 16 << 20  // above it, the peer does not read
 	writeTimeout      = 30 * time.Second
 	goodbyeTimeout    = time.Second
 	maxDrainPong      = time.Second // a peer that takes longer is not waited for
@@ -36,6 +35,8 @@ type Options struct {
 	MaxConcurrentStreams int
 	// MaxUnconsumedBytes bounds what was received and not consumed, before the peer gets no more credit. Default 8 MiB.
 	MaxUnconsumedBytes int
+	// MaxQueuedBytes bounds what waits to be written to a peer that does not read; above it the connection ends. Default 64 MiB.
+	MaxQueuedBytes int
 	// KeepaliveInterval is the silence after which the peer is probed. Default 15 s.
 	KeepaliveInterval time.Duration
 	// KeepaliveTimeout is the time for any byte after a probe. Default 10 s.
@@ -50,6 +51,7 @@ func (o Options) withDefaults() Options {
 	orElse(&o.MaxMessageBytes, 16<<20)
 	orElse(&o.MaxConcurrentStreams, 1024)
 	orElse(&o.MaxUnconsumedBytes, 8<<20)
+	orElse(&o.MaxQueuedBytes, 64<<20)
 	orElse(&o.KeepaliveInterval, 15*time.Second)
 	orElse(&o.KeepaliveTimeout, 10*time.Second)
 	orElse(&o.IdleTimeout, 5*time.Minute)

@@ -159,7 +159,7 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	st.ctx = h.callCtx
 	st.isHalf = open.GetHalfClose()
 	if open.Message != nil {
-		st.push(open.GetMessage(), 0)
+		st.push(received{message: open.GetMessage()})
 	}
 	c.streams[id] = st
 	c.handlers++

@@ -9,10 +9,10 @@ import (
 	"github.com/dswarm/dswarm/clients/go/status"
 )
 
-// received is a whole message and the credit that it cost.
+// received is a whole message, what its bytes cost, and how much credit of its stream is still to be given for it.
 type received struct {
-	message []byte
-	cost    int
+	message    []byte
+	cost, held int
 }
 
 // stream is one call, at either end. Its fields are guarded by the connection's lock.
@@ -30,14 +30,18 @@ type stream struct {
 	count   int // whole messages that came
 	partial []byte
 	isOpen  bool // a message is incomplete
-	held    int  // cost of its pieces for which no credit was given
-	owed    int  // credit to give
-	window  int  // what the peer may send
-	isHalf  bool // no message is to come
-	header  metadata.MD
-	trailer metadata.MD
-	isOver  bool
-	err     error // with isOver; nil is success
+	cost    int  // of its pieces
+	held    int  // of that, for which no credit was given
+	asks    bool // the consumer waits for a message
+	// isAssembled says whether the budget counts the incomplete message as awaited.
+	isAssembled bool
+	owed        int  // credit to give
+	window      int  // what the peer may send
+	isHalf      bool // no message is to come
+	header      metadata.MD
+	trailer     metadata.MD
+	isOver      bool
+	err         error // with isOver; nil is success
 
 	sent       chan struct{} // capacity 1: the message is on its way, or the stream is over
 	pending    []byte
@@ -74,6 +78,7 @@ func (s *stream) finish(err error) {
 	}
 	s.hasPending, s.pending = false, nil
 	s.dropPartial()
+	s.conn.grant()
 	if !s.isCaller {
 		s.dropQueue()
 	}
@@ -85,18 +90,13 @@ func (s *stream) finish(err error) {
 }
 
 func (s *stream) dropPartial() {
-	c := s.conn
-	c.assembling -= len(s.partial)
-	s.partial, s.held, s.isOpen = nil, 0, false
-	if c.favoured == s {
-		c.favoured = nil
-	}
-	c.giveNext()
+	s.conn.budget.discard(s)
+	s.partial, s.cost, s.held, s.isOpen = nil, 0, 0, false
 }
 
 func (s *stream) dropQueue() {
 	for _, r := range s.queue {
-		s.conn.unconsumed -= r.cost
+		s.conn.budget.unconsumed -= r.cost
 	}
 	s.queue = nil
 	s.conn.grant()
@@ -130,56 +130,41 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 		return
 	}
 	if !data.GetMore() && !s.isOpen {
-		s.push(data.GetPayload(), cost)
+		s.push(received{data.GetPayload(), cost, cost})
 		return
 	}
 	s.partial = append(s.partial, data.GetPayload()...)
-	c.assembling += len(data.GetPayload())
+	s.cost += cost
 	s.held += cost
 	s.isOpen = true
+	c.budget.assemble(s, cost)
 	if data.GetMore() {
-		s.givePartial()
 		return
 	}
-	message, held := s.partial, s.held
+	whole := received{s.partial, s.cost, s.held}
 	s.dropPartial()
-	s.push(message, held)
+	s.push(whole)
 }
 
 // push queues a whole message for the consumer.
-func (s *stream) push(message []byte, cost int) {
-	s.queue = append(s.queue, received{message, cost})
+func (s *stream) push(whole received) {
+	s.queue = append(s.queue, whole)
 	s.count++
-	s.conn.unconsumed += cost
+	s.conn.budget.unconsumed += whole.cost
 	signalTo(s.notify)
 }
 
-// givePartial gives credit for pieces of the message that the consumer waits for, so that one larger than the window can come.
-func (s *stream) givePartial() {
-	c := s.conn
-	if len(s.queue) > 0 || s.held == 0 {
-		return
-	}
-	if c.assembling > c.opts.MaxUnconsumedBytes && c.favoured != s {
-		if c.favoured != nil {
-			c.wantCredit = append(c.wantCredit, s)
-			return
-		}
-		c.favoured = s
-	}
-	s.give(s.held)
-	s.held = 0
+// isAwaited says whether the consumer waits for the message that is incomplete or comes next: always for a unary one and for the first
+// of an answer, else when it asks.
+func (s *stream) isAwaited() bool {
+	return len(s.queue) == 0 && (s.asks || s.isSingle || s.isCaller && s.count == 0)
 }
 
-// giveNext gives credit to those whose messages had to wait for those of others. With the lock.
-func (c *Conn) giveNext() {
-	waiting := c.wantCredit
-	c.wantCredit = nil
-	for _, st := range waiting {
-		if !st.isOver {
-			st.givePartial()
-		}
-	}
+// givePieces gives credit for what has come of a message.
+func (s *stream) givePieces() {
+	held := s.held
+	s.held = 0
+	s.give(held)
 }
 
 // give owes the peer credit, and sends it when it is worth a frame.
@@ -248,7 +233,7 @@ func (s *stream) handleEnd(end *pb.End) {
 	}
 	s.trailer = trailer
 	if end.Response != nil && end.GetCode() == 0 {
-		s.push(end.GetResponse(), 0)
+		s.push(received{message: end.GetResponse()})
 	}
 	if end.GetCode() != 0 {
 		code := status.Code(end.GetCode())
@@ -273,6 +258,7 @@ func (s *stream) receive() ([]byte, error) {
 	c := s.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer func() { s.asks = false }()
 	for {
 		if len(s.queue) > 0 && (s.err == nil || status.FromError(s.err).Reason == "") {
 			return s.pop(), nil
@@ -284,6 +270,11 @@ func (s *stream) receive() ([]byte, error) {
 		case s.isOver, s.isHalf && !s.isCaller:
 			return nil, io.EOF
 		}
+		s.asks = true
+		if s.isOpen {
+			c.budget.await(s)
+			c.grant()
+		}
 		if err := s.wait(s.notify); err != nil {
 			return nil, err
 		}
@@ -294,9 +285,11 @@ func (s *stream) pop() []byte {
 	r := s.queue[0]
 	s.queue[0] = received{}
 	s.queue = s.queue[1:]
-	s.conn.unconsumed -= r.cost
-	s.give(r.cost)
-	s.givePartial()
+	s.conn.budget.unconsumed -= r.cost
+	s.give(r.held)
+	if s.isOpen && s.isAwaited() {
+		s.conn.budget.await(s)
+	}
 	s.conn.grant()
 	return r.message
 }
@@ -324,8 +317,11 @@ func (s *stream) abandon(cause error) error {
 	err := status.FromError(cause)
 	if !s.isOver {
 		s.breakOff(err)
-		return err
 	}
+	if s.err == nil && len(s.queue) > 0 {
+		s.err = err // what is dropped unread is no success
+	}
+	s.dropQueue()
 	if s.err != nil {
 		return s.err
 	}
