@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the Go module: gofmt, vet, tests with the race detector. The integration tests need npm install in the root.
+# Checks the Go module: gofmt, vet, generated code, tests with the race detector. Some need npm install in the root.
 set -eu
 cd "$(dirname "$0")"
 if ! command -v go >/dev/null; then
@@ -12,4 +12,9 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 go vet ./...
+if [ -x ../../node_modules/.bin/buf ]; then
+  ./generate.sh --check
+else
+  echo "clients/go: skipped: whether gen/ is up to date; run npm install in the root for buf" >&2
+fi
 go test -race -timeout 300s ./...

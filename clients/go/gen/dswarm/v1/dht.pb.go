@@ -227,7 +227,7 @@ func (x *FindNodeRequest) GetTarget() []byte {
 // The contacts closest to the target.
 type FindNodeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// At most k (20), the closest first.
+	// At most 30, the closest first: half more than k, as some of them may be dead.
 	Contacts      []*Contact `protobuf:"bytes,1,rep,name=contacts,proto3" json:"contacts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -745,7 +745,7 @@ type FindValueResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Those held by the callee.
 	Records []*Record `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
-	// At most k (20), the closest first.
+	// At most 30, the closest first: half more than k, as some of them may be dead.
 	Contacts      []*Contact `protobuf:"bytes,2,rep,name=contacts,proto3" json:"contacts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
