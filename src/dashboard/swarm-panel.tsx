@@ -18,13 +18,13 @@ export function SwarmPanel({ swarm, own, onChoose }: SwarmPanelProps) {
   const [limit, setLimit] = useState(page);
   return (
     <Panel name="swarm" title="Swarm" aside={<span class="muted">{`${swarm.length} nodes`}</span>}>
-      <ul class="methods" aria-label="Nodes of the swarm">
+      <ul class="methods" aria-label="Nodes of the swarm to look at">
         {swarm.slice(0, limit).map(({ id, index, port }) => (
           <li key={id}>
             <button
               type="button"
               aria-pressed={id === own}
-              aria-label={`Look at node ${index}, ${shortId(id)}, port ${port}`}
+              title={`Look at node ${index}`}
               onClick={() => onChoose(id)}
             >
               {`${index} `}
