@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+	"time"
 
 	dswarm "github.com/dswarm/dswarm/clients/go"
 	"github.com/dswarm/dswarm/clients/go/dht"
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1"
 	"github.com/dswarm/dswarm/clients/go/identity"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -21,9 +23,32 @@ func dhtClient(t *testing.T, bootstrap string) *dht.Client {
 	return client
 }
 
+// awaitAcquaintance waits until a node has another in its routing table.
+func awaitAcquaintance(t *testing.T, n, other *node) {
+	wanted, err := identity.ParseAddress(other.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, ctx := pb.NewDhtServiceClient(dial(t, n, dswarm.Options{})), testContext(t)
+	for {
+		answer, err := client.FindNode(ctx, &pb.FindNodeRequest{Target: wanted.ID[:]})
+		if err != nil {
+			t.Fatal("the nodes do not come to know one another:", err)
+		}
+		for _, contact := range answer.GetContacts() {
+			if bytes.Equal(contact.GetId(), wanted.ID[:]) {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	first, ctx := startNode(t, quiet), testContext(t)
 	second := startNode(t, fmt.Sprintf(`{"discovery":false,"bootstrap":[%q]}`, first.address))
+	awaitAcquaintance(t, first, second)
+	awaitAcquaintance(t, second, first)
 	writer, reader := dhtClient(t, first.address), dhtClient(t, second.address)
 
 	for _, size := range []int{0, 5, 65_536} {
