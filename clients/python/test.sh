@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks the Python client: ruff, mypy, pytest. Makes .venv at its first run. The integration tests need npm install in the root.
+# Checks the Python client: ruff, mypy, generated code, pytest. Makes .venv at its first run. Needs npm install in the root, for
+# buf and for the nodes of the integration tests.
 set -eu
 cd "$(dirname "$0")"
 command -v python3 >/dev/null || { echo "python3 is missing: install Python 3.11 or newer" >&2; exit 1; }
@@ -12,4 +13,13 @@ fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
 .venv/bin/mypy
+
+[ -x ../../node_modules/.bin/buf ] || { echo "node_modules is missing: run npm install in the root of the repository" >&2; exit 1; }
+generated="$(mktemp -d)"
+trap 'rm -rf "$generated"' EXIT
+PATH="$PWD/.venv/bin:$PATH" ./generate.sh "$generated"
+for part in v1 example; do
+  diff -r --exclude=__pycache__ "dswarm/$part" "$generated/dswarm/$part" || { echo "dswarm/$part differs from proto/: run generate.sh" >&2; exit 1; }
+done
+
 .venv/bin/pytest -q

@@ -7,25 +7,35 @@ async with dswarm.connect("dswarm://KEY@HOST:PORT") as connection:
 from .call import StreamCall, UnaryCall
 from .connect import connect
 from .connection import Connection
+from .dht import Dht, Value
+from .discovery import Discovery, discover
 from .errors import Code, RpcError
 from .keys import KeyPair, load_or_create_key_file
 from .limits import Limits
 from .node_id import NodeId
 from .peer_address import HostPort, PeerAddress
+from .record import key_of_name
+from .reflection import Reflection
 from .serve import ServerContext
 
 __all__ = [
     "Code",
     "Connection",
+    "Dht",
+    "Discovery",
     "HostPort",
     "KeyPair",
     "Limits",
     "NodeId",
     "PeerAddress",
+    "Reflection",
     "RpcError",
     "ServerContext",
     "StreamCall",
     "UnaryCall",
+    "Value",
     "connect",
+    "discover",
+    "key_of_name",
     "load_or_create_key_file",
 ]

@@ -182,7 +182,8 @@ class Discovery(asyncio.DatagramProtocol):
     """Listens on an interface; made by ``discover``. ``async with`` closes it."""
 
     def __init__(self, network: bytes) -> None:
-        self._table = PeerTable(network)
+        self.table = PeerTable(network)
+        """Whom this has heard of."""
         self._changed = asyncio.Event()
         self.counts: Counter[str] = Counter()
         """Packets that were accepted, and that were dropped, by reason."""
@@ -190,7 +191,7 @@ class Discovery(asyncio.DatagramProtocol):
 
     def peers(self) -> list[tuple[NodeId, list[HostPort]]]:
         """Nodes heard of: candidates, until a handshake at one of the addresses."""
-        return self._table.peers(time.monotonic())
+        return self.table.peers(time.monotonic())
 
     async def first(self, *, timeout: float = 10.0) -> PeerAddress:
         """Waits for a node; returns where to dial it. Raises RpcError ``unreachable`` when none is heard in time."""
@@ -223,7 +224,7 @@ class Discovery(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Takes a datagram, whatever it holds."""
         try:
-            self._table.hear(data, addr[0], time.monotonic(), int(time.time() * 1000))
+            self.table.hear(data, addr[0], time.monotonic(), int(time.time() * 1000))
         except Dropped as reason:
             self.counts[f"dropped.{reason}"] += 1
             return

@@ -15,6 +15,8 @@ from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceClient
 from dswarm.v1.dht_dswarm import DhtServiceClient
 from dswarm.v1.dht_pb2 import PingRequest
+from dswarm.v1.reflection_dswarm import ReflectionServiceClient
+from dswarm.v1.reflection_pb2 import GetDescriptorsRequest, ListServicesRequest
 
 from .echo_service import Echo
 from .node_process import NodeProcess, start_node
@@ -114,3 +116,13 @@ async def test_wrong_keys_networks_and_addresses_are_refused(node: NodeProcess) 
     assert await reason(dataclasses.replace(address, id=KeyPair.generate().id)) == "authentication_failed"
     nowhere = dataclasses.replace(address, endpoint=dataclasses.replace(address.endpoint, port=1))
     assert await reason(nowhere) == "unreachable"
+
+
+async def test_a_peer_reads_the_schema_of_what_python_serves(node: NodeProcess) -> None:
+    echo = Echo()
+    async with dswarm.connect(node.address, services=[echo, dswarm.Reflection([echo])]) as connection:
+        # The same code on this side reads what the node serves.
+        client = ReflectionServiceClient(connection)
+        assert "dswarm.v1.DhtService" in (await client.list_services(ListServicesRequest())).services
+        files = (await client.get_descriptors(GetDescriptorsRequest(service="dswarm.v1.DhtService"))).files
+        assert files.file[-1].package == "dswarm.v1"

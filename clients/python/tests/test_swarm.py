@@ -1,0 +1,147 @@
+"""Discovery and the DHT against real TypeScript nodes, which announce on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, closing
+
+import pytest
+import pytest_asyncio
+
+import dswarm
+from dswarm import Code, Dht, HostPort, KeyPair, PeerAddress, RpcError, key_of_name
+from dswarm.discovery import GROUP
+from dswarm.record import key_of_value
+
+from .node_process import NodeProcess, start_node
+
+NETWORK = f"python-{os.getpid()}"
+NODES = 3
+
+
+def free_udp_port() -> int:
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as link:
+        link.bind(("127.0.0.1", 0))
+        port: int = link.getsockname()[1]
+        return port
+
+
+UDP_PORT = free_udp_port()
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nodes() -> AsyncIterator[list[NodeProcess]]:
+    async with AsyncExitStack() as stack:
+        discovery = {"udpPort": UDP_PORT, "intervalMs": 250}
+        yield [await stack.enter_async_context(start_node(network=NETWORK, discovery=discovery)) for _ in range(NODES)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def dht(nodes: list[NodeProcess]) -> AsyncIterator[Dht]:
+    async with Dht([nodes[0].address], network=NETWORK) as opened:
+        yield opened
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Waits for a condition."""
+    async with asyncio.timeout(30):
+        while not is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def hear(discovery: dswarm.Discovery, ids: set[dswarm.NodeId]) -> None:
+    """Waits until exactly these nodes are known."""
+    await until(lambda: {peer for peer, _ in discovery.peers()} == ids)
+
+
+async def test_every_node_is_heard_where_it_listens_and_can_be_dialed(nodes: list[NodeProcess]) -> None:
+    addresses = {PeerAddress.parse(node.address) for node in nodes}
+    async with await dswarm.discover(network=NETWORK, udp_port=UDP_PORT) as discovery:
+        await hear(discovery, {address.id for address in addresses})
+        heard = {PeerAddress(peer, endpoints[0]) for peer, endpoints in discovery.peers()}
+        assert heard == addresses
+        for address in heard:
+            async with dswarm.connect(address, network=NETWORK) as connection:
+                assert connection.remote == address.id
+
+
+async def test_a_node_that_leaves_is_forgotten_at_once(nodes: list[NodeProcess]) -> None:
+    others = {PeerAddress.parse(node.address).id for node in nodes}
+    async with await dswarm.discover(network=NETWORK, udp_port=UDP_PORT) as discovery:
+        async with start_node(network=NETWORK, discovery={"udpPort": UDP_PORT, "intervalMs": 60_000}) as leaving:
+            await hear(discovery, others | {PeerAddress.parse(leaving.address).id})
+            now = time.monotonic()
+        # At a time that stands still nobody is forgotten for silence.
+        await until(lambda: {peer for peer, _ in discovery.table.peers(now)} == others)
+
+
+async def test_nodes_of_another_network_are_not_heard(nodes: list[NodeProcess]) -> None:
+    async with await dswarm.discover(network="another", udp_port=UDP_PORT) as discovery:
+        await until(lambda: discovery.counts["dropped.network"] >= NODES)
+        assert discovery.peers() == []
+        with pytest.raises(RpcError) as caught:
+            await discovery.first(timeout=0.05)
+        assert caught.value.reason == "unreachable"
+
+
+async def test_stray_datagrams_cost_a_counter_and_nothing_else(nodes: list[NodeProcess]) -> None:
+    async with await dswarm.discover(network=NETWORK, udp_port=UDP_PORT) as discovery:
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as stranger:
+            stranger.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+            for size in (0, 1, 100, 512, 513, 8192):
+                stranger.sendto(bytes([0x0A]) * size, (GROUP, UDP_PORT))
+        await until(lambda: (discovery.counts["dropped.structure"], discovery.counts["dropped.size"]) == (4, 2))
+        await hear(discovery, {PeerAddress.parse(node.address).id for node in nodes})
+
+
+async def test_what_is_put_is_got_from_every_node(dht: Dht, nodes: list[NodeProcess]) -> None:
+    for value in (b"", b"hello", bytes(65_536)):
+        key = await dht.put(value)
+        assert key == key_of_value(value)
+        for node in nodes:
+            async with Dht([node.address], network=NETWORK) as other:
+                found = await other.get(key)
+                assert found is not None and (found.value, found.sequence) == (value, None)
+    assert await dht.get(bytes(32)) is None
+
+
+async def test_a_value_over_64_KiB_is_refused(dht: Dht) -> None:
+    with pytest.raises(RpcError) as caught:
+        await dht.put(bytes(65_537))
+    assert caught.value.reason == "record_too_large"
+
+
+async def test_updates_count_up_and_only_the_expected_one_is_replaced(dht: Dht, nodes: list[NodeProcess]) -> None:
+    key, first = await dht.update(b"one", salt=b"s", expected_sequence=0)
+    again, second = await dht.update(b"two", salt=b"s", expected_sequence=first)
+    assert (again, first, second) == (key, 1, 2)
+    with pytest.raises(RpcError) as caught:
+        await dht.update(b"three", salt=b"s", expected_sequence=first)
+    assert (caught.value.reason, caught.value.code) == ("record_conflict", Code.ABORTED)
+    async with Dht([nodes[2].address], network=NETWORK) as other:
+        found = await other.get(key)
+        assert found is not None and (found.value, found.sequence) == (b"two", 2)
+
+
+async def test_a_provider_is_found_under_the_name_of_its_service(dht: Dht, nodes: list[NodeProcess]) -> None:
+    key, here = key_of_name("example.Service"), HostPort("127.0.0.1", 4242)
+    await dht.provide(key, [here])
+    async with Dht([nodes[1].address], network=NETWORK, keys=KeyPair.generate()) as other:
+        assert await other.find_providers(key) == [(dht.keys.id, [here])]
+        assert await other.find_providers(key_of_name("example.Nobody")) == []
+
+
+async def test_a_dead_acquaintance_is_no_hindrance_and_none_at_all_is_an_error(nodes: list[NodeProcess]) -> None:
+    dead = PeerAddress(KeyPair.generate().id, HostPort("127.0.0.1", 1))
+    async with Dht([dead, nodes[0].address], network=NETWORK) as dht:
+        assert await dht.get(await dht.put(b"in spite of it")) is not None
+    async with Dht([dead], network=NETWORK) as dht:
+        assert await dht.get(bytes(32)) is None
+        with pytest.raises(RpcError) as caught:
+            await dht.put(b"nowhere")
+        assert caught.value.reason == "store_refused"
