@@ -70,6 +70,11 @@ export const apiDefaults = Object.freeze({
 });
 
 const tokenPattern = /^[A-Za-z0-9._~+/-]{16,}=*$/;
+/** Whether a text has the form of a bearer token (RFC 6750) and is long enough. */
+export function isToken(text: string): boolean {
+  return tokenPattern.test(text);
+}
+
 const mostBodyBytes = 2 ** 30;
 const mostRequests = 1_000_000;
 
@@ -93,7 +98,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     logger = silentLogger,
     clock = systemClock,
   } = options;
-  if (token !== undefined && !tokenPattern.test(token)) {
+  if (token !== undefined && !isToken(token)) {
     throw new TypeError("a token has at least 16 characters of A-Z a-z 0-9 . _ ~ + / - and then = only");
   }
   for (const host of hosts) {

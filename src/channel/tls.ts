@@ -1,6 +1,7 @@
 // The TLS 1.3 wrapping of the one TCP port. It hides the traffic from onlookers and lets curl and browsers in, but
 // authenticates nobody: anyone can make such a certificate. On /dht the Secret Handshake inside it proves the keys.
 import { createHash, X509Certificate } from "node:crypto";
+import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:https";
 import { isIP } from "node:net";
 import { generate } from "selfsigned";
@@ -21,10 +22,12 @@ const validDays = 3650;
 
 // How Node's server treats slow clients once they have left the listener's own deadline behind.
 const tlsHandshakeTimeoutMs = 10_000;
-const headersTimeoutMs = 10_000;
-const requestTimeoutMs = 30_000;
-const keepAliveTimeoutMs = 5000;
-const checkIntervalMs = 2000;
+const slowClients = Object.freeze({
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 2000,
+});
 
 /** What a certificate must be valid for: localhost, 127.0.0.1, ::1 and the given addresses. A zone after "%" is dropped. */
 export function certificateNames(addresses: readonly string[]): ReadonlySet<string> {
@@ -80,9 +83,16 @@ export function createTlsServer(certificate: Certificate): Server {
     minVersion: "TLSv1.3",
     ALPNProtocols: ["http/1.1"],
     handshakeTimeout: tlsHandshakeTimeoutMs,
-    headersTimeout: headersTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
-    connectionsCheckingInterval: checkIntervalMs,
+    ...slowClients,
   });
+}
+
+/**
+ * An HTTP server without TLS, not yet listening, for clients on this machine alone. It takes no upgrades.
+ * @param maxConnections what comes above is closed at once
+ */
+export function createPlainServer(maxConnections: number): HttpServer {
+  const server = createHttpServer(slowClients);
+  server.maxConnections = maxConnections;
+  return server;
 }

@@ -1,5 +1,5 @@
 // A client of the API of a running node.
-import { type Client, createClient } from "@connectrpc/connect";
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { NodeService } from "../../gen/dswarm/v1/node_pb.ts";
 import { messageOf } from "../util/errors.ts";
@@ -13,6 +13,11 @@ export type NodeClient = Client<typeof NodeService>;
 /** Nothing listens where the node should be: it is gone. */
 export class NothingListens extends CliError {}
 
+interface Credentials {
+  /** Bearer token, for a node that asks for one. */
+  readonly token?: string | undefined;
+}
+
 const maxAnswerBytes = 64 * 1024 * 1024;
 
 /**
@@ -20,7 +25,7 @@ const maxAnswerBytes = 64 * 1024 * 1024;
  * @throws CliError that says why it cannot be reached; ConnectError when the node answers with an error
  */
 export async function callNode<T>(
-  { url, certificateSha256, isLocal }: NodeTarget,
+  { url, certificateSha256, isLocal, token }: Pick<NodeTarget, "url" | "certificateSha256" | "isLocal"> & Credentials,
   call: (client: NodeClient) => Promise<T>,
 ): Promise<T> {
   const isSelfSigned = isLocal || certificateSha256 !== undefined;
@@ -29,6 +34,7 @@ export async function callNode<T>(
     baseUrl: `${url}/api`,
     httpVersion: "1.1",
     readMaxBytes: maxAnswerBytes,
+    interceptors: token === undefined ? [] : [bearing(token)],
     nodeOptions: agent === undefined ? {} : { agent },
   });
   try {
@@ -38,6 +44,13 @@ export async function callNode<T>(
   } finally {
     agent?.destroy();
   }
+}
+
+function bearing(token: string): Interceptor {
+  return (next) => (request) => {
+    request.header.set("Authorization", `Bearer ${token}`);
+    return next(request);
+  };
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -5,10 +5,12 @@ import type { Context } from "./context.ts";
 import { findNode, type NodeTarget } from "./find-node.ts";
 import { RuntimeFiles } from "./runtime-files.ts";
 import { fitting } from "./text.ts";
+import { readTokenFile } from "./token-file.ts";
 
 /** The flags of every command that asks a node. */
 export interface AskFlags {
   readonly node?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -51,15 +53,16 @@ export async function askNode<Answer extends DescMessage>(
  * @throws CliError when there is none; what `call` throws
  */
 export async function withNode<T>(
-  { node }: AskFlags,
+  { node, tokenFile }: AskFlags,
   { programName }: Context,
   call: (client: NodeClient, target: NodeTarget) => Promise<T>,
 ): Promise<T> {
+  const token = tokenFile === undefined ? undefined : readTokenFile(tokenFile);
   const files = RuntimeFiles.open();
   for (;;) {
     const target = findNode(node, files.list(), programName);
     try {
-      return await callNode(target, (client) => call(client, target));
+      return await callNode({ ...target, token }, (client) => call(client, target));
     } catch (error) {
       if (target.running === undefined || !(error instanceof NothingListens)) throw error;
       files.remove(target.running);

@@ -11,7 +11,7 @@ const highestPort = 65_535;
  * @param nodes how many nodes have these flags
  * @throws CliError with exit code 2
  */
-export function checkNodeFlags({ bootstrap, discovery, port }: NodeFlags, nodes = 1): void {
+export function checkNodeFlags({ bootstrap, discovery, port, httpPort = 0 }: NodeFlags, nodes = 1): void {
   for (const address of bootstrap) {
     try {
       parsePeerAddress(address);
@@ -19,9 +19,13 @@ export function checkNodeFlags({ bootstrap, discovery, port }: NodeFlags, nodes 
       throw new CliError(`--bootstrap ${address}: ${messageOf(error)}`, exitCodes.usage);
     }
   }
-  if (port + nodes - 1 > highestPort) {
+  for (const [flag, first] of [
+    ["--port", port],
+    ["--http-port", httpPort],
+  ] as const) {
+    if (first + nodes - 1 <= highestPort) continue;
     const highest = highestPort - nodes + 1;
-    throw new CliError(`--port ${port}: ${nodes} nodes from there on need ${highest} at most`, exitCodes.usage);
+    throw new CliError(`${flag} ${first}: ${nodes} nodes from there on need ${highest} at most`, exitCodes.usage);
   }
   if (nodes > 1 && !discovery && bootstrap.length === 0) {
     throw new CliError("--no-discovery: the nodes cannot find one another; add --bootstrap ADDRESS", exitCodes.usage);

@@ -19,6 +19,8 @@ export type NodeEvent =
       readonly url: string;
       /** "dswarm://KEY@HOST:PORT". */
       readonly address: string;
+      /** "http://127.0.0.1:port" of the API without TLS, where that was asked for. */
+      readonly httpUrl?: string;
       /** PEM file of the TLS certificate, absolute, where there is a data directory. */
       readonly certificate?: string;
     }

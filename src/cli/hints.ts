@@ -1,13 +1,18 @@
 // What to try with a running node: lines to be copied into another terminal.
 import { isLoopback } from "../api/access.ts";
+import type { NodeEvent } from "./events.ts";
 import { flagDefaults } from "./node-flags.ts";
 import { alignColumns } from "./text.ts";
+
+type ApiPlace = Pick<NodeEvent & { readonly event: "listening" }, "url" | "httpUrl" | "certificate">;
 
 /** What the hints are made of. */
 export interface Hints {
   readonly network: string;
   readonly host: string;
   readonly udpPort?: number;
+  /** Where the token is, if the API asks for one. */
+  readonly tokenFile?: string;
   /** The words that call this program. */
   readonly programName: string;
 }
@@ -17,15 +22,16 @@ const plainWord = /^[\w.:/-]+$/;
 
 /**
  * Lines that can be copied.
- * @param url "https://host:port" of a node's API
- * @param certificate its PEM file, where there is one
+ * @param api of the node: "https://host:port", without TLS, and the PEM file of the certificate
  */
-export function hintLines(hints: Hints, url: string, certificate?: string): string[] {
-  const { programName } = hints;
+export function hintLines(hints: Hints, { url, httpUrl, certificate }: ApiPlace): string[] {
+  const { programName, tokenFile } = hints;
+  const token = tokenFile === undefined ? "" : `-H "Authorization: Bearer $(cat ${quoted(tokenFile)})" `;
+  const tokenFlag = tokenFile === undefined ? "" : ` --token-file ${quoted(tokenFile)}`;
   const { hostname, port } = new URL(url);
   const joining: readonly (readonly string[])[] = [["one more node", `${programName} start${joinFlags(hints)}`]];
   // Without a token the API lets in loopback addresses only, and who calls another one of its machine comes from there.
-  if (hostname !== "localhost" && !isLoopback(hostname)) {
+  if (tokenFile === undefined && hostname !== "localhost" && !isLoopback(hostname)) {
     return [
       "Try in another terminal:",
       ...indented(joining),
@@ -34,10 +40,10 @@ export function hintLines(hints: Hints, url: string, certificate?: string): stri
     ];
   }
   const rows = [
-    ["in a browser", `${url}/`],
-    ["ping its peers", `curl ${trust(certificate)} ${url}/api/ping`],
-    ["as a table", `${programName} ping --node ${port}`],
-    ["list its peers", `${programName} peers --node ${port}`],
+    ["in a browser", `${httpUrl ?? url}/`],
+    ["ping its peers", `curl ${token}${trust(certificate)} ${url}/api/ping`],
+    ["as a table", `${programName} ping --node ${port}${tokenFlag}`],
+    ["list its peers", `${programName} peers --node ${port}${tokenFlag}`],
     ...joining,
   ];
   return ["Try in another terminal:", ...indented(rows), "Ctrl-C ends it."];
@@ -46,7 +52,12 @@ export function hintLines(hints: Hints, url: string, certificate?: string): stri
 /** The flag that makes curl take the certificate. */
 function trust(certificate: string | undefined): string {
   if (certificate === undefined) return "-k";
-  return `--cacert ${plainWord.test(certificate) ? certificate : `'${certificate.replaceAll("'", "'\\''")}'`}`;
+  return `--cacert ${quoted(certificate)}`;
+}
+
+/** A path as one word of a shell. */
+function quoted(path: string): string {
+  return plainWord.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** The flags with which another node comes into the same network. */

@@ -39,13 +39,20 @@ export class HostedNode implements Member {
     const { api = true } = options;
     this.#starting = createNode({ ...options, api: api === false ? false : { ...(api !== true && api), swarm } });
     const node = await this.#starting;
-    const { port, url, address, certificatePath } = node;
+    const { port, url, address, httpUrl, certificatePath } = node;
     const { onEvent } = this.#init;
     this.#node = node;
     this.#removeFile = addFile(node, this.#init);
     const id = node.id.toString();
-    const certificate = certificatePath === undefined ? {} : { certificate: resolve(certificatePath) };
-    onEvent({ event: "listening", id, port, url, address, ...certificate });
+    onEvent({
+      event: "listening",
+      id,
+      port,
+      url,
+      address,
+      ...(httpUrl !== undefined && { httpUrl }),
+      ...(certificatePath !== undefined && { certificate: resolve(certificatePath) }),
+    });
     const onPeer = (peer: PeerInfo): void => {
       const shown = shownPeer(peer);
       onEvent({ event: "peer", id, peer: shown.id, address: shown.address });

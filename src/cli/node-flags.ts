@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { CreateNodeOptions } from "../create-node.ts";
 import type { Logger } from "../util/log.ts";
+import { readTokenFile } from "./token-file.ts";
 
 /** Log levels, the least telling first. */
 export const logLevels = ["silent", "error", "warn", "info", "debug"] as const;
@@ -14,6 +15,8 @@ export interface NodeFlags {
   readonly network: string;
   readonly host: string;
   readonly port: number;
+  readonly httpPort?: number;
+  readonly tokenFile?: string;
   readonly dataDir?: string;
   readonly bootstrap: readonly string[];
   readonly discovery: boolean;
@@ -29,14 +32,22 @@ export const flagDefaults = Object.freeze({ network: "dev", host: "127.0.0.1", p
 export function memberFlags(flags: NodeFlags, index: number): NodeFlags {
   return {
     ...flags,
-    port: flags.port === 0 ? 0 : flags.port + index - 1,
+    port: nthPort(flags.port, index),
+    ...(flags.httpPort !== undefined && { httpPort: nthPort(flags.httpPort, index) }),
     ...(flags.dataDir !== undefined && { dataDir: join(flags.dataDir, `${index}`) }),
   };
 }
 
-/** What the flags mean to `createNode`. */
+function nthPort(first: number, index: number): number {
+  return first === 0 ? 0 : first + index - 1;
+}
+
+/**
+ * What the flags mean to `createNode`.
+ * @throws CliError when the token file is not usable
+ */
 export function nodeOptionsOf(flags: NodeFlags, logger: Logger): CreateNodeOptions {
-  const { network, host, port, dataDir, bootstrap, discovery, udpPort } = flags;
+  const { network, host, port, httpPort, tokenFile, dataDir, bootstrap, discovery, udpPort } = flags;
   return {
     network,
     host,
@@ -44,6 +55,8 @@ export function nodeOptionsOf(flags: NodeFlags, logger: Logger): CreateNodeOptio
     bootstrap,
     logger,
     discovery: discovery && (udpPort === undefined ? {} : { udpPort }),
+    ...(httpPort !== undefined && { httpPort }),
+    ...(tokenFile !== undefined && { api: { token: readTokenFile(tokenFile) } }),
     ...(dataDir !== undefined && { dataDir }),
   };
 }
@@ -55,6 +68,8 @@ export function argumentsOf(flags: NodeFlags): string[] {
     `--host=${flags.host}`,
     `--port=${flags.port}`,
     `--log-level=${flags.logLevel}`,
+    ...(flags.httpPort === undefined ? [] : [`--http-port=${flags.httpPort}`]),
+    ...(flags.tokenFile === undefined ? [] : [`--token-file=${flags.tokenFile}`]),
     ...(flags.dataDir === undefined ? [] : [`--data-dir=${flags.dataDir}`]),
     ...flags.bootstrap.map((address) => `--bootstrap=${address}`),
     ...(flags.discovery ? [] : ["--no-discovery"]),

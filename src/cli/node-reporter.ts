@@ -43,7 +43,8 @@ export class NodeReporter implements Reporter {
     }
   }
 
-  #listening({ id, url, address, port, certificate }: NodeEvent & { readonly event: "listening" }): void {
+  #listening(event: NodeEvent & { readonly event: "listening" }): void {
+    const { id, address, port, certificate } = event;
     const { paint } = this.#terminal;
     const { network, host } = this.#hints;
     this.#terminal.line(`${paint("bold", `dswarm ${version}`)}, network ${network}, on ${host}`);
@@ -52,7 +53,7 @@ export class NodeReporter implements Reporter {
     this.#terminal.line(`  address  ${address}`);
     if (certificate !== undefined) this.#terminal.line(`  certificate  ${printable(certificate)}`);
     this.#terminal.line();
-    for (const line of hintLines(this.#hints, url, certificate)) this.#terminal.line(line);
+    for (const line of hintLines(this.#hints, event)) this.#terminal.line(line);
     this.#terminal.line();
   }
 

@@ -23,7 +23,7 @@ export class SwarmReporter implements Reporter {
   /** Lines of nodes that wait for those before them. Bounded by `shownNodes`. */
   readonly #waiting = new Map<number, string>();
   #nextShown = 1;
-  #first: { readonly url: string; readonly certificate?: string } = { url: "" };
+  #first: Parameters<typeof hintLines>[1] = { url: "" };
   /** Which nodes know of a peer from outside. Bounded by the peers that the nodes remember. */
   readonly #outsiders = new Map<string, { address: string | null; readonly knownBy: Set<number> }>();
   /** By index. Bounded by `shownNodes`. */
@@ -124,7 +124,7 @@ export class SwarmReporter implements Reporter {
     this.#allListening = true;
     this.#tellOfTheRest(this.#nodes - shownNodes);
     this.#terminal.line();
-    for (const line of hintLines(this.#hints, this.#first.url, this.#first.certificate)) this.#terminal.line(line);
+    for (const line of hintLines(this.#hints, this.#first)) this.#terminal.line(line);
     this.#terminal.line();
     for (const id of this.#members.keys()) this.#outsiders.delete(id);
     for (const [id, { address }] of this.#outsiders) this.#newPeer(id, address);

@@ -2,6 +2,7 @@
 //
 //     https server ─┬─ /dht  ─► channel listener ─► connections ─► rpc ─► services
 //                   └─ other ─► http (the API)            ▲
+//     http server, on loopback, if wanted ─► the same     │
 //     discovery, bootstrap ─► peer book ──────────────────┤
 //           └─────────────► dht ◄─► its records ──────────┘
 import { EventEmitter } from "node:events";
@@ -13,7 +14,7 @@ import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createListener } from "../channel/listen.ts";
-import { createCertificate } from "../channel/tls.ts";
+import { createCertificate, createPlainServer, createTlsServer } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
@@ -151,6 +152,7 @@ interface ClientOptions {
   readonly defaultTimeoutMs?: number;
 }
 
+const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
 const providerPingMs = 2000;
@@ -183,6 +185,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #stopHeard: (() => void) | undefined;
   #bootstrap: Bootstrap | undefined;
   #port = 0;
+  #httpPort: number | undefined;
   #isAborted = false;
 
   /** Not for use outside: call `startNode`. */
@@ -251,6 +254,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   get url(): string {
     const host = this.#bindHost === "127.0.0.1" || this.#bindHost === anyAddress ? "localhost" : this.#bindHost;
     return `https://${host}:${this.#port}`;
+  }
+
+  /** "http://127.0.0.1:PORT": the API without TLS, for browsers on this machine; undefined where there is no such port. */
+  get httpUrl(): string | undefined {
+    return this.#httpPort === undefined ? undefined : `http://${loopbackAddress}:${this.#httpPort}`;
   }
 
   /** "dswarm://KEY@HOST:PORT", with which others may bootstrap. */
@@ -472,19 +480,31 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       onFailed: ({ code }, address) => this.events.add("handshake_failed", { address, detail: code }),
     });
     const { certificate } = this.#certificate;
+    const server = createTlsServer(certificate);
+    listener.attach(server);
     const port = await Port.open({
-      certificate,
+      server,
       host: this.#bindHost,
       port: config.port,
-      listener,
       http,
+      endOthers: () => listener.close(),
       logger,
       clock,
     });
     this.#port = port.number;
     this.#lifetime.onClose(() => port.close());
+    await this.#listenPlain(http);
     this.#lifetime.onClose(() => this.#connections.close());
     this.#lifetime.onClose(() => this.#health.close());
+  }
+
+  async #listenPlain(http: RequestListener): Promise<void> {
+    const { httpPort, channel, logger, clock } = this.config;
+    if (httpPort === undefined) return;
+    const server = createPlainServer(channel.maxHttpConnections);
+    const port = await Port.open({ server, host: loopbackAddress, port: httpPort, http, logger, clock });
+    this.#httpPort = port.number;
+    this.#lifetime.onClose(() => port.close());
   }
 
   async #discover(): Promise<void> {

@@ -35,6 +35,11 @@ export interface NodeOptions {
   readonly host?: string;
   /** TCP port of /dht and /api, 1 to 65535, or 0 for a free one. @default 0 */
   readonly port?: number;
+  /**
+   * TCP port of 127.0.0.1, whatever `host` is, with the API without TLS: for browsers, which balk at self-signed certificates.
+   * There is no /dht on it. 1 to 65535, or 0 for a free one. @default none
+   */
+  readonly httpPort?: number;
   /** Multicast discovery; false is none, true the defaults of DiscoveryOptions. @default true */
   readonly discovery?: Omit<DiscoveryOptions, "host"> | boolean;
   /** Addresses (`dswarm://KEY@HOST:PORT`) that the node connects to at its start, and again when it loses them. @default none */
@@ -74,6 +79,7 @@ export interface NodeConfig {
   readonly dataDir: string | undefined;
   readonly host: string;
   readonly port: number;
+  readonly httpPort: number | undefined;
   readonly discovery: DiscoveryConfig | undefined;
   readonly bootstrap: readonly PeerAddress[];
   /** Never throws. */
@@ -123,6 +129,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
     dataDir: options.dataDir,
     host,
     port: whole("port", options.port ?? nodeDefaults.port, 0, 65_535),
+    httpPort: options.httpPort === undefined ? undefined : whole("httpPort", options.httpPort, 0, 65_535),
     discovery: discoveryOf(options.discovery ?? nodeDefaults.discovery, host, maxPeers),
     bootstrap: Object.freeze((options.bootstrap ?? []).map(parsePeerAddress)),
     authorize: authorizeOf(options.authorize, logger),

@@ -1,25 +1,23 @@
-// The one TCP port of a node: TLS, /dht for the listener, every other path for whoever answers HTTP.
+// A TCP port of a node whose HTTP requests somebody answers.
 import { once } from "node:events";
-import type { RequestListener, ServerResponse } from "node:http";
-import type { Server } from "node:https";
+import type { Server as HttpServer, RequestListener, ServerResponse } from "node:http";
+import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Listener } from "../channel/listen.ts";
-import { type Certificate, createTlsServer } from "../channel/tls.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
 /** What a port is made of. */
 export interface PortInit {
-  readonly certificate: Certificate;
+  /** Not yet listening. It is closed with the port. */
+  readonly server: HttpServer | HttpsServer;
   /** IPv4 address. */
   readonly host: string;
   /** 0 is a free one. */
   readonly port: number;
-  /** Is closed with the port. */
-  readonly listener: Listener;
-  /** Answers what is not for the listener. */
   readonly http: RequestListener;
+  /** Ends what is on the port besides requests, once nothing more is accepted. @default there is nothing */
+  readonly endOthers?: () => Promise<void>;
   readonly logger: Logger;
   readonly clock: Clock;
 }
@@ -38,23 +36,19 @@ export class Port {
   /** 1 to 65535. */
   readonly number: number;
   readonly #init: PortInit;
-  readonly #server: Server;
-  /** Answers under way. Bounded by the listener's cap on HTTP connections. */
+  /** Answers under way. Bounded by the server's cap on HTTP connections. */
   readonly #responses: ReadonlySet<ServerResponse>;
 
-  private constructor(init: PortInit, server: Server, responses: ReadonlySet<ServerResponse>) {
+  private constructor(init: PortInit, responses: ReadonlySet<ServerResponse>) {
     this.#init = init;
-    this.#server = server;
     this.#responses = responses;
     // Of a server that listens on TCP; Node's type allows for pipes.
-    this.number = (server.address() as AddressInfo).port;
+    this.number = (init.server.address() as AddressInfo).port;
   }
 
   /** @throws DswarmError `bind_failed`, which says what to do */
   static async open(init: PortInit): Promise<Port> {
-    const { certificate, host, port, listener, http, logger } = init;
-    const server = createTlsServer(certificate);
-    listener.attach(server);
+    const { server, host, port, http, logger } = init;
     const responses = new Set<ServerResponse>();
     server.on("request", (request, response) => {
       responses.add(response);
@@ -69,15 +63,16 @@ export class Port {
       throw new DswarmError("bind_failed", `${host}:${port}: ${hints[code] ?? messageOf(error)}`, { cause: error });
     }
     server.on("error", (error) => logger.error({ event: "server_error", err: error }, "the port failed for once"));
-    return new Port(init, server, responses);
+    return new Port(init, responses);
   }
 
-  /** Accepts nothing more, ends the links, lets HTTP answers finish for a moment. */
+  /** Accepts nothing more, lets HTTP answers finish for a moment. */
   async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    await this.#init.listener.close();
+    const { server, endOthers } = this.#init;
+    const closed = new Promise((resolve) => server.close(resolve));
+    await endOthers?.();
     await this.#finishResponses();
-    this.#server.closeAllConnections();
+    server.closeAllConnections();
     await closed;
   }
 

@@ -11,5 +11,10 @@ export function addClientCommand(program: Command, context: Context, text: Comma
         "DSWARM_NODE",
       ),
     )
+    .addOption(
+      new Option("--token-file <file>", "file with the bearer token, of a node that asks for one").env(
+        "DSWARM_TOKEN_FILE",
+      ),
+    )
     .option("--json", "print the answer as one line of JSON");
 }

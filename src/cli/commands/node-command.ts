@@ -26,6 +26,17 @@ export function addNodeCommand(program: Command, context: Context, text: Command
         .argParser(wholeNumber(0, 65_535))
         .default(flagDefaults.port, "a free one"),
     )
+    .addOption(
+      new Option(
+        "--http-port <port>",
+        "port of 127.0.0.1 with the API and dashboard without TLS, for browsers; 0 is a free one (default: none)",
+      ).argParser(wholeNumber(0, 65_535)),
+    )
+    .addOption(
+      new Option("--token-file <file>", "the API asks for the bearer token in it, and answers any address").argParser(
+        nonEmpty,
+      ),
+    )
     .option("--data-dir <dir>", `${dataDirText} (default: none, new keys)`)
     .addOption(
       new Option("--bootstrap <address>", "dswarm://KEY@HOST:PORT to connect to; may be repeated")

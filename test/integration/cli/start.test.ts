@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -48,6 +48,29 @@ suite("start", { concurrency: 3 }, () => {
     // Who has no curl has it tried by the tests of the certificate, with Node's client.
     if (curl.status !== 127) assert.deepEqual(JSON.parse(curl.stdout || curl.stderr), { results: [] });
     await run.stop();
+  });
+
+  test("asks for the token of a file that nobody else may read, and the commands send it", async (t) => {
+    const rig = new CliRig(t);
+    const path = join(rig.directory, "token");
+    writeFileSync(path, "s3cret-0123456789\n", { mode: 0o644 });
+    const refused = await rig.result(["start", "--no-discovery", "--token-file", path]);
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /others may read or change it; run: chmod 600/);
+    chmodSync(path, 0o600);
+    const { run, node } = await rig.startNode("--no-discovery", "--token-file", path, "--http-port", "0");
+    assert.match(node.httpUrl ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);
+    assert.equal((await fetch(`${node.httpUrl}/api/status`)).status, 401);
+    const [without, named, byEnvironment] = await Promise.all([
+      rig.result(["status", "--json"]),
+      rig.result(["status", "--json", "--token-file", path]),
+      rig.result(["status", "--json"], { DSWARM_TOKEN_FILE: path }),
+    ]);
+    assert.notEqual(without.code, 0);
+    assert.match(without.stderr, /unauthenticated/);
+    for (const answer of [named, byEnvironment]) assert.equal(JSON.parse(answer.stdout || "null")?.id, node.id);
+    await run.stop();
+    for (const { stdout, stderr } of [run, without, named]) assert.ok(!`${stdout}${stderr}`.includes("s3cret"));
   });
 
   test("tells the closest peers every few seconds, none at first", async (t) => {

@@ -30,6 +30,8 @@ test("the defaults are those of createNode, and the help says so", () => {
 test("nodes of a swarm have ports one after the other and a directory each", () => {
   const flags = { ...plain, port: 4000, dataDir: "/d" };
   assert.deepEqual(memberFlags(flags, 3), { ...flags, port: 4002, dataDir: "/d/3" });
+  assert.deepEqual(memberFlags({ ...flags, httpPort: 5000 }, 3).httpPort, 5002);
+  assert.deepEqual(memberFlags({ ...flags, httpPort: 0 }, 3).httpPort, 0);
   assert.deepEqual(memberFlags(plain, 3), plain);
 });
 
@@ -52,6 +54,8 @@ test("flags survive the way to another process, whatever they hold", async () =>
     network: "--json=a b",
     host: "-eth0",
     port: 7,
+    httpPort: 0,
+    tokenFile: "--token file",
     dataDir: "--data dir",
     bootstrap: ["--one", "two"],
     discovery: false,
@@ -82,6 +86,7 @@ test("a bootstrap address is checked", () => {
 test("the last port of a swarm is checked", () => {
   checkNodeFlags({ ...plain, port: 65_526 }, 10);
   assert.throws(() => checkNodeFlags({ ...plain, port: 65_527 }, 10), isUsageError(/need 65526 at most$/));
+  assert.throws(() => checkNodeFlags({ ...plain, httpPort: 65_535 }, 2), isUsageError(/^--http-port 65535: .* 65534 /));
 });
 
 test("a swarm without discovery needs a bootstrap address, one node does not", () => {

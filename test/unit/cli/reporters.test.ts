@@ -70,6 +70,22 @@ test("a node shows what can be copied, and then what happens", () => {
   ]);
 });
 
+test("the hints name the port without TLS, the certificate and the token where there are such", () => {
+  const terminal = recordedTerminal();
+  const tokenFile = "/home/me/it's a token";
+  const event = { ...listening("a", 4001), httpUrl: "http://127.0.0.1:4080", certificate: "/d/certificate.pem" };
+  new NodeReporter(terminal, { ...hints, tokenFile }, clock).report(event);
+  const lines = terminal.takeLines().map((line) => line.trim());
+  for (const line of [
+    "certificate  /d/certificate.pem",
+    "in a browser    http://127.0.0.1:4080/",
+    `ping its peers  curl -H "Authorization: Bearer $(cat '/home/me/it'\\''s a token')" --cacert /d/certificate.pem https://localhost:4001/api/ping`,
+    `as a table      dswarm ping --node 4001 --token-file '/home/me/it'\\''s a token'`,
+  ]) {
+    assert.ok(lines.includes(line), `${line}\nis not in\n${lines.join("\n")}`);
+  }
+});
+
 test("a node on an address where its API refuses everybody shows no curl line", () => {
   const terminal = recordedTerminal();
   const elsewhere = { ...hints, host: "eth0", network: "a b", udpPort: 7 };
