@@ -12,6 +12,7 @@ if [ -n "$unformatted" ]; then
   exit 1
 fi
 go vet ./...
+go vet -C bench ./...
 if [ -x ../../node_modules/.bin/buf ]; then
   ./generate.sh --check
 else
