@@ -69,6 +69,12 @@ function unknownBody(stream: number): Buffer {
   return Buffer.concat([Buffer.of(frame.length), frame]);
 }
 
+/** Credit of more than 2^40 bytes, in as many frames as that takes. */
+function tooMuchCredit(stream: number): Buffer {
+  const frame = frameBytes(stream, { case: "credit", value: { bytes: 2 ** 32 - 1 } });
+  return Buffer.concat(Array.from({ length: 2 ** 8 + 1 }, () => frame));
+}
+
 function varint(value: number): number[] {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
 }
@@ -93,6 +99,8 @@ export const frameCases = group("frames", ["calls"], {
   "no-credit-of-stream": endsConnection("frame_invalid", (stream) =>
     frameBytes(stream, { case: "credit", value: { bytes: 0 } }),
   ),
+  "too-much-credit": endsConnection("frame_invalid", tooMuchCredit(0)),
+  "too-much-credit-of-stream": endsConnection("frame_invalid", tooMuchCredit),
   "piece-too-long": endsConnection("frame_invalid", (stream) => frameBytes(stream, data(Buffer.alloc(69_633), true))),
   "credit-exceeded": async (context) => {
     const { raw, connection, stream } = await context.hostileCall("Repeat", { count: 1, paused: true });

@@ -1,6 +1,7 @@
-// docs/protocol.md names what holds its rules: cases of test vectors and of the conformance suite, all of which exist.
+// docs/protocol.md names what holds its rules: cases of test vectors and of the conformance suite, and tests, all of which exist.
 //
 //     [v: file.json "case"; "another of the same file"; other.json "case"]   [c: group/name; group/other]
+//     [t: test/path/file.test.ts "name of a test"; "another of the same file"]
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -10,7 +11,7 @@ import { loadCases } from "../unit/vectors/load-cases.ts";
 const text = readFileSync("docs/protocol.md", "utf8").replaceAll(/\s+/g, " ");
 
 /** What stands in the brackets of a kind. */
-function brackets(kind: "v" | "c"): string[] {
+function brackets(kind: "v" | "c" | "t"): string[] {
   return [...text.matchAll(new RegExp(`\\[${kind}: ([^\\]]*)\\]`, "g"))].map(([, inside = ""]) => inside);
 }
 
@@ -35,6 +36,23 @@ test("every case of a test vector that docs/protocol.md names exists", () => {
     [...namesOf.keys()].sort(),
     files.map((file) => `${file}.json`),
   );
+});
+
+test("every test that docs/protocol.md names exists", () => {
+  let named = 0;
+  for (const inside of brackets("t")) {
+    assert.match(inside, /^test\/[a-z/-]+\.test\.ts "[^"]+"(?:; (?:test\/[a-z/-]+\.test\.ts )?"[^"]+")*$/);
+    let source = "";
+    for (const [, path, name = ""] of inside.matchAll(/(?:(test\/\S+) )?"([^"]+)"/g)) {
+      if (path !== undefined) source = readFileSync(path, "utf8");
+      const isThere = ["test", "it"].some(
+        (word) => source.includes(` ${word}("${name}"`) || source.includes(`\n${word}("${name}"`),
+      );
+      assert.ok(isThere, `no test "${name}"`);
+      named += 1;
+    }
+  }
+  assert.ok(named > 10, `only ${named} tests are named`);
 });
 
 test("docs/protocol.md names every conformance case, and no other", () => {
