@@ -34,6 +34,7 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
         ),
       ],
       gateway: { schemas: node.schemas, transport: (id) => node.transport(id) },
+      comments: () => import("../gen/dswarm/v1/comments.ts").then(({ comments }) => comments),
       gauges: {
         peers: () => node.peers.size,
         connections: () => node.connections,

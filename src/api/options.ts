@@ -6,6 +6,7 @@ import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { canonicalHost } from "./access.ts";
 import type { Gateway } from "./gateway.ts";
+import type { Comments } from "./json-schema.ts";
 
 /** Settings of /api. Only `services` is needed. */
 export interface ApiOptions {
@@ -27,6 +28,8 @@ export interface ApiOptions {
   readonly gateway?: Gateway | undefined;
   /** The nodes that were started with this one, whose API is at /api/nodes/{id}/. @default none */
   readonly swarm?: SwarmDirectory | undefined;
+  /** Gets what the schemas say of their parts, for GET /api/openapi.json, when it is first asked for. @default nothing */
+  readonly comments?: (() => Promise<Comments>) | undefined;
   /** Numbers for GET /metrics, by name, besides what is counted. @default none */
   readonly gauges?: Readonly<Record<string, () => number>> | undefined;
   /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
@@ -52,6 +55,7 @@ export interface ApiConfig {
   readonly hosts: readonly string[];
   readonly gateway: Gateway | undefined;
   readonly swarm: SwarmDirectory | undefined;
+  readonly comments: () => Promise<Comments>;
   readonly gauges: Readonly<Record<string, () => number>>;
   readonly pages: string | undefined;
   readonly maxBodyBytes: number;
@@ -89,6 +93,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     hosts = [],
     gateway,
     swarm,
+    comments = () => Promise.resolve({}),
     gauges = {},
     pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
@@ -119,6 +124,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     hosts: [...hosts],
     gateway,
     swarm,
+    comments,
     gauges,
     pages,
     maxBodyBytes,

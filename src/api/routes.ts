@@ -1,8 +1,8 @@
-// All routes of /api, made of the services' descriptors alone: a method that is added to a schema is served.
-import type { DescMethod } from "@bufbuild/protobuf";
+// Routes, those of plain HTTP made of the services' descriptors alone: a method that is added to a schema is served.
+import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Express, NextFunction, Request, Response } from "express";
-import { sendFault, sendText } from "./answer.ts";
+import { sendFault } from "./answer.ts";
 import { readJsonText } from "./body.ts";
 import { answerCall } from "./call.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
@@ -10,21 +10,21 @@ import { type Binding, bindingsOf } from "./http-rule.ts";
 import type { ApiConfig } from "./options.ts";
 import { requestMessage } from "./request-message.ts";
 
-interface AnsweringRoute {
+/** One HTTP method of one path. */
+export interface Route {
   /** "GET", "POST", … */
   readonly httpMethod: string;
-  /** What it calls. The index calls nothing. */
-  readonly rpc?: DescMethod;
-  readonly answer: (request: Request, response: Response, next: NextFunction) => Promise<void> | void;
-}
-
-/** One HTTP method of one path. */
-export interface Route extends AnsweringRoute {
   /** As people write it: "/api/records/{key}". */
   readonly template: string;
   /** As Express writes it: "/api/records/:p0". */
   readonly path: string;
-  readonly rpc: DescMethod;
+  /** What it calls. */
+  readonly rpc?: DescMethod;
+  /** How a request of plain HTTP becomes the message of the call. */
+  readonly binding?: Binding;
+  /** What OpenAPI is told, of one that no schema declares. */
+  readonly operation?: JsonObject;
+  readonly answer: (request: Request, response: Response, next: NextFunction) => Promise<void> | void;
 }
 
 /** The routes of google.api.http annotations. */
@@ -37,6 +37,7 @@ export function shortRoutes({ services, maxBodyBytes }: ApiConfig, reporter: Fau
       template: binding.template,
       path: binding.path,
       rpc: binding.rpc.method,
+      binding,
       answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter),
     }));
 }
@@ -62,20 +63,10 @@ async function answerBinding(
 }
 
 /**
- * Adds routes to the application, and `GET /api`, which lists them.
+ * Adds routes to the application.
  * @throws TypeError when two of them are the same
  */
 export function addRoutes(app: Express, routes: readonly Route[], reporter: FaultReporter): void {
-  const index = JSON.stringify({
-    routes: routes.map(({ httpMethod, template, rpc }) => ({
-      method: httpMethod,
-      path: template,
-      rpc: `${rpc.parent.typeName}/${rpc.name}`,
-      ...(rpc.methodKind === "unary" ? {} : { kind: rpc.methodKind }),
-    })),
-  });
-  const list: AnsweringRoute = { httpMethod: "GET", answer: (_, response) => sendText(response, 200, index) };
-  app.all("/api", answerOne([list], reporter));
   const byPath = Map.groupBy(routes, ({ path }) => path);
   for (const [path, group] of [...byPath].sort(([a], [b]) => (order(a) < order(b) ? -1 : 1))) {
     for (const { httpMethod } of group) {
@@ -89,10 +80,10 @@ export function addRoutes(app: Express, routes: readonly Route[], reporter: Faul
 
 /** Literal segments before captures, which would hide them. */
 function order(path: string): string {
-  return path.replaceAll(/:p\d+/g, "\u{10ffff}");
+  return path.replaceAll(/[:*]\w+/g, "\u{10ffff}");
 }
 
-function answerOne(routes: readonly AnsweringRoute[], reporter: FaultReporter) {
+function answerOne(routes: readonly Route[], reporter: FaultReporter) {
   return async (request: Request, response: Response, next: NextFunction): Promise<void> => {
     const httpMethod = request.method === "HEAD" ? "GET" : request.method;
     const route = routes.find((each) => each.httpMethod === httpMethod);

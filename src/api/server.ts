@@ -8,13 +8,11 @@ import { Code } from "@connectrpc/connect";
 import express, { type NextFunction, type Request, type Response } from "express";
 import { RateLimiter } from "../util/rate-limiter.ts";
 import { Access, type Refusal } from "./access.ts";
-import { sendFault, sendText } from "./answer.ts";
+import { sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
-import { forwardedPath, forwardToNodes } from "./forward.ts";
-import { answerGateway, gatewayPath } from "./gateway.ts";
+import { docsPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
 import { reportGoneClients } from "./gone-clients.ts";
-import { createMetrics } from "./metrics.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
 import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
@@ -48,16 +46,12 @@ export function createApi(options: ApiOptions): RequestListener {
   reportGoneClients(app);
   app.use(guard(config));
   if (config.pages !== undefined) app.use(servePages(config.pages));
-  addRoutes(app, [...shortRoutes(config, reporter), ...connectRoutes(config, reporter)], reporter);
-  if (config.gateway !== undefined) {
-    app.post(gatewayPath, answerGateway(config.gateway, config.maxBodyBytes, reporter));
-  }
-  if (config.swarm !== undefined) app.all(forwardedPath, forwardToNodes(config.swarm, reporter));
-  const metrics = createMetrics(config);
-  app.get("/metrics", (_, response, next) => {
-    metrics.metrics().then((text) => response.type(metrics.contentType).send(text), next);
-  });
-  app.get("/healthz", (_, response) => sendText(response, 200, `{"status":"SERVING"}`));
+  const routes = [
+    ...shortRoutes(config, reporter),
+    ...connectRoutes(config, reporter),
+    ...nodeRoutes(config, reporter),
+  ];
+  addRoutes(app, [...indexRoutes(config, routes), ...routes], reporter);
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {
@@ -87,7 +81,7 @@ function guard({ token, hosts, pages, requestsPerSecond, requestBurst, counters,
           target: request.url,
           headers: request.headersDistinct,
         },
-        pages === undefined || !isPage(request.path),
+        request.path !== docsPath && (pages === undefined || !isPage(request.path)),
       ) ?? (limiter.take(remoteAddress ?? "") ? undefined : "rate");
     if (refusal === undefined) {
       next();

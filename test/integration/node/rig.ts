@@ -103,6 +103,7 @@ export function byDistance(target: NodeId, ids: readonly NodeId[]): string[] {
 /** An answer of /api. */
 export interface Answer {
   readonly status: number;
+  readonly headers: NodeJS.ReadOnlyDict<string | string[]>;
   readonly text: string;
 }
 
@@ -116,7 +117,7 @@ export async function send(port: number, path: string, options: RequestOptions =
   incoming.setEncoding("utf8");
   let text = "";
   for await (const chunk of incoming) text += chunk;
-  return { status: incoming.statusCode, text };
+  return { status: incoming.statusCode, headers: incoming.headers, text };
 }
 
 /** One result of /api/ping. */
