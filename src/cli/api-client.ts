@@ -13,23 +13,21 @@ export type NodeClient = Client<typeof NodeService>;
 /** Nothing listens where the node should be: it is gone. */
 export class NothingListens extends CliError {}
 
-interface Credentials {
-  /** Bearer token, for a node that asks for one. */
-  readonly token?: string | undefined;
-}
+/** Bytes of one answer at most. */
+export const maxAnswerBytes = 64 * 1024 * 1024;
 
-const maxAnswerBytes = 64 * 1024 * 1024;
+/** Connections to a node whose certificate no authority vouches for. Undefined for one that Node.js is to judge. */
+export function agentFor({ certificateSha256, isLocal }: NodeTarget): PinnedAgent | undefined {
+  return isLocal || certificateSha256 !== undefined ? new PinnedAgent(certificateSha256) : undefined;
+}
 
 /**
  * Calls the API of a node, for as long as `call` takes.
  * @throws CliError that says why it cannot be reached; ConnectError when the node answers with an error
  */
-export async function callNode<T>(
-  { url, certificateSha256, isLocal, token }: Pick<NodeTarget, "url" | "certificateSha256" | "isLocal"> & Credentials,
-  call: (client: NodeClient) => Promise<T>,
-): Promise<T> {
-  const isSelfSigned = isLocal || certificateSha256 !== undefined;
-  const agent = isSelfSigned ? new PinnedAgent(certificateSha256) : undefined;
+export async function callNode<T>(target: NodeTarget, call: (client: NodeClient) => Promise<T>): Promise<T> {
+  const { url, token } = target;
+  const agent = agentFor(target);
   const transport = createConnectTransport({
     baseUrl: `${url}/api`,
     httpVersion: "1.1",

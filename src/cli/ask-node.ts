@@ -60,9 +60,9 @@ export async function withNode<T>(
   const token = tokenFile === undefined ? undefined : readTokenFile(tokenFile);
   const files = RuntimeFiles.open();
   for (;;) {
-    const target = findNode(node, files.list(), programName);
+    const target = { ...findNode(node, files.list(), programName), token };
     try {
-      return await callNode({ ...target, token }, (client) => call(client, target));
+      return await callNode(target, (client) => call(client, target));
     } catch (error) {
       if (target.running === undefined || !(error instanceof NothingListens)) throw error;
       files.remove(target.running);

@@ -1,23 +1,16 @@
-// `dswarm call`: calls a method of a peer with JSON. A running node says where the peer is and what the schema of the service is;
-// the call itself is made by a node of its own that lives as long, on one encrypted connection to the peer: so all kinds of
-// calls work, and what is sent passes nobody else.
+// `dswarm call`: calls a method of a peer with JSON, by the schema that the peer tells. A running node makes the call, with its key
+// and wherever it finds the peer. What its gateway has no place for - requests that come one by one, headers, calls of the node
+// itself - is called from a node of its own that lives as long.
 
 import { createInterface } from "node:readline";
-import {
-  createRegistry,
-  type DescMethod,
-  fromJsonString,
-  type Message,
-  type Registry,
-  toJsonString,
-} from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
-import { createNode } from "../create-node.ts";
+import { createRegistry, type DescMethod, fromJsonString, type Message, type Registry } from "@bufbuild/protobuf";
 import { messageOf } from "../util/errors.ts";
 import { type AskFlags, withNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { type LocatedPeer, locatePeer } from "./locate-peer.ts";
+import { callDirectly, isStreamIn, only } from "./direct-call.ts";
+import { callByGateway } from "./gateway-call.ts";
+import { locatePeer } from "./locate-peer.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
 import { serviceNamed } from "./peer-schema.ts";
 import { listenForStop } from "./stop-signal.ts";
@@ -28,17 +21,6 @@ export interface CallFlags extends AskFlags {
   readonly timeout: number;
   /** "name: value" each. */
   readonly header: readonly string[];
-}
-
-/** A method of a peer. */
-interface Target extends LocatedPeer {
-  readonly method: DescMethod;
-}
-
-interface Options {
-  readonly headers: Headers;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -60,61 +42,32 @@ export async function call(
   }
   const headers = headersOf(flags.header);
   const signal = listenForStop();
-  const target = await withNode(flags, context, async (client) => {
-    const id = await peerNamed(name, client);
-    const options = { signal, timeoutMs: flags.timeout };
-    const [located, { services }] = await Promise.all([
-      locatePeer(id, client, options),
-      client.listServices({ id }, options),
-    ]);
-    return { ...located, method: methodNamed(methodName, serviceNamed(serviceName, services)) };
-  });
+  const options = { signal, timeoutMs: flags.timeout };
+  const { stdout } = context;
   try {
-    await callTarget(target, requestsOf(target.method, data), { headers, signal, timeoutMs: flags.timeout }, context);
+    const direct = await withNode(flags, context, async (client, target) => {
+      const id = await peerNamed(name, client);
+      const [{ id: ownId }, { services }] = await Promise.all([
+        client.getStatus({}, options),
+        client.listServices({ id }, options),
+      ]);
+      const method = methodNamed(methodName, serviceNamed(serviceName, services));
+      if (id === ownId || flags.header.length > 0 || isStreamIn(method)) {
+        return { ...(await locatePeer(id, client, options)), method };
+      }
+      const request = await only(requestsOf(method, data));
+      for await (const line of callByGateway(target, { id, method, request }, options)) stdout.line(line);
+      return undefined;
+    });
+    if (direct !== undefined) {
+      const requests = requestsOf(direct.method, data);
+      for await (const line of callDirectly(direct, requests, { ...options, headers })) stdout.line(line);
+    }
     return exitCodes.ok;
   } catch (error) {
     if (!signal.aborted) throw error;
     return process.stdout.errored === null ? exitCodes.interrupted : exitCodes.ok;
   }
-}
-
-async function callTarget(
-  { address, network, method }: Target,
-  requests: AsyncIterable<Message>,
-  options: Options,
-  { stdout }: Context,
-): Promise<void> {
-  await using node = await createNode({ network, discovery: false, api: false });
-  const registry = createRegistry(method.parent.file);
-  const client = node.client(method.parent, address);
-  for await (const answer of answersOf(client, method, requests, options)) {
-    stdout.line(toJsonString(method.output, answer, { registry, alwaysEmitImplicit: true }));
-  }
-}
-
-/** The answers of a call of any kind. The method is known at run time only. */
-async function* answersOf(
-  client: Client<DescMethod["parent"]>,
-  method: DescMethod,
-  requests: AsyncIterable<Message>,
-  options: Options,
-): AsyncIterable<Message> {
-  const invoke = client[method.localName] as unknown as (input: unknown, options: Options) => unknown;
-  const isStreamIn = method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
-  const isStreamOut = method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming";
-  const answer = invoke(isStreamIn ? requests : await only(requests), options);
-  if (isStreamOut) yield* answer as AsyncIterable<Message>;
-  else yield (await answer) as Message;
-}
-
-async function only(requests: AsyncIterable<Message>): Promise<Message> {
-  let found: Message | undefined;
-  for await (const request of requests) {
-    if (found !== undefined) throw new CliError("the method takes one request", exitCodes.usage);
-    found = request;
-  }
-  if (found === undefined) throw new CliError("the method takes a request", exitCodes.usage);
-  return found;
 }
 
 async function* requestsOf(method: DescMethod, data: string): AsyncIterable<Message> {

@@ -17,6 +17,8 @@ export interface NodeTarget {
   readonly titles: readonly string[];
   /** The node as its file says, where it has one. */
   readonly running: RunningNode | undefined;
+  /** Bearer token that its API asks for. @default none */
+  readonly token?: string | undefined;
 }
 
 // What is below is a place in the list and not a port: those ports are for the system's services.

@@ -1,9 +1,10 @@
 // The commands about one peer, its services and lookups, against running nodes.
 import assert from "node:assert/strict";
 import { suite, type TestContext, test } from "node:test";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
-import { createNode, type DswarmNode } from "../../../src/index.ts";
+import { callerKey, createNode, type DswarmNode } from "../../../src/index.ts";
 import { CliRig, until } from "./cli-rig.ts";
 
 const missingKey = "&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
@@ -63,6 +64,37 @@ suite("peer", { concurrency: 2 }, () => {
       assert.deepEqual(await run.ended, { code: 0, signal: null }, run.stderr);
       assert.deepEqual(run.stdout.trim().split("\n"), lines);
     }
+  });
+
+  test("call is made by the node asked, with its key, and reaches a peer that it has only by key", async (t) => {
+    const { rig, run, node, peer: between, id: betweenId } = await withEcho(t);
+    const callers: (string | undefined)[] = [];
+    // It knows the one in between alone, and so does the node that is asked.
+    const stranger = await createNode({ discovery: false, api: false, bootstrap: [between.address] });
+    t.after(() => stranger.close());
+    stranger.serve(EchoService, {
+      echo({ payload }, context) {
+        callers.push(context.values.get(callerKey)?.toString());
+        return { payload };
+      },
+      async *repeat({ payload, count }, context) {
+        callers.push(context.values.get(callerKey)?.toString());
+        for (let index = 0; index < count; index++) yield { payload, index };
+        throw new ConnectError("no more", Code.OutOfRange);
+      },
+    });
+    const id = stranger.id.toString();
+    const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}']);
+    assert.deepEqual([echo.stderr, echo.stdout, echo.code], ["", '{"payload":"aGk="}\n', 0]);
+    const repeat = await rig.result(["call", id, path("Repeat"), '{"payload":"aGk=","count":2}', "--json"]);
+    assert.deepEqual(
+      jsonLines(repeat.stdout).map(({ index }) => index),
+      [0, 1],
+    );
+    assert.deepEqual([repeat.code, JSON.parse(repeat.stderr).code], [1, "out_of_range"]);
+    assert.deepEqual(callers, [node.id, node.id]);
+    assert.notEqual(id, betweenId);
+    assert.equal(run.eventsOf("peer").filter(({ peer }) => peer === betweenId).length, 1);
   });
 
   test("call says what is wrong with a method, a request, a header, a peer", async (t) => {
