@@ -53,7 +53,7 @@ function bearing(token: string): Interceptor {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: "there is no such host",
-  ECONNRESET: "the connection was closed; is it a node of dswarm?",
+  ECONNRESET: "the connection was closed; has the node ended, or is it none of dswarm?",
   EPROTO: "what answers there does not speak TLS; is it a node of dswarm?",
 };
 
@@ -63,7 +63,8 @@ function explained(error: unknown, url: string): unknown {
   if (cause instanceof CliError) return new CliError(`${url}: ${cause.message}`);
   const code = "code" in cause && typeof cause.code === "string" ? cause.code : undefined;
   if (code === undefined) return error;
-  if (code === "ECONNREFUSED") return new NothingListens(`${url}: nothing listens there`);
+  if (code === "ECONNREFUSED")
+    return new NothingListens(`${url}: nothing listens there; "ls" lists your nodes that run here`);
   if (/CERT|SIGNED|SIGNATURE|ISSUER/.test(code)) {
     return new CliError(
       `${url}: its certificate is not trusted (${code}); only those of this machine may be self-signed`,

@@ -43,11 +43,24 @@ function codeOf(thrown: unknown): string {
   return failure === undefined || failure.reason === "" ? codeToString(thrown.code) : failure.reason;
 }
 
+const whoAnswers = '; "ping" shows which peers answer';
+
 /** What to do about what nodes answer, by the code of the error. */
 const advice: Readonly<Record<string, string>> = {
+  deadline_exceeded: "; try again, or call with a longer --timeout",
+  keepalive_timeout: whoAnswers,
+  link_closed: whoAnswers,
+  link_truncated: whoAnswers,
+  node_closed: "; start it again, or name another with --node",
   peer_unknown: '; "peers" lists those that are known',
   provider_not_found: '; "provide" makes a node one',
+  quota_exceeded: '; wait until some expire: "records" shows when',
+  record_conflict: '; "get" shows what is held',
+  record_not_found: "; publish it again if it has expired",
+  resource_exhausted: "; try again later",
   self_connection: "; name another peer",
+  store_refused: '; "ping" shows whether any peer answers',
+  unreachable: whoAnswers,
 };
 
 function textOf(thrown: unknown): string {

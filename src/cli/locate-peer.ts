@@ -27,6 +27,7 @@ export async function locatePeer(
   if (ownId === id) return { address, network };
   const { peer } = await client.findPeer({ id }, options);
   const where = parseHostPort(peer?.addresses[0] ?? "");
-  if (where === undefined) throw new CliError(`no address is known of ${printable(id)}`);
+  if (where === undefined)
+    throw new CliError(`no address is known of ${printable(id)}; "peers" lists those that are known`);
   return { address: formatPeerAddress({ id: NodeId.parse(id), ...where }), network };
 }

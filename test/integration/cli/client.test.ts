@@ -177,7 +177,10 @@ suite("client", { concurrency: 3 }, () => {
     await new Promise((resolve) => greeter.close(resolve));
     const nobody = await rig.result(["ping", "--node", port]);
     assert.equal(nobody.code, 1);
-    assert.equal(nobody.stderr, `dswarm: https://localhost:${port}: nothing listens there\n`);
+    assert.equal(
+      nobody.stderr,
+      `dswarm: https://localhost:${port}: nothing listens there; "ls" lists your nodes that run here\n`,
+    );
   });
 
   test("ls shows the nodes that run here, and removes the files of those that are gone", async (t) => {

@@ -5,7 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { CliError, exitCodes } from "../../../src/cli/cli-error.ts";
 import { createCliLogger, prettyLogLine } from "../../../src/cli/cli-logger.ts";
 import { reportFailure } from "../../../src/cli/failure.ts";
-import { DswarmError } from "../../../src/util/errors.ts";
+import { DswarmError, type ErrorCode } from "../../../src/util/errors.ts";
 import { recordedTerminal } from "./recorded-terminal.ts";
 
 const terminal = recordedTerminal();
@@ -71,11 +71,27 @@ const failures: readonly (readonly [unknown, string, string, number])[] = [
   [new CliError("do this"), "failed", "do this", exitCodes.failure],
   [new CliError("wrong flag", exitCodes.usage), "usage", "wrong flag", exitCodes.usage],
   [new DswarmError("bind_failed", "x"), "bind_failed", "cannot listen on the address: x", exitCodes.failure],
-  [new DswarmError("unreachable").toConnectError(), "unreachable", "nothing answers at the address", exitCodes.failure],
+  answered("unreachable", 'nothing answers at the address; "ping" shows which peers answer'),
+  answered("peer_unknown", 'no address is known for the peer; "peers" lists those that are known'),
+  answered("provider_not_found", 'no provider is found; "provide" makes a node one'),
+  answered("quota_exceeded", 'no room for more records; wait until some expire: "records" shows when'),
+  answered("store_refused", 'no peer has kept the record; "ping" shows whether any peer answers'),
+  [
+    new ConnectError("the operation timed out", Code.DeadlineExceeded),
+    "deadline_exceeded",
+    "the operation timed out; try again, or call with a longer --timeout",
+    exitCodes.failure,
+  ],
   [new ConnectError("no\u001b", Code.PermissionDenied), "permission_denied", "no\ufffd", exitCodes.failure],
   [new RangeError("odd"), "internal", "odd", exitCodes.failure],
   ["a text", "internal", "a text", exitCodes.failure],
 ];
+
+/** An error of dswarm's own as a node answers it. */
+function answered(code: ErrorCode, message: string): readonly [unknown, string, string, number] {
+  return [new DswarmError(code).toConnectError(), code, message, exitCodes.failure];
+}
+
 for (const [thrown, code, message, exitCode] of failures) {
   test(`a failure is one line: ${code}, ${JSON.stringify(message)}`, () => {
     assert.equal(reportFailure(thrown, {}, terminal), exitCode);
