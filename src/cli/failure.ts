@@ -60,6 +60,7 @@ const advice: Readonly<Record<string, string>> = {
   resource_exhausted: "; try again later",
   self_connection: "; name another peer",
   store_refused: '; "ping" shows whether any peer answers',
+  unauthenticated: "; name the file that has it with --token-file or DSWARM_TOKEN_FILE",
   unreachable: whoAnswers,
 };
 

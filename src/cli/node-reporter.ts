@@ -4,7 +4,7 @@ import { version } from "../util/version.ts";
 import type { NodeEvent, Reporter, ShownPeer, SwarmEvent } from "./events.ts";
 import { type Hints, hintLines } from "./hints.ts";
 import type { Terminal } from "./terminal.ts";
-import { alignColumns, printable, timeOfDay } from "./text.ts";
+import { alignColumns, fittingId, printable, timeOfDay } from "./text.ts";
 
 /** Shows the events of one node. */
 export class NodeReporter implements Reporter {
@@ -25,10 +25,12 @@ export class NodeReporter implements Reporter {
         this.#listening(event);
         break;
       case "peer":
-        this.#timed(`${this.#terminal.paint("green", "New peer")} ${placed({ ...event, id: event.peer })}`);
+        this.#timed(
+          `${this.#terminal.paint("green", "New peer")} ${placed({ ...event, id: event.peer }, this.#terminal)}`,
+        );
         break;
       case "peer_lost":
-        this.#timed(`${this.#terminal.paint("yellow", "Lost peer")} ${event.peer} ${reasons[event.reason]}`);
+        this.#timed(`${this.#terminal.paint("yellow", "Lost peer")} ${lost(event.peer, event.reason, this.#terminal)}`);
         break;
       case "closest":
         this.#closest(event.peers);
@@ -49,7 +51,9 @@ export class NodeReporter implements Reporter {
     const { network, host } = this.#hints;
     this.#terminal.line(`${paint("bold", `dswarm ${version}`)}, network ${network}, on ${host}`);
     this.#terminal.line();
-    this.#terminal.line(`Node ${paint("cyan", id)} listening on port ${paint("bold", `${port}`)}`);
+    const shownId = fittingId(id, `Node  listening on port ${port}`.length, this.#terminal.columns);
+    this.#terminal.line(`Node ${paint("cyan", shownId)} listening on port ${paint("bold", `${port}`)}`);
+    // Whole however narrow the terminal is: it is there to be copied.
     this.#terminal.line(`  address  ${address}`);
     if (certificate !== undefined) this.#terminal.line(`  certificate  ${printable(certificate)}`);
     this.#terminal.line();
@@ -63,7 +67,10 @@ export class NodeReporter implements Reporter {
       return;
     }
     this.#timed("Closest peers");
-    const rows = peers.map(({ id, address }) => ["        ", id, address ?? unknownAddress]);
+    const rows = peers.map(({ id, address }) => {
+      const place = address ?? unknownAddress;
+      return [margin, fittingId(id, margin.length + place.length + 4, this.#terminal.columns), place];
+    });
     for (const line of alignColumns(rows)) this.#terminal.line(line);
   }
 
@@ -73,11 +80,21 @@ export class NodeReporter implements Reporter {
 }
 
 /** Why a peer is no longer known, in words. */
-export const reasons = Object.freeze({ left: "has left", expired: "is silent" });
+const reasons = Object.freeze({ left: "has left", expired: "is silent" });
 
 const unknownAddress = "(no address yet)";
+// As wide as the time before a line.
+const margin = "        ";
+const lineHead = "14:03:59  New peer  ".length;
 
-/** A peer's id and address. */
-export function placed({ id, address }: ShownPeer): string {
-  return `${id} ${address ?? unknownAddress}`;
+/** A peer's id and address, as they fit after the time and "New peer". */
+export function placed({ id, address }: ShownPeer, { columns }: Pick<Terminal, "columns">): string {
+  const place = address ?? unknownAddress;
+  return `${fittingId(id, lineHead + place.length, columns)} ${place}`;
+}
+
+/** A peer's id and why it is no longer known, as they fit after the time and "Lost peer". */
+export function lost(id: string, reason: keyof typeof reasons, { columns }: Pick<Terminal, "columns">): string {
+  const why = reasons[reason];
+  return `${fittingId(id, lineHead + 1 + why.length, columns)} ${why}`;
 }

@@ -5,7 +5,7 @@ import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
-import { alignColumns, counted, duration, printable } from "./text.ts";
+import { alignColumns, counted, duration, fitting, printable } from "./text.ts";
 
 /** The flags of `status`. */
 export interface StatusFlags extends AskFlags {
@@ -17,25 +17,36 @@ export async function status({ counters, ...flags }: StatusFlags, context: Conte
   await askNode(flags, context, {
     schema: GetStatusResponseSchema,
     ask: (client, options) => client.getStatus({}, options),
-    show: (answer) => [...statusLines(answer), ...(counters ? counterLines(answer, context.stdout) : [])],
+    show: (answer) => [
+      ...statusLines(answer, context.stdout),
+      ...(counters ? counterLines(answer, context.stdout) : []),
+    ],
     titled: false,
   });
   return exitCodes.ok;
 }
 
-/** What `status` prints. */
-function statusLines(answer: GetStatusResponse): string[] {
+const labelWidth = "certificate  ".length;
+const halfDigest = /.{1,32}/gs;
+
+/** What `status` prints. On a narrow terminal the address is without the key, and the certificate's digest takes two lines. */
+function statusLines(answer: GetStatusResponse, { columns }: Pick<Terminal, "columns">): string[] {
+  const room = columns - labelWidth;
   const { id, address, network, port, version, uptimeMs, peers, connections, contacts, records } = answer;
+  const digest = printable(answer.certificateSha256);
   return alignColumns([
     ["id", printable(id)],
-    ["address", printable(address)],
+    ["address", fitting([printable(address), printable(address.replace(/^.*@/s, ""))], room)],
     ["network", printable(network)],
     ["port", `${port}`],
     ["version", printable(version)],
     ["up", duration(uptimeMs)],
     ["peers", `${counted(peers, "peer")}, ${counted(connections, "connection")}`],
     ["dht", `${counted(contacts, "contact")}, ${counted(records, "record")} kept`],
-    ["certificate", printable(answer.certificateSha256)],
+    ...(digest.length <= room ? [digest] : (digest.match(halfDigest) ?? [])).map((part, i) => [
+      i === 0 ? "certificate" : "",
+      part,
+    ]),
   ]);
 }
 

@@ -4,9 +4,9 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import { version } from "../util/version.ts";
 import type { NodeEvent, Reporter, ShownPeer, SwarmEvent } from "./events.ts";
 import { type Hints, hintLines } from "./hints.ts";
-import { placed, reasons } from "./node-reporter.ts";
+import { lost, placed } from "./node-reporter.ts";
 import type { Terminal } from "./terminal.ts";
-import { alignColumns, counted, howItEnded, seconds, shortId, timeOfDay } from "./text.ts";
+import { alignColumns, counted, fittingId, howItEnded, seconds, shortId, timeOfDay } from "./text.ts";
 
 /** Nodes that are shown one by one; of more there is only the number. */
 const shownNodes = 16;
@@ -107,10 +107,9 @@ export class SwarmReporter implements Reporter {
     this.#members.set(id, index);
     if (index === 1) this.#first = rest;
     if (index <= shownNodes) {
-      this.#waiting.set(
-        index,
-        `${this.#label(index)}  ${paint("cyan", id)}  listening on port ${paint("bold", `${port}`)}`,
-      );
+      const label = this.#label(index);
+      const shownId = fittingId(id, `${label}    listening on port ${port}`.length, this.#terminal.columns);
+      this.#waiting.set(index, `${label}  ${paint("cyan", shownId)}  listening on port ${paint("bold", `${port}`)}`);
     }
     for (let line = this.#waiting.get(this.#nextShown); line !== undefined; line = this.#waiting.get(this.#nextShown)) {
       this.#terminal.line(line);
@@ -140,14 +139,14 @@ export class SwarmReporter implements Reporter {
   }
 
   #newPeer(id: string, address: string | null): void {
-    this.#timed(`${this.#terminal.paint("green", "New peer")} ${placed({ id, address })}`);
+    this.#timed(`${this.#terminal.paint("green", "New peer")} ${placed({ id, address }, this.#terminal)}`);
   }
 
-  #peerLost(id: string, reason: keyof typeof reasons, index: number): void {
+  #peerLost(id: string, reason: Parameters<typeof lost>[1], index: number): void {
     const outsider = this.#outsiders.get(id);
     if (outsider?.knownBy.delete(index) !== true || outsider.knownBy.size > 0) return;
     this.#outsiders.delete(id);
-    this.#timed(`${this.#terminal.paint("yellow", "Lost peer")} ${id} ${reasons[reason]}`);
+    this.#timed(`${this.#terminal.paint("yellow", "Lost peer")} ${lost(id, reason, this.#terminal)}`);
   }
 
   #died({ id, pid, ...exit }: SwarmEvent & { readonly event: "died" }, index: number): void {

@@ -75,6 +75,14 @@ export function fitting(texts: readonly string[], columns: number): string {
   return texts.find(({ length }) => length <= columns) ?? texts.at(-1) ?? "";
 }
 
+/**
+ * An id, or the start of it where a line has no room for the whole.
+ * @param others characters of the line besides the id
+ */
+export function fittingId(id: string, others: number, columns: number): string {
+  return fitting([id, shortId(id)], columns - others);
+}
+
 /** How a process ended: "was ended by SIGKILL", "ended with exit code 1". */
 export function howItEnded({ code, signal }: { readonly code: number | null; readonly signal: string | null }): string {
   return signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;

@@ -254,12 +254,12 @@ suite("client", { concurrency: 3 }, () => {
   for (const columns of [60, 80, 140]) {
     test(`on a terminal of ${columns} columns no line is wider`, async (t) => {
       const { rig, b } = await pair(t);
-      for (const args of [["ls"], ["ping"], ["peers"], ["buckets"], ["lookup", b.node.id]]) {
+      for (const args of [["ls"], ["ping"], ["peers"], ["buckets"], ["status"], ["lookup", b.node.id]]) {
         const { code, stdout } = await rig.result(args, { COLUMNS: `${columns}` });
         assert.equal(code, 0, args.join(" "));
         for (const line of stdout.split("\n")) assert.ok(line.length <= columns, `${args.join(" ")}: ${line}`);
         const json = await rig.result([...args, "--json"], { COLUMNS: `${columns}` });
-        assert.ok(json.stdout.includes(b.node.id) || args[0] === "buckets", json.stdout);
+        assert.ok(json.stdout.includes(b.node.id) || args[0] === "buckets" || args[0] === "status", json.stdout);
       }
     });
   }

@@ -261,3 +261,19 @@ test("with --json every event is a line", () => {
     events,
   );
 });
+
+test("on a terminal of 60 columns no line but the address to be copied is wider", () => {
+  const narrow = recordedTerminal(60);
+  const node = new NodeReporter(narrow, hints, clock);
+  const swarm = new SwarmReporter(narrow, 2, hints, clock);
+  for (const reporter of [node, swarm]) {
+    for (const [i, name] of ["a", "b"].entries()) reporter.report(listening(name, 4001 + i), i + 1);
+    reporter.report(peerEvent("a", "c", "127.0.0.1:40123"), 1);
+    reporter.report({ event: "closest", id: idOf("a"), peers: [{ id: idOf("c"), address: "127.0.0.1:40123" }] }, 1);
+    reporter.report(lostEvent("a", "c"), 1);
+  }
+  const lines = narrow.takeLines();
+  assert.equal(lines.filter((line) => line.includes("New peer") && line.includes(" 127.0.0.1:40123")).length, 2);
+  assert.equal(lines.filter((line) => line.includes("Lost peer") && line.endsWith(" is silent")).length, 2);
+  for (const line of lines) assert.ok(line.length <= 60 || line.startsWith("  address  dswarm://"), line);
+});
