@@ -8,6 +8,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { parsePeerAddress } from "../../../src/identity/peer-address.ts";
+import { createNode } from "../../../src/index.ts";
 import { version } from "../../../src/util/version.ts";
 import { CliRig } from "./cli-rig.ts";
 
@@ -67,10 +68,15 @@ suite("start", { concurrency: 3 }, () => {
       rig.result(["status", "--json"], { DSWARM_TOKEN_FILE: path }),
     ]);
     assert.notEqual(without.code, 0);
-    assert.match(without.stderr, /unauthenticated/);
+    assert.match(without.stderr, /^\{"event":"failed","code":"unauthenticated",.*--token-file or DSWARM_TOKEN_FILE/);
     for (const answer of [named, byEnvironment]) assert.equal(JSON.parse(answer.stdout || "null")?.id, node.id);
+    await using peer = await createNode({ discovery: false, api: false, bootstrap: [node.address] });
+    await run.event("peer");
+    const call = ["call", peer.id.toString(), "grpc.health.v1.Health/Check"];
+    const called = await rig.result([...call, "--token-file", path]);
+    assert.deepEqual([called.stderr, called.stdout, called.code], ["", '{"status":"SERVING"}\n', 0]);
     await run.stop();
-    for (const { stdout, stderr } of [run, without, named]) assert.ok(!`${stdout}${stderr}`.includes("s3cret"));
+    for (const { stdout, stderr } of [run, without, named, called]) assert.ok(!`${stdout}${stderr}`.includes("s3cret"));
   });
 
   test("tells the closest peers every few seconds, none at first", async (t) => {
