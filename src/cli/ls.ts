@@ -5,11 +5,12 @@ import { callNode, NothingListens } from "./api-client.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { findNode } from "./find-node.ts";
+import { findNode, type NodeTarget } from "./find-node.ts";
 import { type RunningNode, RuntimeFiles } from "./runtime-files.ts";
 import { type Column, tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { counted, duration, printable } from "./text.ts";
+import { readTokenFile } from "./token-file.ts";
 
 /** The flags of `ls`. */
 export type LsFlags = AskFlags;
@@ -61,7 +62,8 @@ export async function ls(flags: LsFlags, context: Context): Promise<number> {
   const { stdout, programName } = context;
   if (flags.node !== undefined) return await listSwarm(flags, context);
   const files = RuntimeFiles.open();
-  const nodes = await listNodes(files);
+  const token = flags.tokenFile === undefined ? undefined : readTokenFile(flags.tokenFile);
+  const nodes = await listNodes(files, token);
   if (json) {
     for (const node of nodes) stdout.line(JSON.stringify(lineOf(node)));
   } else {
@@ -93,13 +95,13 @@ async function listSwarm(flags: LsFlags, context: Context): Promise<number> {
   return exitCodes.ok;
 }
 
-async function listNodes(files: RuntimeFiles): Promise<ListedNode[]> {
+async function listNodes(files: RuntimeFiles, token: string | undefined): Promise<ListedNode[]> {
   const running = files.list();
   const listed = new Map<RunningNode, ListedNode>();
   const queue = running.values();
   const askSome = async (): Promise<void> => {
     for (const node of queue) {
-      const answer = await statusOf(node, running);
+      const answer = await statusOf({ ...findNode(node.url, running, ""), token });
       if (answer instanceof NothingListens) files.remove(node);
       else listed.set(node, { node, answer });
     }
@@ -109,9 +111,9 @@ async function listNodes(files: RuntimeFiles): Promise<ListedNode[]> {
   return running.flatMap((node) => listed.get(node) ?? []);
 }
 
-async function statusOf(node: RunningNode, running: readonly RunningNode[]): Promise<GetStatusResponse | Error> {
+async function statusOf(target: NodeTarget): Promise<GetStatusResponse | Error> {
   try {
-    return await callNode(findNode(node.url, running, ""), (client) => client.getStatus({}, { timeoutMs }));
+    return await callNode(target, (client) => client.getStatus({}, { timeoutMs }));
   } catch (error) {
     return error instanceof Error ? error : new Error(messageOf(error));
   }

@@ -11,10 +11,13 @@ export function addClientCommand(program: Command, context: Context, text: Comma
         "DSWARM_NODE",
       ),
     )
-    .addOption(
-      new Option("--token-file <file>", "file with the bearer token, of a node that asks for one").env(
-        "DSWARM_TOKEN_FILE",
-      ),
-    )
+    .addOption(tokenFileOption())
     .option("--json", "print the answer as one line of JSON");
+}
+
+/** The flag for the token of a node that asks for one. */
+export function tokenFileOption(): Option {
+  return new Option("--token-file <file>", "file with the bearer token, of a node that asks for one").env(
+    "DSWARM_TOKEN_FILE",
+  );
 }

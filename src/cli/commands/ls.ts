@@ -1,6 +1,7 @@
 // `dswarm ls`: its words and flags.
 import type { LsFlags } from "../ls.ts";
 import { type AddCommand, addCommand, run } from "./add-command.ts";
+import { tokenFileOption } from "./client-command.ts";
 
 /** Adds `ls`. */
 export const addLs: AddCommand = (program, context) =>
@@ -10,5 +11,6 @@ export const addLs: AddCommand = (program, context) =>
     examples: ["ls", "ls --json | jq .url"],
   })
     .option("--node <node>", "list the nodes that were started together with this one, as it tells")
+    .addOption(tokenFileOption())
     .option("--json", "print one JSON object a line for each node; with --node one in all")
     .action((flags: LsFlags) => run(import("../ls.ts").then(({ ls }) => ls(flags, context))));

@@ -70,6 +70,8 @@ suite("start", { concurrency: 3 }, () => {
     assert.notEqual(without.code, 0);
     assert.match(without.stderr, /^\{"event":"failed","code":"unauthenticated",.*--token-file or DSWARM_TOKEN_FILE/);
     for (const answer of [named, byEnvironment]) assert.equal(JSON.parse(answer.stdout || "null")?.id, node.id);
+    const listed = await rig.result(["ls", "--json"], { DSWARM_TOKEN_FILE: path });
+    assert.deepEqual([listed.code, JSON.parse(listed.stdout).ok], [0, true]);
     await using peer = await createNode({ discovery: false, api: false, bootstrap: [node.address] });
     await run.event("peer");
     const call = ["call", peer.id.toString(), "grpc.health.v1.Health/Check"];
