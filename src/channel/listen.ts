@@ -37,15 +37,18 @@ export interface ListenerOptions {
   readonly networkKey: Uint8Array;
   readonly config: ChannelConfig;
   readonly clock: Clock;
-  /** Told of every failed handshake (`handshake_failed`) and broken link (`link_failed`), at a bounded rate. */
+  /**
+   * Told of failed handshakes (`handshake_failed`) and broken links (`link_failed`), at a bounded rate; not of connections
+   * that end, or time out, before any request: browsers keep such in stock, and port scans leave them behind.
+   */
   readonly logger: Logger;
-  /** Counts `handshake.ok`, `handshake.failed.CODE`, `link.failed.CODE` and `log.suppressed`. */
+  /** Counts `handshake.ok`, `handshake.failed.CODE` (all of them), `link.failed.CODE` and `log.suppressed`. */
   readonly counters: Counters;
   /** Whether a proven key may connect. @default every key */
   readonly authorize?: ((id: NodeId) => boolean) | undefined;
   /** Takes a new link, which it must open, close or abort. */
   readonly onLink: (link: Link) => void;
-  /** A handshake has failed. Must not throw. */
+  /** A handshake has failed, or was refused. Not called where there was no request. Must not throw. */
   readonly onFailed?: ((error: DswarmError, remoteAddress: string) => void) | undefined;
 }
 
@@ -156,7 +159,7 @@ class WebSocketListener implements Listener {
 
   #part(visitor: Visitor): void {
     const isUnfinished = visitor.holds(this.#halfOpen) && visitor.shaking === undefined;
-    if (isUnfinished) this.#judge(visitor, new DswarmError("handshake_truncated"));
+    if (isUnfinished) this.#count(visitor, new DswarmError("handshake_truncated"));
     visitor.leave();
     // A new connection may have come from the same port before this close was heard of.
     if (this.#visitors.get(visitor.key) === visitor) this.#visitors.delete(visitor.key);
@@ -257,9 +260,11 @@ class WebSocketListener implements Listener {
 
   #startDeadline(visitor: Visitor): void {
     const { clock, config } = this.#options;
-    visitor.startDeadline(clock, config.handshakeTimeoutMs, () =>
-      this.#end(visitor, new DswarmError("handshake_timeout")),
-    );
+    visitor.startDeadline(clock, config.handshakeTimeoutMs, () => {
+      const error = new DswarmError("handshake_timeout");
+      if (visitor.shaking === undefined) this.#count(visitor, error);
+      this.#end(visitor, error);
+    });
   }
 
   /** Ends a connection that is no link. */
@@ -269,11 +274,17 @@ class WebSocketListener implements Listener {
     visitor.destroy();
   }
 
-  /** Counts and logs, once for each handshake, why it failed. */
-  #judge(visitor: Visitor, error: DswarmError): void {
-    if (visitor.isJudged || this.#isClosing) return;
+  /** Counts, once for each handshake, why it failed. @returns whether it was not judged before */
+  #count(visitor: Visitor, error: DswarmError): boolean {
+    if (visitor.isJudged || this.#isClosing) return false;
     visitor.isJudged = true;
     this.#options.counters.add(`handshake.failed.${error.code}`);
+    return true;
+  }
+
+  /** Counts, logs and tells, once for each handshake, why it failed. */
+  #judge(visitor: Visitor, error: DswarmError): void {
+    if (!this.#count(visitor, error)) return;
     this.#log("handshake_failed", error, { remoteAddress: visitor.remoteAddress });
     this.#options.onFailed?.(error, visitor.remoteAddress);
   }

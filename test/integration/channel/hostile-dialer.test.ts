@@ -260,7 +260,9 @@ test("silence is ended by the deadline at every stage, which counts from the TCP
       return peer;
     },
   };
+  const withoutRequest = new Set(Object.keys(stages).slice(0, 4));
   let failures = 0;
+  let logged = 0;
   for (const [name, open] of Object.entries(stages)) {
     await t.test(name, async () => {
       const stranger = await open();
@@ -270,24 +272,27 @@ test("silence is ended by the deadline at every stage, which counts from the TCP
       await clock.advance(1);
       await stranger.closed();
       failures += 1;
-      await rig.assertFailed("handshake_timeout", failures);
+      await rig.assertCounted("handshake_timeout", failures);
+      if (!withoutRequest.has(name)) logged += 1;
+      assert.equal(rig.logs.filter(({ event }) => event === "handshake_failed").length, logged);
       await until("it is gone", () => rig.listener.halfOpen === 0);
       await rig.assertServes();
     });
   }
 });
 
-test("a hang-up before any request is counted as truncated", async () => {
+test("a hang-up before any request is counted as truncated, and logged nowhere", async () => {
   await using rig = await createRig();
   (await openTls(rig.port)).destroy();
-  await rig.assertFailed("handshake_truncated", 1);
+  await rig.assertCounted("handshake_truncated", 1);
   const tcp = await openTcp(rig.port);
   tcp.socket.resetAndDestroy();
-  await rig.assertFailed("handshake_truncated", 2);
+  await rig.assertCounted("handshake_truncated", 2);
   const noTls = await openTcp(rig.port, Buffer.from("GET / HTTP/1.1\r\n\r\n"));
   await noTls.closed();
-  await rig.assertFailed("handshake_truncated", 3);
+  await rig.assertCounted("handshake_truncated", 3);
   await rig.assertServes();
+  assert.deepEqual(rig.logs, []);
 });
 
 test("a flood of failures is counted in full and logged in part", async () => {

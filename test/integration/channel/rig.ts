@@ -167,15 +167,20 @@ export class Rig implements AsyncDisposable {
 
   /** Waits until so many handshakes have failed with a code, and checks that the log names it. */
   async assertFailed(code: string, times = 1): Promise<void> {
+    await this.assertCounted(code, times);
+    const line = this.logs.findLast(({ event }) => event === "handshake_failed");
+    assert.equal(line?.["code"], code);
+    assert.match(String(line?.["remoteAddress"]), /^127\.0\.0\.1:\d+$/);
+  }
+
+  /** Waits until so many handshakes have failed with a code. */
+  async assertCounted(code: string, times: number): Promise<void> {
     const name = `handshake.failed.${code}`;
     const failures = (): string => JSON.stringify(this.counters.snapshot());
     await until(`${name} is ${times}`, () => this.counters.get(name) >= times).catch((error: unknown) => {
       throw new Error(`but it counted ${failures()}`, { cause: error });
     });
     assert.equal(this.counters.get(name), times);
-    const line = this.logs.findLast(({ event }) => event === "handshake_failed");
-    assert.equal(line?.["code"], code);
-    assert.match(String(line?.["remoteAddress"]), /^127\.0\.0\.1:\d+$/);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
