@@ -3,9 +3,13 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { NodeService } from "../../gen/dswarm/v1/node_pb.ts";
 import { pathId } from "./id-space.ts";
+import { jsonLines } from "./json-lines.ts";
 import { shown } from "./text.ts";
 
 const tokenName = "dswarm-token";
+const linesType = "application/x-ndjson";
+/** Above what a message may have. */
+const maxLineLength = 32 * 1024 * 1024;
 
 /** The bearer token of this tab, and who waits for one. It is kept in sessionStorage, which ends with the tab. */
 export class Session {
@@ -68,22 +72,34 @@ export class NodeApi {
 
   /**
    * Calls a service of a peer through the node.
-   * @returns the response, JSON with line breaks
+   * @returns the responses as they come, JSON with line breaks; of a unary method there is one
    * @throws Error with what the node or the peer says
    */
-  async call({ peer, service, method, request, signal }: PeerCall): Promise<string> {
+  async *call({ peer, service, method, request, signal }: PeerCall): AsyncGenerator<string> {
     const path = [pathId(peer), service, method].map(encodeURIComponent).join("/");
     const response = await this.#session.fetch(`${this.#baseUrl}/peers/${path}`, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", Accept: `application/json, ${linesType}` },
       body: request,
       signal,
     });
-    const answer: unknown = await response.json();
-    if (response.ok) return JSON.stringify(answer, null, 2);
-    const { code, message } = answer as { readonly code?: string; readonly message?: string };
-    throw new Error(`${code ?? response.status}: ${message ?? ""}`);
+    if (response.body === null || response.headers.get("Content-Type")?.startsWith(linesType) !== true) {
+      const answer: unknown = await response.json();
+      if (!response.ok) throw saidFault(answer, response.status);
+      yield JSON.stringify(answer, null, 2);
+      return;
+    }
+    for await (const line of jsonLines(response.body, maxLineLength)) {
+      const { result, error } = line as { readonly result?: unknown; readonly error?: unknown };
+      if (error !== undefined) throw saidFault(error, response.status);
+      yield JSON.stringify(result, null, 2);
+    }
   }
+}
+
+function saidFault(answer: unknown, status: number): Error {
+  const { code, message } = answer as { readonly code?: string; readonly message?: string };
+  return new Error(`${code ?? status}: ${message ?? ""}`);
 }
 
 /** What to show of something that failed. */

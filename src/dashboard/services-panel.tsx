@@ -1,13 +1,13 @@
 // The services of a peer, and a form for each of their methods that is made from their descriptors.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
 import { faultText, type NodeApi } from "./api.ts";
+import { CallForm } from "./call-form.tsx";
 import { useLatest } from "./hooks.ts";
 import { Empty, Fault, Panel } from "./panel.tsx";
-import { type FormField, fieldsOf, methodsOf, requestOf } from "./request-form.ts";
-import { duration, shortId, shown, shownLines } from "./text.ts";
+import { shortId, shown } from "./text.ts";
 
-const maxShown = 20_000;
+const callable: ReadonlySet<MethodKind> = new Set([MethodKind.UNARY, MethodKind.SERVER_STREAMING]);
 
 interface ServicesPanelProps {
   readonly api: NodeApi;
@@ -112,8 +112,8 @@ function ServiceView({ service: { name, methods, error }, chosen, onChoose }: Se
             <button
               type="button"
               aria-pressed={method.name === chosen}
-              disabled={method.kind !== MethodKind.UNARY}
-              title={method.kind === MethodKind.UNARY ? undefined : "a stream: not from here"}
+              disabled={!callable.has(method.kind)}
+              title={callable.has(method.kind) ? undefined : "its requests are a stream: not from here"}
               onClick={() => onChoose(method.name)}
             >
               {shown(method.name, 60)}
@@ -122,153 +122,5 @@ function ServiceView({ service: { name, methods, error }, chosen, onChoose }: Se
         ))}
       </ul>
     </div>
-  );
-}
-
-interface CallFormProps {
-  readonly api: NodeApi;
-  readonly peer: string;
-  readonly service: ServiceInfo;
-  readonly method: string;
-}
-
-interface Schema {
-  readonly fields: readonly FormField[];
-  readonly error?: string;
-}
-
-function CallForm({ api, peer, service, method: name }: CallFormProps) {
-  const { fields, error: schemaError } = useMemo((): Schema => {
-    try {
-      const method = methodsOf(service.descriptors, service.name).get(name);
-      return method === undefined ? { fields: [] } : { fields: fieldsOf(method) };
-    } catch (error) {
-      return { fields: [], error: faultText(error) };
-    }
-  }, [service, name]);
-  const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
-  const [answer, setAnswer] = useState<{ readonly text: string; readonly ms: number }>();
-  const [error, setError] = useState<string>();
-  const [isBusy, setBusy] = useState(false);
-  const latest = useLatest();
-  const call = async (): Promise<void> => {
-    const signal = latest.next();
-    setBusy(true);
-    setError(undefined);
-    const from = performance.now();
-    try {
-      const text = await api.call({
-        peer,
-        service: service.name,
-        method: name,
-        request: requestOf(fields, typed),
-        signal,
-      });
-      setAnswer({ text, ms: performance.now() - from });
-    } catch (thrown) {
-      if (signal.aborted) return;
-      setAnswer(undefined);
-      setError(faultText(thrown));
-    }
-    setBusy(false);
-  };
-  return (
-    <form
-      aria-label={`Call ${shown(name, 60)}`}
-      onSubmit={(event) => {
-        event.preventDefault();
-        void call();
-      }}
-    >
-      <Fault text={schemaError} />
-      <fieldset>
-        <legend>{`${shown(name, 60)} request`}</legend>
-        {fields.length === 0 && <p class="muted">It has no fields.</p>}
-        {fields.map((field) => (
-          <FieldView
-            key={field.name}
-            field={field}
-            value={typed[field.name] ?? ""}
-            onType={(value) => setTyped({ ...typed, [field.name]: value })}
-          />
-        ))}
-      </fieldset>
-      <button type="submit" class="primary" disabled={isBusy}>
-        {isBusy ? "Calling …" : "Call"}
-      </button>
-      <Fault text={error} />
-      {answer !== undefined && (
-        <div class="answer" role="status">
-          <p class="facts">{`Answered within ${duration(answer.ms)}`}</p>
-          <pre tabIndex={0}>{shownLines(answer.text, maxShown)}</pre>
-        </div>
-      )}
-    </form>
-  );
-}
-
-interface FieldViewProps {
-  readonly field: FormField;
-  readonly value: string;
-  readonly onType: (value: string) => void;
-}
-
-function FieldView({ field: { name, type, input }, value, onType }: FieldViewProps) {
-  const title = (
-    <span>
-      {shown(name, 60)} <small>{shown(type, 60)}</small>
-    </span>
-  );
-  if (input.kind === "check") {
-    return (
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={value === "true"}
-          onChange={({ currentTarget }) => onType(currentTarget.checked ? "true" : "")}
-        />
-        {title}
-      </label>
-    );
-  }
-  if (input.kind === "choice") {
-    return (
-      <label class="field">
-        {title}
-        <select value={value} onChange={({ currentTarget }) => onType(currentTarget.value)}>
-          <option value="">not set</option>
-          {input.choices.map((choice) => (
-            <option key={choice} value={choice}>
-              {shown(choice, 60)}
-            </option>
-          ))}
-        </select>
-      </label>
-    );
-  }
-  if (input.kind === "json") {
-    return (
-      <label class="field">
-        {title}
-        <textarea
-          class="mono"
-          rows={2}
-          spellcheck={false}
-          value={value}
-          onInput={({ currentTarget }) => onType(currentTarget.value)}
-        />
-      </label>
-    );
-  }
-  return (
-    <label class="field">
-      {title}
-      <input
-        spellcheck={false}
-        inputMode={input.kind === "number" ? "decimal" : "text"}
-        value={value}
-        onInput={({ currentTarget }) => onType(currentTarget.value)}
-      />
-    </label>
   );
 }

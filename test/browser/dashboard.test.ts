@@ -49,6 +49,15 @@ async function openCallForm(page: Page, id: string, method: string): Promise<voi
   await services.getByRole("form", { name: `Call ${method}` }).waitFor();
 }
 
+/** Calls grpc.health.v1.Health.Watch of the peer whose services are listed; its first message is shown then. */
+async function watchHealth(page: Page): Promise<void> {
+  const services = page.locator(".services");
+  await services.getByRole("button", { name: "Watch", exact: true }).click();
+  const form = services.getByRole("form", { name: "Call Watch" });
+  await form.getByRole("button", { name: "Call", exact: true }).click();
+  await form.locator(".messages li").filter({ hasText: "SERVING" }).waitFor();
+}
+
 async function fetchJson(url: string, body: object): Promise<{ readonly key: string }> {
   const { hostname, port, pathname } = new URL(url);
   const headers = { "Content-Type": "application/json" };
@@ -99,6 +108,13 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   await services.getByRole("textbox", { name: /^service string/ }).fill("");
   await services.getByRole("button", { name: "Call", exact: true }).click();
   await services.locator("pre").filter({ hasText: '"SERVING"' }).waitFor();
+
+  // A stream goes on until it is cancelled.
+  await watchHealth(page);
+  await services.getByText("1 message so far", { exact: true }).waitFor();
+  await services.getByRole("button", { name: "Cancel", exact: true }).click();
+  await services.locator(".facts").getByText("Cancelled after 1 message", { exact: true }).waitFor();
+  await services.getByRole("button", { name: "Call", exact: true }).waitFor();
 
   const lookup = page.locator(".lookup");
   await lookup.getByRole("textbox").fill(ids[2] ?? "");
@@ -259,6 +275,8 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await page.locator(".services").getByRole("button", { name: "Call", exact: true }).click();
       await page.locator(".services").getByRole("alert").waitFor();
       await check("a call has failed");
+      await watchHealth(page);
+      await check("a stream of messages is shown");
       await page.context().close();
     }
   }
