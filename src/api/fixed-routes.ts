@@ -141,7 +141,7 @@ export function indexRoutes({ comments }: ApiConfig, others: readonly Route[]): 
       },
     ),
   ];
-  const all: readonly Route[] = [...own, ...others];
+  const all: readonly Route[] = [...others, ...own];
   return own;
 }
 

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from "node:net";
 import type { TestContext } from "node:test";
 import { createServiceImplSpec, type ServiceImpl, type ServiceImplSpec, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import * as web from "@connectrpc/connect-web";
 import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
 import type { ApiOptions } from "../../../src/api/options.ts";
 import { createApi } from "../../../src/api/server.ts";
@@ -107,6 +108,8 @@ export const transports: Readonly<Record<string, (url: string) => Transport>> = 
   "Connect's protocol, JSON": (url) => createConnectTransport({ ...transportTo(url), useBinaryFormat: false }),
   "gRPC-Web, binary": (url) => createGrpcWebTransport({ ...transportTo(url), useBinaryFormat: true }),
   "gRPC-Web, JSON": (url) => createGrpcWebTransport({ ...transportTo(url), useBinaryFormat: false }),
+  "connect-web, Connect's protocol": (url) => web.createConnectTransport({ baseUrl: `${url}/api` }),
+  "connect-web, gRPC-Web": (url) => web.createGrpcWebTransport({ baseUrl: `${url}/api` }),
 };
 
 /**
