@@ -68,6 +68,8 @@ export const connectionCases = [
       await until("the program says goodbye", () => raw.saidGoodbye);
       await closing;
       await raw.closed();
+      // Who does not wait for the other goodbye cannot tell it from one that was never said.
+      await connection.endsBy("link_truncated");
     },
     "close-finishes-calls": async (context) => {
       const { raw, connection, call, stream } = await context.hostileCall();

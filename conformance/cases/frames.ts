@@ -237,12 +237,14 @@ export const frameCases = group("frames", ["calls"], {
   },
   "deadline-is-sent": async (context) => {
     const { raw, connection } = await context.hostilePair();
-    const call = connection.call("Echo", { timeoutMs: 300 });
-    const { timeoutMs, method } = await raw.next("open");
-    assert.equal(method, "dswarm.example.v1.EchoService/Echo");
-    assert.ok(timeoutMs > 0 && timeoutMs <= 300, `timeout_ms is ${timeoutMs}`);
-    await call.fails(4);
-    await raw.next("cancel");
+    for (const method of ["Echo", "Repeat", "Collect", "Converse"]) {
+      const call = connection.call(method, { timeoutMs: 300 });
+      const open = await raw.next("open");
+      assert.equal(open.method, `dswarm.example.v1.EchoService/${method}`);
+      assert.ok(open.timeoutMs > 0 && open.timeoutMs <= 300, `timeout_ms of ${method} is ${open.timeoutMs}`);
+      await call.fails(4);
+      await raw.next("cancel");
+    }
   },
   "go-away-above": async (context) => {
     const { raw, call, stream } = await context.hostileCall();

@@ -214,14 +214,18 @@ func (c *Conn) fail(err error) {
 	close(c.done)
 }
 
-// endAfterWrite writes what is queued and a goodbye, then ends. With the lock.
+// endAfterWrite writes what is queued and a goodbye, then ends: as cut where a planned end is not answered by one. With the lock.
 func (c *Conn) endAfterWrite(err error) {
 	if c.closeAfter != nil || c.err != nil {
 		return
 	}
 	c.closeAfter = err
 	c.signal()
-	time.AfterFunc(goodbyeTimeout, func() { c.fail(err) })
+	late := err
+	if errors.Is(err, errClosed) {
+		late = status.Fail("link_truncated", "the other end said no goodbye", nil)
+	}
+	time.AfterFunc(goodbyeTimeout, func() { c.fail(late) })
 }
 
 // fault ends the connection for a peer that broke the protocol, and tells it. With the lock.
@@ -410,7 +414,7 @@ func (c *Conn) readLoop() {
 		default:
 			err = linkError(err)
 		}
-		if planned != nil {
+		if planned != nil && !errors.Is(planned, errClosed) {
 			err = planned
 		}
 		isWritten := c.goodbyeSent
