@@ -24,7 +24,7 @@ function stepOf(kind: StepKind, { elapsedMs, peer, hop, rttMs, learnt, error, re
   const outcome =
     result === undefined
       ? ""
-      : `${result.queries} queries, ${result.hops} hops, ${result.failures} failures, ${Math.round(elapsedMs)} ms`;
+      : `queries ${result.queries}, hops ${result.hops}, failures ${result.failures}, ${Math.round(elapsedMs)} ms`;
   return {
     kind,
     id: peer?.id ?? "",
