@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from "../util/log.ts";
 import { canonicalHost } from "./access.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Comments } from "./json-schema.ts";
+import type { MeasuredCalls } from "./metrics.ts";
 
 /** Settings of /api. Only `services` is needed. */
 export interface ApiOptions {
@@ -32,6 +33,8 @@ export interface ApiOptions {
   readonly comments?: (() => Promise<Comments>) | undefined;
   /** Numbers for GET /metrics, by name, besides what is counted. @default none */
   readonly gauges?: Readonly<Record<string, () => number>> | undefined;
+  /** Calls for GET /metrics. @default none */
+  readonly calls?: MeasuredCalls | undefined;
   /** Directory of the dashboard's files, served at / to whoever may call, without asking for the token. @default none */
   readonly pages?: string | undefined;
   /** Bytes of one request message at most. 1 to 2^30. @default 1048576 */
@@ -57,6 +60,7 @@ export interface ApiConfig {
   readonly swarm: SwarmDirectory | undefined;
   readonly comments: () => Promise<Comments>;
   readonly gauges: Readonly<Record<string, () => number>>;
+  readonly calls: MeasuredCalls | undefined;
   readonly pages: string | undefined;
   readonly maxBodyBytes: number;
   readonly requestsPerSecond: number;
@@ -95,6 +99,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     swarm,
     comments = () => Promise.resolve({}),
     gauges = {},
+    calls,
     pages,
     maxBodyBytes = apiDefaults.maxBodyBytes,
     requestsPerSecond = apiDefaults.requestsPerSecond,
@@ -126,6 +131,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
     swarm,
     comments,
     gauges,
+    calls,
     pages,
     maxBodyBytes,
     requestsPerSecond,

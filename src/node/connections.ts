@@ -31,6 +31,18 @@ export interface ConnectionsInit {
   readonly onDisconnected: (id: NodeId, reason: DswarmError | undefined) => void;
 }
 
+/** What is under way on connections. */
+export interface ConnectionsLoad {
+  /** Calls open, of both ends. */
+  readonly streams: number;
+  /** Handlers that run. */
+  readonly running: number;
+  /** Received and not yet read by whoever the messages are for. */
+  readonly unreadBytes: number;
+  /** Given to the network and not yet taken by it. */
+  readonly unsentBytes: number;
+}
+
 /** The connections with one peer. */
 interface Peering {
   /** All that have not ended, the oldest first. Bounded by `maxPerPeer`. */
@@ -62,6 +74,20 @@ export class Connections {
     let count = 0;
     for (const { current } of this.#peerings.values()) if (current !== undefined) count += 1;
     return count;
+  }
+
+  /** What is under way now. */
+  get load(): ConnectionsLoad {
+    const load = { streams: 0, running: 0, unreadBytes: 0, unsentBytes: 0 };
+    for (const { open } of this.#peerings.values()) {
+      for (const { streams, running, unconsumedBytes, link, encoder } of open) {
+        load.streams += streams;
+        load.running += running;
+        load.unreadBytes += unconsumedBytes;
+        load.unsentBytes += link.bufferedBytes + encoder.length;
+      }
+    }
+    return load;
   }
 
   isConnected(id: NodeId): boolean {

@@ -32,6 +32,7 @@ import {
   parseHostPort,
   parsePeerAddress,
 } from "../identity/peer-address.ts";
+import { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
 import { RpcConnection } from "../rpc/mux.ts";
@@ -44,7 +45,7 @@ import { every } from "../util/every.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { type KeptCertificate, keepCertificate } from "./certificate-file.ts";
-import { Connections } from "./connections.ts";
+import { Connections, type ConnectionsLoad } from "./connections.ts";
 import { readContacts, writeContacts } from "./contact-file.ts";
 import { openDataDir } from "./data-dir.ts";
 import { EventLog } from "./event-log.ts";
@@ -165,6 +166,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly peers: PeerBook;
   /** What was counted since the start. */
   readonly counters: Counters;
+  /** The calls that have ended, of peers and to peers. Those of `transport` are left out: their names may come from peers. */
+  readonly calls = Object.freeze({ served: new CallMeter(), made: new CallMeter() });
   /** What happened of late. */
   readonly events: EventLog;
   /** What peers serve. */
@@ -201,7 +204,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.#certificate = certificate;
     this.#bindHost = bindHost;
     this.peers = new PeerBook(keys.id, config.clock, config.maxPeers);
-    this.#registry = new ServiceRegistry({ ...config, counters: this.counters });
+    this.#registry = new ServiceRegistry({ ...config, counters, meter: this.calls.served });
     this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
     this.#registry.serve(Health, this.#health.implementation);
     this.#registry.serve(
@@ -229,7 +232,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       keys,
       clock,
       config: config.dht,
-      peers: new PeerCalls({ clock, connect: (id, addresses) => this.#connections.connect(id, addresses) }),
+      peers: new PeerCalls({
+        clock,
+        meter: this.calls.made,
+        connect: (id, addresses) => this.#connections.connect(id, addresses),
+      }),
       store,
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
       provenAddress: (id) => this.peers.provenAddress(id),
@@ -280,6 +287,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /** Peers with an open connection. */
   get connections(): number {
     return this.#connections.size;
+  }
+
+  /** What is under way on all connections. */
+  get load(): ConnectionsLoad {
+    return this.#connections.load;
   }
 
   /** Services that peers may call. */
@@ -362,7 +374,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws DswarmError `node_id_invalid`, `address_invalid`
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
-    if (peer !== undefined) return createRpcClient(service, this.#transportTo(this.#peerId(peer), [], options));
+    if (peer !== undefined)
+      return createRpcClient(
+        service,
+        this.#transportTo(this.#peerId(peer), [], { ...options, meter: this.calls.made }),
+      );
     const key = RecordKey.ofName(service.typeName);
     const transport = new ProviderTransport({
       clock: this.config.clock,
@@ -371,7 +387,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         return providers.map(({ provider }) => provider).filter(({ id }) => !id.equals(this.id));
       },
       ping: async ({ id, addresses }) => (await this.#ping(id, addresses, { timeoutMs: providerPingMs })).rttMs,
-      transportTo: ({ id, addresses }) => this.#transportTo(id, addresses, options),
+      transportTo: ({ id, addresses }) => this.#transportTo(id, addresses, { ...options, meter: this.calls.made }),
     });
     return createRpcClient(service, transport);
   }
@@ -411,12 +427,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   async #ping(id: NodeId, addresses: readonly HostPort[], options: PingOptions): Promise<Pong> {
     const { clock } = this.config;
     const connect = () => this.#reach(id, addresses);
-    const pong = await ping({ connect, clock, authority: id.toBase64url() }, options);
+    const pong = await ping({ connect, clock, meter: this.calls.made, authority: id.toBase64url() }, options);
     this.peers.heard(id, pong.rttMs);
     return pong;
   }
 
-  #transportTo(id: NodeId, addresses: readonly HostPort[], options: ClientOptions): Transport {
+  #transportTo(
+    id: NodeId,
+    addresses: readonly HostPort[],
+    options: ClientOptions & { readonly meter?: CallMeter },
+  ): Transport {
     const { clock } = this.config;
     const connect = () => this.#reach(id, addresses);
     return createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() });

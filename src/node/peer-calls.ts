@@ -17,6 +17,7 @@ import type { Contact } from "../dht/contact.ts";
 import type { DhtPeers } from "../dht/dht-peers.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import type { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import type { RpcConnection } from "../rpc/mux.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
@@ -25,6 +26,8 @@ import type { Clock } from "../util/clock.ts";
 /** What calls to peers need of their node. */
 export interface PeerCallsInit {
   readonly clock: Clock;
+  /** Measures the calls. */
+  readonly meter: CallMeter;
   /** Connects to a peer, at the addresses given where none is known that works. */
   readonly connect: (id: NodeId, addresses: readonly HostPort[]) => RpcConnection | Promise<RpcConnection>;
 }
@@ -84,9 +87,10 @@ export class PeerCalls implements DhtPeers {
       known.addresses = addresses;
       return known.client;
     }
-    const { clock, connect } = this.#init;
+    const { clock, meter, connect } = this.#init;
     const transport = createRpcTransport({
       clock,
+      meter,
       authority: id.toBase64url(),
       connect: () => connect(id, entry.addresses),
     });

@@ -24,13 +24,14 @@ const nonceBytes = 8;
 
 /** Pings what `connect` connects to. Rejects with a ConnectError. */
 export async function ping(
-  { connect, clock, authority }: Pick<RpcTransportOptions, "connect" | "clock" | "authority">,
+  { connect, clock, meter, authority }: Pick<RpcTransportOptions, "connect" | "clock" | "meter" | "authority">,
   { signal, timeoutMs }: PingOptions,
 ): Promise<Pong> {
   let address = "";
   let startedAt = 0;
   const transport = createRpcTransport({
     clock,
+    meter,
     authority,
     connect: async () => {
       const connection = await connect();

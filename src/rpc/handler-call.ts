@@ -1,6 +1,7 @@
 // What served calls of every kind have in common: what they are made of, their deadline, and how they fail.
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import type { Clock } from "../util/clock.ts";
+import type { CallStats } from "./call-meter.ts";
 import type { CallContext } from "./handler-context.ts";
 import type { RpcConnection } from "./mux.ts";
 import { endOfError, publicError } from "./status.ts";
@@ -10,6 +11,8 @@ import type { Stream } from "./stream.ts";
 export interface ServedMethod {
   readonly spec: MethodImplSpec;
   readonly interceptors: Interceptor[] | undefined;
+  /** Where its calls are noted. */
+  readonly stats: CallStats | undefined;
 }
 
 /** What a served call needs. */

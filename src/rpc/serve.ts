@@ -5,6 +5,7 @@ import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import type { Logger } from "../util/log.ts";
+import type { CallMeter } from "./call-meter.ts";
 import type { ServedMethod } from "./handler-call.ts";
 import { CallContext } from "./handler-context.ts";
 import { metadataFault } from "./metadata.ts";
@@ -25,10 +26,18 @@ export class ServiceRegistry implements CallAcceptor {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #counters: Counters;
+  readonly #meter: CallMeter | undefined;
   readonly #services = new Map<string, DescService>();
   readonly #methods = new Map<string, ServedMethod>();
 
-  constructor(options: { readonly clock: Clock; readonly logger: Logger; readonly counters: Counters }) {
+  /** @param options with a meter, calls are measured */
+  constructor(options: {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly counters: Counters;
+    readonly meter?: CallMeter;
+  }) {
+    this.#meter = options.meter;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#counters = options.counters;
@@ -53,7 +62,10 @@ export class ServiceRegistry implements CallAcceptor {
     const { methods } = createServiceImplSpec<S>(service, implementation);
     const interceptors = options.interceptors?.length ? [...options.interceptors] : undefined;
     this.#services.set(service.typeName, service);
-    for (const spec of Object.values(methods)) this.#methods.set(methodName(spec.method), { spec, interceptors });
+    for (const spec of Object.values(methods)) {
+      const stats = this.#meter?.of(spec.method);
+      this.#methods.set(methodName(spec.method), { spec, interceptors, stats });
+    }
     let isServed = true;
     return () => {
       // The name may be another's by now.
@@ -85,6 +97,7 @@ export class ServiceRegistry implements CallAcceptor {
       requestMetadata: open.metadata,
     });
     this.#counters.add("rpc.served");
+    if (served.stats !== undefined) stream.measure(served.stats, this.#clock);
     const init = { connection, stream, served, context, timeoutMs, clock: this.#clock, onFault: this.#onFault };
     if (served.spec.kind === "unary") new UnaryHandlerCall(init, served.spec).start(open);
     else new StreamingHandlerCall(init).start(open);

@@ -12,7 +12,9 @@
 // may have been under way.
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
+import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import type { CallStats } from "./call-meter.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { metadataFault } from "./metadata.ts";
@@ -88,6 +90,9 @@ export class Stream implements Assembling {
   #remoteDone = false;
   #answering = false;
   #closed = false;
+  #stats: CallStats | undefined;
+  #clock: Clock | undefined;
+  #openedAt = 0;
 
   constructor(host: StreamHost, id: number, isCaller: boolean) {
     this.#host = host;
@@ -97,6 +102,14 @@ export class Stream implements Assembling {
 
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Notes in `stats` how the call ends and how long that takes from now on. */
+  measure(stats: CallStats, clock: Clock): void {
+    if (this.#closed) return;
+    this.#stats = stats;
+    this.#clock = clock;
+    this.#openedAt = clock.now();
   }
 
   // ---- sending
@@ -132,21 +145,21 @@ export class Stream implements Assembling {
   endOk(response: Uint8Array | undefined): void {
     if (this.#closed) return;
     this.#host.encoder.endOk(this.id, response);
-    this.#closeAndFlush();
+    this.#closeAndFlush(0);
   }
 
   /** Callee: the call ended in any other way. Closes the stream. */
   end(end: End): void {
     if (this.#closed) return;
     this.#host.encoder.frame(this.id, { case: "end", value: end });
-    this.#closeAndFlush();
+    this.#closeAndFlush(end.code);
   }
 
-  /** Caller: the answer is not wanted any more. Closes the stream; the handler is not told. */
-  cancel(): void {
+  /** Caller: the answer is not wanted any more, for which the code tells why. Closes the stream; the handler is not told. */
+  cancel(code: Code): void {
     if (this.#closed) return;
     this.#host.encoder.frame(this.id, { case: "cancel", value: {} });
-    this.#closeAndFlush();
+    this.#closeAndFlush(code);
   }
 
   // ---- what the consumer says
@@ -263,13 +276,14 @@ export class Stream implements Assembling {
         ? new DswarmError("frame_invalid", "an end within a message")
         : undefined) ??
       (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
-    this.#close();
-    if (fault === undefined) this.handler?.onEnd(end);
-    else this.handler?.onFailed(fault.toConnectError());
+    const error = fault?.toConnectError();
+    this.#close(error?.code ?? end.code);
+    if (error === undefined) this.handler?.onEnd(end);
+    else this.handler?.onFailed(error);
   }
 
   onCancel(): void {
-    this.#close();
+    this.#close(Code.Canceled);
     this.handler?.onFailed(new ConnectError("the caller cancelled the call", Code.Canceled));
   }
 
@@ -281,7 +295,7 @@ export class Stream implements Assembling {
   fail(error: DswarmError | ConnectError): void {
     if (this.#closed) return;
     const connectError = error instanceof DswarmError ? error.toConnectError() : error;
-    if (this.#isCaller) this.cancel();
+    if (this.#isCaller) this.cancel(connectError.code);
     else this.end(endOfError(connectError));
     this.handler?.onFailed(connectError);
   }
@@ -289,7 +303,7 @@ export class Stream implements Assembling {
   /** The connection is gone. */
   lost(error: ConnectError): void {
     if (this.#closed) return;
-    this.#close();
+    this.#close(error.code);
     this.handler?.onFailed(error);
   }
 
@@ -310,14 +324,16 @@ export class Stream implements Assembling {
   }
 
   /** Flushing may find the connection lost; the stream is closed before, so that its handler is not told of that. */
-  #closeAndFlush(): void {
-    this.#close();
+  #closeAndFlush(code: number): void {
+    this.#close(code);
     this.#host.flushSoon();
   }
 
-  #close(): void {
+  /** @param code gRPC status code; 0 is success */
+  #close(code: number): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#clock !== undefined) this.#stats?.add(code, this.#clock.now() - this.#openedAt);
     if (this.#pieces !== undefined) this.#dropPieces();
     // What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
     this.#host.consumed(this.#held);

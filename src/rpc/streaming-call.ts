@@ -5,6 +5,7 @@ import { Code, ConnectError, type StreamResponse } from "@connectrpc/connect";
 import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { endIterator } from "./iterator-end.ts";
 import { decodeResponse, encodeRequest } from "./message-codec.ts";
@@ -21,6 +22,8 @@ export interface StreamingCallInit<I extends DescMessage, O extends DescMessage>
   readonly clock: Clock;
   readonly method: DescMethodStreaming<I, O>;
   readonly requests: AsyncIterable<MessageInitShape<I>>;
+  /** Where the call is noted. */
+  readonly stats: CallStats | undefined;
   readonly metadata: Metadata[] | undefined;
   readonly signal: AbortSignal | undefined;
   /** Milliseconds, more than 0; undefined is none. */
@@ -135,7 +138,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     // What sending throws after the end is no news, and messages that have come are still to be read.
     if (this.#isOver) return;
     this.#stop();
-    this.#stream?.cancel();
+    this.#stream?.cancel(error.code);
     this.#messages.fail(error);
     this.#answered.reject(error);
   }
@@ -172,10 +175,11 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   #open(message: Uint8Array | undefined, halfClose: boolean): Stream {
-    const { connection, method, metadata, timeoutMs } = this.#init;
+    const { connection, clock, method, stats, metadata, timeoutMs } = this.#init;
     const name = methodNameBytes(method);
     const stream = connection.call(name, wireTimeout(timeoutMs), metadata, message, halfClose, this);
     this.#stream = stream;
+    if (stats !== undefined) stream.measure(stats, clock);
     this.#messages.attach(stream);
     // Nobody can read before the first message is there: its pieces must not wait for a reader.
     stream.wantMessage();

@@ -10,6 +10,7 @@ import {
 } from "@connectrpc/connect";
 import type { Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
+import type { CallMeter } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience } from "./caller-patience.ts";
 import { InterceptedTransport } from "./intercepted-transport.ts";
 import { encodeRequest } from "./message-codec.ts";
@@ -27,6 +28,8 @@ export interface RpcTransportOptions {
    */
   readonly connect: () => RpcConnection | Promise<RpcConnection>;
   readonly clock: Clock;
+  /** Measures the calls, of methods that the program has of its own: their names become labels. @default none */
+  readonly meter?: CallMeter | undefined;
   /** Name of the peer in the URLs that interceptors see, for example base64url of its key. */
   readonly authority: string;
   /** Run around every call; the first of the list is the outermost. */
@@ -61,19 +64,22 @@ class PlainTransport implements Transport {
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
     try {
-      const { clock } = this.#options;
+      const { clock, meter } = this.#options;
+      const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
       if (now instanceof RpcConnection) {
         const request = encodeRequest(method.input, message, "scratch");
-        return callUnary({ connection: now, clock, method, request, metadata, signal, timeoutMs: limitMs });
+        return callUnary({ connection: now, clock, method, request, stats, metadata, signal, timeoutMs: limitMs });
       }
       const connecting = now.catch((error: unknown) => Promise.reject(connectErrorOf(error)));
       // In case that the request does not encode, when nobody waits for the connection.
       connecting.catch(() => undefined);
       const request = encodeRequest(method.input, message);
-      return connecting.then((connected) => callUnary({ ...connected, clock, method, request, metadata, signal }));
+      return connecting.then((connected) =>
+        callUnary({ ...connected, clock, method, request, stats, metadata, signal }),
+      );
     } catch (error) {
       return Promise.reject(connectErrorOf(error));
     }
@@ -87,12 +93,13 @@ class PlainTransport implements Transport {
     requests: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamResponse<I, O>> {
     try {
-      const { clock } = this.#options;
+      const { clock, meter } = this.#options;
+      const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
       const connected = now instanceof RpcConnection ? { connection: now, timeoutMs: limitMs } : await now;
-      return await callStreaming({ ...connected, clock, method, requests, metadata, signal });
+      return await callStreaming({ ...connected, clock, method, requests, stats, metadata, signal });
     } catch (error) {
       throw connectErrorOf(error);
     }

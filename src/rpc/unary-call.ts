@@ -5,6 +5,7 @@ import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
 import { ownedBytes } from "./byte-views.ts";
+import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { decodeResponse } from "./message-codec.ts";
 import { keptMessage } from "./message-writer.ts";
@@ -21,6 +22,8 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   readonly method: DescMethodUnary<I, O>;
   /** The memory is read before `callUnary` returns. */
   readonly request: Uint8Array;
+  /** Where the call is noted. */
+  readonly stats: CallStats | undefined;
   readonly metadata: Metadata[] | undefined;
   readonly signal: AbortSignal | undefined;
   /** Milliseconds, more than 0; undefined is none. */
@@ -57,7 +60,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   }
 
   start(init: UnaryCallInit<I, O>): void {
-    const { connection, clock, method, request, metadata, signal, timeoutMs } = init;
+    const { connection, clock, method, request, stats, metadata, signal, timeoutMs } = init;
     const inline = connection.takesInline(request.length);
     const name = methodNameBytes(method);
     try {
@@ -74,6 +77,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
         this,
       );
       this.#stream = stream;
+      if (stats !== undefined) stream.measure(stats, clock);
       stream.wantMessage();
       if (!inline) this.#sendInData(stream, keptMessage(request));
       // Sending may have found the connection lost.
@@ -138,7 +142,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
 
   #giveUp(error: ConnectError): void {
     this.#patience?.stop();
-    this.#stream?.cancel();
+    this.#stream?.cancel(error.code);
     this.#reject(error);
   }
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import { Code } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import type { Frame } from "../../../gen/dswarm/v1/frame_pb.ts";
 import { FrameDecoder } from "../../../src/rpc/frame-decoder.ts";
@@ -81,7 +82,7 @@ suite("the send schedule", () => {
     second.sendCredit = 10_000;
     const cut = host.schedule.enqueue(second, new Uint8Array(100_000));
     host.schedule.pump(everything);
-    second.cancel();
+    second.cancel(Code.Canceled);
     await assert.rejects(cut, /the call has ended/);
     host.schedule.resume(second);
     assert.equal(host.schedule.waiting, false);

@@ -116,6 +116,7 @@ for (const vector of cases.filter(({ to }) => to === "dialer")) {
       clock,
       method,
       request,
+      stats: undefined,
       metadata: undefined,
       signal: undefined,
       timeoutMs: undefined,
