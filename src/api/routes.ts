@@ -2,6 +2,7 @@
 import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Express, NextFunction, Request, Response } from "express";
+import type { Clock } from "../util/clock.ts";
 import { sendFault } from "./answer.ts";
 import { readJsonText } from "./body.ts";
 import { answerCall } from "./call.ts";
@@ -28,7 +29,7 @@ export interface Route {
 }
 
 /** The routes of google.api.http annotations. */
-export function shortRoutes({ services, maxBodyBytes }: ApiConfig, reporter: FaultReporter): Route[] {
+export function shortRoutes({ services, maxBodyBytes, clock }: ApiConfig, reporter: FaultReporter): Route[] {
   return services
     .flatMap(({ methods }) => Object.values(methods))
     .flatMap(bindingsOf)
@@ -38,7 +39,7 @@ export function shortRoutes({ services, maxBodyBytes }: ApiConfig, reporter: Fau
       path: binding.path,
       rpc: binding.rpc.method,
       binding,
-      answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter),
+      answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter, clock),
     }));
 }
 
@@ -48,6 +49,7 @@ async function answerBinding(
   response: Response,
   maxBytes: number,
   reporter: FaultReporter,
+  clock: Clock,
 ): Promise<void> {
   if (request.method === "HEAD" && binding.rpc.kind !== "unary") {
     response.end();
@@ -59,7 +61,7 @@ async function answerBinding(
     query: question < 0 ? "" : request.url.slice(question + 1),
     body: binding.body === undefined ? "" : await readJsonText(request, maxBytes),
   });
-  await answerCall(binding.rpc, message, request, response, reporter);
+  await answerCall(binding.rpc, message, request, response, reporter, clock);
 }
 
 /**

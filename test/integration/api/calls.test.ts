@@ -81,7 +81,7 @@ test("a stream that fails later says so at its end", async (t) => {
   const { port, counters } = await startApi(t, { services: [sampleService(undefined, failAfter(1, error))] });
   assert.equal((await send(port, "/api/count")).text, `{"result":${empty}}\n{"error":${fault}}\n`);
   const events = await send(port, "/api/count", { headers: acceptEvents });
-  assert.equal(events.text, `data: ${empty}\n\nevent: fault\ndata: ${fault}\n\n`);
+  assert.equal(events.text, `data: ${empty}\n\nevent: error\ndata: ${fault}\n\n`);
   assert.equal(counters.get("api.errors.unavailable"), 2);
 });
 
