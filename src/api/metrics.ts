@@ -1,6 +1,6 @@
 // GET /metrics for Prometheus, and GET /healthz. What is counted all over the node is read when it is asked for, so that calls
 // pay next to nothing for it. Labels come from the code and from descriptors of this program, never from peers.
-import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { Code } from "@connectrpc/connect";
 import {
   Counter,
   Gauge,
@@ -94,10 +94,19 @@ function outcomes(counters: Counters, prefix: string): [string, number][] {
 
 function endedCalls(calls: MeasuredCalls): (readonly [Labels, number])[] {
   return each(calls).flatMap(({ labels, stats }) =>
-    [...stats.byCode].flatMap((count, code) =>
-      count === 0 ? [] : [[{ ...labels, code: code === 0 ? "ok" : codeToString(code) }, count] as const],
-    ),
+    [...stats.byCode].flatMap((count, code) => (count === 0 ? [] : [[{ ...labels, code: codeName(code) }, count]])),
   );
+}
+
+const codeNames = new Map<number, string>(Object.entries(Code).map(([name, code]) => [Number(code), snakeCase(name)]));
+
+/** "ok", "canceled", "not_found", … */
+function codeName(code: number): string {
+  return code === 0 ? "ok" : (codeNames.get(code) ?? "unknown");
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/(?<=[a-z])[A-Z]/g, (letter) => `_${letter}`).toLowerCase();
 }
 
 /** Every method with a call, by side. */
@@ -127,7 +136,7 @@ class CallHistogram extends Histogram {
     const { name } = CallHistogram.#init;
     const values = each(this.#calls).flatMap(({ labels, stats }) => {
       let count = 0;
-      const buckets = [...stats.byDuration].map((calls, index) => {
+      const buckets = [...stats.byDuration].map((calls, index): MetricValueWithName<string> => {
         count += calls;
         return {
           metricName: `${name}_bucket`,
@@ -135,11 +144,8 @@ class CallHistogram extends Histogram {
           value: count,
         };
       });
-      return [
-        ...buckets,
-        { metricName: `${name}_sum`, labels, value: stats.seconds },
-        { metricName: `${name}_count`, labels, value: count },
-      ];
+      const sum = { metricName: `${name}_sum`, labels, value: stats.seconds };
+      return buckets.concat([sum, { metricName: `${name}_count`, labels, value: count }]);
     });
     return { ...(await this.#empty.get()), values };
   }

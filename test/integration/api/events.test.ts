@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { get } from "node:http";
 import { test } from "node:test";
+import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 import { sampleService } from "../../unit/api/sample-service.ts";
@@ -12,10 +13,10 @@ test("a stream without news has a heartbeat, a failure after it is its last even
   const clock = new VirtualClock(1);
   const called = Promise.withResolvers<void>();
   const failing = Promise.withResolvers<void>();
-  async function* silent(): AsyncGenerator<never> {
+  async function* silent(message: Message): AsyncGenerator<Message> {
     called.resolve();
     await failing.promise;
-    throw new ConnectError("gone", Code.Unavailable);
+    yield message;
   }
   const { port } = await startApi(t, { services: [sampleService(undefined, silent)], clock });
   const outgoing = get({ port, path: "/api/count", agent: false, headers: { accept: "text/event-stream" } });
@@ -25,7 +26,7 @@ test("a stream without news has a heartbeat, a failure after it is its last even
   const [incoming] = await answered;
   assert.equal(incoming.statusCode, 200);
   await clock.advance(15_000);
-  failing.resolve();
+  failing.reject(new ConnectError("gone", Code.Unavailable));
   let text = "";
   for await (const chunk of incoming.setEncoding("utf8")) text += chunk;
   const fault = JSON.stringify({ code: "unavailable", message: "gone" });
