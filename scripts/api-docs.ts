@@ -30,7 +30,7 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status
   follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes).
 - **Streams** come as lines of JSON, \`{"result":…}\`, the last one \`{"error":…}\` if it fails; or, with \`Accept: text/event-stream\`, as
-  Server-Sent Events, the last one named \`end\` or \`fault\`.
+  Server-Sent Events, the last one named \`end\` or \`error\`.
 - **Clients** of Connect's protocol and of gRPC-Web call \`/api/dswarm.v1.NodeService/<Method>\`.
 `;
 
