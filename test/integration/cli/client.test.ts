@@ -269,7 +269,9 @@ suite("client", { concurrency: 3 }, () => {
     const { rig } = await pair(t);
     const shownWith = (environment: NodeJS.ProcessEnv): string => {
       const command = `"${process.execPath}" bin/dswarm.mjs peers`;
-      const env = { ...process.env, XDG_RUNTIME_DIR: rig.directory, TERM: "xterm-256color", FORCE_COLOR: undefined };
+      // Where CI is set, Node takes a terminal for one without colours.
+      const own = { TERM: "xterm-256color", FORCE_COLOR: undefined, CI: undefined };
+      const env = { ...process.env, XDG_RUNTIME_DIR: rig.directory, ...own };
       const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], {
         env: { ...env, ...environment },
         encoding: "utf8",

@@ -83,6 +83,7 @@ suite("peer", { concurrency: 2 }, () => {
         throw new ConnectError("no more", Code.OutOfRange);
       },
     });
+    await until(() => between.dht.table.has(stranger.id), "the one in between can tell of the stranger");
     const id = stranger.id.toString();
     const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}']);
     assert.deepEqual([echo.stderr, echo.stdout, echo.code], ["", '{"payload":"aGk="}\n', 0]);
