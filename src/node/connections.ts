@@ -169,7 +169,8 @@ export class Connections {
       const current = this.#usable(key);
       if (current !== undefined) return current;
     }
-    error ??= new DswarmError("peer_unknown");
+    // Where nothing was tried, there is nothing to be spared: an address may be found in a moment.
+    if (error === undefined) throw new DswarmError("peer_unknown");
     this.#backoff.failed(key, error);
     throw error;
   }

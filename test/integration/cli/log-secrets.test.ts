@@ -60,7 +60,7 @@ test("log lines hold no private key, token, value or message of a call", async (
   assert.ok(keys.every((key) => /^[0-9a-f]{64}$/.test(key)));
   const secrets = [
     ...keys.flatMap((key) => formsOf(Buffer.from(key, "hex"))),
-    ...[token, wrongToken, payload].flatMap((text) => [text, ...formsOf(Buffer.from(text))]),
+    ...[token, wrongToken, payload].flatMap((text) => [text].concat(formsOf(Buffer.from(text)))),
     "PRIVATE KEY",
   ];
   for (const { run } of started) {

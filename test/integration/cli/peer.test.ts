@@ -84,6 +84,10 @@ suite("peer", { concurrency: 2 }, () => {
       },
     });
     await until(() => between.dht.table.has(stranger.id), "the one in between can tell of the stranger");
+    let tables = "";
+    for (let i = 0; i < 60 && !tables.includes(betweenId); i++)
+      tables = (await rig.result(["buckets", "--json"])).stdout;
+    assert.ok(tables.includes(betweenId), "the node that is asked can ask the one in between");
     const id = stranger.id.toString();
     const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}']);
     assert.deepEqual([echo.stderr, echo.stdout, echo.code], ["", '{"payload":"aGk="}\n', 0]);
