@@ -2,14 +2,22 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { StoreRequestSchema } from "../../../gen/dswarm/v1/dht_pb.ts";
+import { Code } from "@connectrpc/connect";
+import {
+  FindNodeRequestSchema,
+  FindValueRequestSchema,
+  PingRequestSchema,
+  StoreRequestSchema,
+} from "../../../gen/dswarm/v1/dht_pb.ts";
 import { Answers } from "../../../src/dht/answers.ts";
+import type { Contact } from "../../../src/dht/contact.ts";
 import { openDatabase } from "../../../src/dht/database.ts";
 import { resolveDhtOptions } from "../../../src/dht/options.ts";
 import { createImmutable, recordToMessage } from "../../../src/dht/record-codec.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { RoutingTable } from "../../../src/dht/routing-table.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
+import { compareDistance } from "../../../src/identity/node-id.ts";
 import { Counters } from "../../../src/util/counters.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
@@ -24,7 +32,9 @@ async function openAnswers(t: TestContext) {
   t.after(() => store.close());
   const self = generateKeyPair().id;
   const table = new RoutingTable({ self, config: config.routing, clock, ping: () => Promise.resolve(true) });
-  return { clock, answers: new Answers({ config, clock, table, store, counters, onCaller: () => undefined }) };
+  const callers: Contact[] = [];
+  const onCaller = (contact: Contact) => void callers.push(contact);
+  return { clock, table, callers, answers: new Answers({ config, clock, table, store, counters, onCaller }) };
 }
 
 test("a caller may store so many at once, then so many a second, and another is not held up by it", async (t) => {
@@ -42,4 +52,61 @@ test("a caller may store so many at once, then so many a second, and another is 
   await clock.advance(1000);
   for (let i = 0; i < storesPerSecond; i++) await store(caller);
   await assert.rejects(store(caller), { code: "quota_exceeded" });
+});
+
+test("a ping answers a nonce of up to 64 bytes, and tells of a caller that serves the DHT", async (t) => {
+  const { answers, callers } = await openAnswers(t);
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const ping = (nonce: Uint8Array, port: number) => answers.ping(create(PingRequestSchema, { nonce, port }), caller);
+  const nonce = new Uint8Array(64).fill(9);
+  assert.deepEqual(ping(nonce, 65_535), { nonce });
+  assert.deepEqual(callers, [{ id: caller.id, addresses: [{ host: "127.0.0.1", port: 65_535 }] }]);
+  assert.deepEqual(ping(new Uint8Array(), 0), { nonce: new Uint8Array() });
+  assert.throws(() => ping(new Uint8Array(65), 0), { code: Code.InvalidArgument });
+  assert.throws(() => ping(nonce, 65_536), { code: Code.InvalidArgument });
+  assert.equal(callers.length, 1);
+});
+
+test("the closest 30 contacts are told, closest first, never the caller; a target has 32 bytes", async (t) => {
+  const { answers, table } = await openAnswers(t);
+  const contacts = Array.from({ length: 200 }, () => ({
+    id: generateKeyPair().id,
+    addresses: [{ host: "127.0.0.1", port: 4000 }],
+  }));
+  for (const contact of contacts) table.seen(contact);
+  const known = table.snapshot();
+  const target = generateKeyPair().id.bytes;
+  const ordered = known.map(({ id }) => id).sort((a, b) => compareDistance(target, a.bytes, b.bytes));
+  const [closest] = ordered;
+  assert.ok(closest !== undefined && ordered.length > 31);
+  const caller = { id: closest, host: "127.0.0.1" };
+  const { contacts: told = [] } = answers.findNode(create(FindNodeRequestSchema, { target }), caller);
+  assert.deepEqual(
+    told.map(({ id }) => id),
+    ordered.slice(1, 31).map(({ bytes }) => bytes),
+  );
+  for (const bytes of [new Uint8Array(), new Uint8Array(31), new Uint8Array(33)]) {
+    assert.throws(() => answers.findNode(create(FindNodeRequestSchema, { target: bytes }), caller), {
+      code: Code.InvalidArgument,
+    });
+    await assert.rejects(answers.findValue(create(FindValueRequestSchema, { key: bytes }), caller), {
+      code: Code.InvalidArgument,
+    });
+  }
+});
+
+test("a record that is missing, or has no time left, is not stored; a longer time than a day is cut to it", async (t) => {
+  const { answers } = await openAnswers(t);
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const record = createImmutable(Uint8Array.of(1));
+  const store = (ttlS: number) =>
+    answers.store(create(StoreRequestSchema, { record: recordToMessage(record, ttlS) }), caller);
+  await assert.rejects(answers.store(create(StoreRequestSchema, {}), caller), { code: "record_invalid" });
+  await assert.rejects(store(0), { code: "record_expired" });
+  await store(4_294_967_295);
+  const { records = [] } = await answers.findValue(create(FindValueRequestSchema, { key: record.key.bytes }), caller);
+  assert.deepEqual(
+    records.map(({ ttlS }) => ttlS),
+    [86_400],
+  );
 });
