@@ -236,6 +236,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         clock,
         meter: this.calls.made,
         connect: (id, addresses) => this.#connections.connect(id, addresses),
+        onAnswer: (id, rttMs) => this.peers.heard(id, rttMs),
       }),
       store,
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),

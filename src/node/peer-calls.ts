@@ -30,11 +30,15 @@ export interface PeerCallsInit {
   readonly meter: CallMeter;
   /** Connects to a peer, at the addresses given where none is known that works. */
   readonly connect: (id: NodeId, addresses: readonly HostPort[]) => RpcConnection | Promise<RpcConnection>;
+  /** Told of each answer and its round-trip time in milliseconds, without the time that connecting took. */
+  readonly onAnswer: (id: NodeId, rttMs: number) => void;
 }
 
 interface Entry {
   readonly client: Client<typeof DhtService>;
   addresses: readonly HostPort[];
+  /** When a connection that was waited for opened, on the clock's `now`. */
+  openedAt: number;
 }
 
 const maxClients = 4096;
@@ -53,7 +57,7 @@ export class PeerCalls implements DhtPeers {
     request: MessageInitShape<typeof PingRequestSchema>,
     signal: AbortSignal,
   ): Promise<PingResponse> {
-    return this.#client(contact).ping(request, { signal });
+    return this.#timed(contact, (client) => client.ping(request, { signal }));
   }
 
   findNode(
@@ -61,7 +65,7 @@ export class PeerCalls implements DhtPeers {
     request: MessageInitShape<typeof FindNodeRequestSchema>,
     signal: AbortSignal,
   ): Promise<FindNodeResponse> {
-    return this.#client(contact).findNode(request, { signal });
+    return this.#timed(contact, (client) => client.findNode(request, { signal }));
   }
 
   findValue(
@@ -69,7 +73,7 @@ export class PeerCalls implements DhtPeers {
     request: MessageInitShape<typeof FindValueRequestSchema>,
     signal: AbortSignal,
   ): Promise<FindValueResponse> {
-    return this.#client(contact).findValue(request, { signal });
+    return this.#timed(contact, (client) => client.findValue(request, { signal }));
   }
 
   store(
@@ -77,25 +81,42 @@ export class PeerCalls implements DhtPeers {
     request: MessageInitShape<typeof StoreRequestSchema>,
     signal: AbortSignal,
   ): Promise<StoreResponse> {
-    return this.#client(contact).store(request, { signal });
+    return this.#timed(contact, (client) => client.store(request, { signal }));
   }
 
-  #client({ id, addresses }: Contact): Client<typeof DhtService> {
+  async #timed<T>(contact: Contact, call: (client: Client<typeof DhtService>) => Promise<T>): Promise<T> {
+    const { clock, onAnswer } = this.#init;
+    const entry = this.#entry(contact);
+    const askedAt = clock.now();
+    const answer = await call(entry.client);
+    onAnswer(contact.id, clock.now() - Math.max(askedAt, entry.openedAt));
+    return answer;
+  }
+
+  #entry({ id, addresses }: Contact): Entry {
     const name = id.toString();
     const known = this.#entries.get(name);
     if (known !== undefined) {
       known.addresses = addresses;
-      return known.client;
+      return known;
     }
     const { clock, meter, connect } = this.#init;
     const transport = createRpcTransport({
       clock,
       meter,
       authority: id.toBase64url(),
-      connect: () => connect(id, entry.addresses),
+      connect: () => {
+        const connection = connect(id, entry.addresses);
+        return connection instanceof Promise ? connection.then(opened) : connection;
+      },
     });
-    const entry: Entry = { client: createRpcClient(DhtService, transport), addresses };
+    const client = createRpcClient(DhtService, transport);
+    const entry: Entry = { client, addresses, openedAt: Number.NEGATIVE_INFINITY };
+    const opened = (connection: RpcConnection): RpcConnection => {
+      entry.openedAt = clock.now();
+      return connection;
+    };
     this.#entries.set(name, entry);
-    return entry.client;
+    return entry;
   }
 }

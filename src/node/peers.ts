@@ -16,7 +16,7 @@ export interface PeerInfo {
   readonly verified: boolean;
   /** When it was last heard of, on the clock's `now`; for one never heard of, when its address was given. */
   readonly lastHeardAt: number;
-  /** Round-trip time of the last ping in milliseconds. */
+  /** Round-trip time of the last ping, or call of the DHT, that was answered, in milliseconds. */
   readonly rttMs: number | undefined;
 }
 

@@ -31,7 +31,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.Peer.connected": "Whether a connection is open.",
   "dswarm.v1.Peer.verified": "Whether a Secret Handshake has proven the key at least once.",
   "dswarm.v1.Peer.last_heard_ms": "Milliseconds since the peer was last heard of.",
-  "dswarm.v1.Peer.rtt_ms": "Round-trip time of the last ping in milliseconds. Present when there was one.",
+  "dswarm.v1.Peer.rtt_ms": "Round-trip time in milliseconds of the last ping, or call of the DHT, that was answered, without connecting. Present when there\nwas one.",
   "dswarm.v1.Peer.source": "How the node first heard of it.",
   "dswarm.v1.GetStatusRequest": "Asks for the status.",
   "dswarm.v1.GetStatusResponse": "Who the node is and how it is doing.",

@@ -246,7 +246,8 @@ export type Peer = Message<"dswarm.v1.Peer"> & {
   lastHeardMs: number;
 
   /**
-   * Round-trip time of the last ping in milliseconds. Present when there was one.
+   * Round-trip time in milliseconds of the last ping, or call of the DHT, that was answered, without connecting. Present when there
+   * was one.
    *
    * @generated from field: optional double rtt_ms = 7;
    */

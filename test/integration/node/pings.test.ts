@@ -7,7 +7,7 @@ import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { NodeId } from "../../../src/identity/node-id.ts";
 import { startChild } from "./child-node.ts";
-import { apiPing, assertPinged, byDistance, freeTcpPort, knows, send, startNode, testNetwork } from "./rig.ts";
+import { apiPing, assertPinged, byDistance, freeTcpPort, knows, send, startNode, testNetwork, until } from "./rig.ts";
 
 test("a node that knows nobody answers no results", async (t) => {
   const node = await startNode(t, await testNetwork());
@@ -23,6 +23,17 @@ test("a node that knows two peers answers two results", async (t) => {
   for (const { id } of others) await knows(node, id);
   const ids = others.map(({ id }) => id);
   assertPinged(await apiPing(node.port), byDistance(node.id, ids));
+});
+
+test("the round-trip times of peers are known before anybody pings", async (t) => {
+  const options = await testNetwork();
+  const nodes = [await startNode(t, options), await startNode(t, options), await startNode(t, options)];
+  for (const node of nodes) {
+    for (const other of nodes) {
+      if (other === node) continue;
+      await until("a call was answered", () => node.peers.get(other.id)?.rttMs !== undefined);
+    }
+  }
 });
 
 test("a peer killed with kill -9 is reported as unavailable with a reason, the others as before", async (t) => {
