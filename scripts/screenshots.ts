@@ -46,9 +46,8 @@ try {
       .locator(".peers tbody tr")
       .nth(nodes - 2)
       .waitFor();
-    await page.getByRole("button", { name: "Ping", exact: true }).click();
     await page
-      .locator(".peers tbody tr td:nth-child(4)", { hasText: /\d/ })
+      .locator(".peers tbody .rtt", { hasText: /\d/ })
       .nth(nodes - 2)
       .waitFor();
     await page.locator(".peers tbody tr button").nth(2).click();

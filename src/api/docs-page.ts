@@ -32,8 +32,9 @@ export const docsPageHeaders: Readonly<Record<string, string>> = {
 /**
  * Makes the page.
  * @param document as `openApi` makes it
+ * @param hasDashboard whether there is a page at / to lead to
  */
-export function docsPage(document: JsonObject): string {
+export function docsPage(document: JsonObject, hasDashboard: boolean): string {
   const info = objectOf(document["info"]);
   const operations = Object.entries(objectOf(document["paths"])).flatMap(([path, item]) =>
     Object.entries(objectOf(item)).map(([method, operation]) => ({ path, method, operation: objectOf(operation) })),
@@ -53,6 +54,7 @@ export function docsPage(document: JsonObject): string {
 </head>
 <body>
 <main>
+${hasDashboard ? `<nav><a href="/">Dashboard</a></nav>` : ""}
 <h1>${escaped(textOf(info["title"]))} ${escaped(textOf(info["version"]))}: the API of a node</h1>
 <p>${escaped(textOf(info["description"]))}</p>
 <p>For programs: <a href="/api/openapi.json">/api/openapi.json</a></p>

@@ -113,7 +113,7 @@ function forwardingRoutes(swarm: SwarmDirectory, reporter: FaultReporter): Route
  * Routes that tell of all routes, themselves included: a list, an OpenAPI document, and a page that shows it.
  * @param others all other routes
  */
-export function indexRoutes({ comments }: ApiConfig, others: readonly Route[]): Route[] {
+export function indexRoutes({ comments, pages }: ApiConfig, others: readonly Route[]): Route[] {
   // Once a node, and not before somebody asks.
   let made: Promise<JsonObject> | undefined;
   const document = (): Promise<JsonObject> => (made ??= comments().then((texts) => openApi(all, texts, version)));
@@ -136,7 +136,7 @@ export function indexRoutes({ comments }: ApiConfig, others: readonly Route[]): 
       docsPath,
       { operationId: "docs", summary: "Shows this document.", responses: answers("A page.", text("text/html")) },
       async (_, response) => {
-        const page = docsPage(await document());
+        const page = docsPage(await document(), pages !== undefined);
         response.set(docsPageHeaders).type("html").send(page);
       },
     ),

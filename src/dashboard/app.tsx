@@ -4,7 +4,8 @@ import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { NodeApi, Session } from "./api.ts";
 import { Dashboard } from "./dashboard.tsx";
 import { usePolled } from "./hooks.ts";
-import { shortId, shown } from "./text.ts";
+import { SwarmPanel } from "./swarm-panel.tsx";
+import { shown } from "./text.ts";
 
 const noNodes: readonly SwarmNode[] = [];
 const swarmIntervalMs = 10_000;
@@ -47,17 +48,7 @@ function NodePage({ session }: { readonly session: Session }) {
           <img src="/icon.svg" alt="" width="28" height="28" />
           <h1>dswarm</h1>
         </div>
-        {nodes.length > 1 && (
-          <label class="choice">
-            <span>Node</span>
-            <select value={chosen ?? own} onChange={({ currentTarget }) => setChosen(currentTarget.value)}>
-              {nodes.map(({ id, index, port }) => (
-                <option key={id} value={id}>{`${index}  ${shortId(id)}  :${port}`}</option>
-              ))}
-            </select>
-            <span>{`of ${nodes.length}`}</span>
-          </label>
-        )}
+        <Links isOpen={session.token === undefined} isHome={through === undefined} />
         {session.token !== undefined && (
           <button
             type="button"
@@ -71,8 +62,29 @@ function NodePage({ session }: { readonly session: Session }) {
           </button>
         )}
       </header>
-      <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={setChosen} />
+      <main>
+        {nodes.length > 1 && <SwarmPanel swarm={nodes} chosen={chosen ?? own} onChoose={setChosen} />}
+        <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={setChosen} />
+      </main>
     </>
+  );
+}
+
+interface LinksProps {
+  /** Whether the node answers without a token, which a link does not carry. */
+  readonly isOpen: boolean;
+  /** Whether the node that is looked at is the one that serves the page. */
+  readonly isHome: boolean;
+}
+
+/** The ways to what else the node serves. */
+function Links({ isOpen, isHome }: LinksProps) {
+  return (
+    <nav class="links" aria-label="Of this node">
+      <a href="/api/docs">API</a>
+      {isOpen && <a href="/api/openapi.json">OpenAPI</a>}
+      {isOpen && isHome && <a href="/metrics">Metrics</a>}
+    </nav>
   );
 }
 

@@ -172,7 +172,7 @@ interface FieldViewProps {
 function FieldView({ field: { name, type, input }, value, onType }: FieldViewProps) {
   const title = (
     <span>
-      {shown(name, 60)} <small>{shown(type, 60)}</small>
+      <b>{shown(name, 60)}</b> <small>{shown(type, 60)}</small>
     </span>
   );
   if (input.kind === "check") {

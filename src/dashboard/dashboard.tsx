@@ -13,7 +13,6 @@ import { SelectedNode } from "./selected-node.tsx";
 import { ServicesPanel } from "./services-panel.tsx";
 import { SpaceView } from "./space-view.tsx";
 import { StatusPanel } from "./status-panel.tsx";
-import { SwarmPanel } from "./swarm-panel.tsx";
 import { ValuesPanel } from "./values-panel.tsx";
 
 const stateIntervalMs = 5000;
@@ -44,36 +43,50 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
     [status, peers, buckets, swarm, selected, lookup],
   );
   return (
-    <main class="grid">
+    <>
       <StatusPanel status={status} error={state.error} />
-      <Panel
-        name="space-panel"
-        title="XOR space"
-        aside={<span class="muted">{scene === undefined ? "" : `${scene.nodes.length} nodes`}</span>}
-      >
-        {scene === undefined ? <div class="space" /> : <SpaceView scene={scene} onSelect={setSelected} />}
-        <ul class="legend" aria-label="Legend">
-          <li class="is-self">this node</li>
-          <li class="is-contact">in a k-bucket</li>
-          <li class="is-connected">connected</li>
-          <li class="is-node">known, or of the swarm</li>
-        </ul>
-        <SelectedNode
-          id={selected}
-          peers={peers}
-          buckets={buckets}
-          swarm={swarm}
-          own={status?.id}
-          onChoose={onChoose}
-        />
-      </Panel>
-      <LookupPanel api={api} selected={selected} onShow={setLookup} onSelect={setSelected} />
-      <PeersPanel api={api} peers={peers} selected={selected} onSelect={setSelected} onPinged={state.reload} />
-      <ValuesPanel api={api} />
-      <ServicesPanel api={api} peer={selected} />
-      {swarm.length > 1 && <SwarmPanel swarm={swarm} own={status?.id} onChoose={onChoose} />}
-      <EventsPanel api={api} onSelect={setSelected} />
-      <RecordsPanel api={api} />
-    </main>
+      <div class="columns">
+        <div class="column">
+          <Panel
+            name="space-panel"
+            title="XOR space"
+            lead="Each node at the place of its id. Arcs are this node's k-buckets: the more contacts, the darker."
+            aside={<span class="muted">{scene === undefined ? "" : `${scene.nodes.length} nodes`}</span>}
+          >
+            {scene === undefined ? <div class="space" /> : <SpaceView scene={scene} onSelect={setSelected} />}
+            <ul class="legend" aria-label="Legend">
+              <li class="is-self">this node</li>
+              <li class="is-connected">connected</li>
+              <li class="is-contact">in a k-bucket</li>
+              <li class="is-node">known, or of the swarm</li>
+            </ul>
+            <SelectedNode
+              id={selected}
+              peers={peers}
+              buckets={buckets}
+              swarm={swarm}
+              own={status?.id}
+              onChoose={onChoose}
+            />
+          </Panel>
+          <LookupPanel api={api} selected={selected} onShow={setLookup} onSelect={setSelected} />
+        </div>
+        <div class="column">
+          <PeersPanel
+            api={api}
+            peers={state.value?.peers}
+            selected={selected}
+            onSelect={setSelected}
+            onPinged={state.reload}
+          />
+          <ServicesPanel api={api} peer={selected === status?.id ? undefined : selected} />
+        </div>
+        <div class="column is-third">
+          <ValuesPanel api={api} />
+          <RecordsPanel api={api} />
+          <EventsPanel api={api} onSelect={setSelected} />
+        </div>
+      </div>
+    </>
   );
 }

@@ -39,6 +39,7 @@ export function EventsPanel({ api, onSelect }: EventsPanelProps) {
     <Panel
       name="events"
       title="Events"
+      lead="What happens in this node, as it happens."
       error={error}
       aside={
         <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>

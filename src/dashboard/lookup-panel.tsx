@@ -109,6 +109,7 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
     <Panel
       name="lookup"
       title="Lookup"
+      lead="Asks ever closer nodes until the closest to a key have answered."
       error={error}
       aside={
         target !== undefined && (
@@ -243,7 +244,7 @@ function detailOf({ kind, hop, distanceBits, rttMs, learnt, note }: Step): strin
   const parts = [
     kind === "asked" ? `hop ${hop}, ${distanceBits} bits away` : undefined,
     rttMs === undefined ? undefined : duration(rttMs),
-    kind === "answered" ? `${learnt.length} new` : undefined,
+    learnt.length > 0 ? `${learnt.length} new` : undefined,
     note === "" ? undefined : shown(note, 80),
   ];
   return parts.filter((part) => part !== undefined).join(" · ");

@@ -7,6 +7,8 @@ interface PanelProps {
   /** Names the panel within the page: letters and "-". */
   readonly name: string;
   readonly title: string;
+  /** What it shows, for those who see it for the first time. */
+  readonly lead?: string;
   /** Beside the title: counts, controls. */
   readonly aside?: ComponentChildren;
   readonly error?: string | undefined;
@@ -14,12 +16,13 @@ interface PanelProps {
 }
 
 /** A titled region. */
-export function Panel({ name, title, aside, error, children }: PanelProps) {
+export function Panel({ name, title, lead, aside, error, children }: PanelProps) {
   return (
     <section class={`panel ${name}`} aria-labelledby={`title-${name}`}>
       <header>
         <h2 id={`title-${name}`}>{title}</h2>
         <div class="aside">{aside}</div>
+        {lead !== undefined && <p class="lead">{lead}</p>}
       </header>
       <Fault text={error} />
       {children}

@@ -18,14 +18,16 @@ const sources: Readonly<Record<PeerSource, string>> = {
 
 interface PeersPanelProps {
   readonly api: NodeApi;
-  readonly peers: readonly Peer[];
+  /** Undefined until they are known. */
+  readonly peers: readonly Peer[] | undefined;
   readonly selected: string | undefined;
   readonly onSelect: (id: string) => void;
   readonly onPinged: () => void;
 }
 
 /** A table, filtered, some at a time. */
-export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPanelProps) {
+export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: PeersPanelProps) {
+  const peers = known ?? [];
   const [filter, setFilter] = useState("");
   const [limit, setLimit] = useState(page);
   const [error, setError] = useState<string>();
@@ -54,6 +56,7 @@ export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPa
     <Panel
       name="peers"
       title="Peers"
+      lead="The nodes that this one knows, the closest id first."
       error={error}
       aside={
         <>
@@ -75,22 +78,22 @@ export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPa
         onInput={({ currentTarget }) => setFilter(currentTarget.value)}
       />
       {shownPeers.length === 0 ? (
-        <Empty>{peers.length === 0 ? "No peers yet." : "No peer has that in its id or address."}</Empty>
+        <Empty>{emptyText(known)}</Empty>
       ) : (
         <div class="scroll" role="region" aria-label="Table of peers" tabIndex={0}>
           <table>
             <thead>
               <tr>
                 <th scope="col">Peer</th>
-                <th scope="col">Address</th>
-                <th scope="col" class="number" title="Leading bits that its id shares with the node's own">
-                  Bits
-                </th>
-                <th scope="col" class="number">
+                <th scope="col" class="number" title="Of the last call that it answered, without connecting">
                   Round trip
                 </th>
+                <th scope="col">Address</th>
+                <th scope="col" class="number" title="Leading bits that its id shares with the node's own">
+                  Shared bits
+                </th>
                 <th scope="col" class="number">
-                  Heard
+                  Last heard
                 </th>
                 <th scope="col">Source</th>
               </tr>
@@ -110,10 +113,10 @@ export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPa
                       {shortId(peer.id)}
                     </button>
                   </td>
+                  <td class="number rtt">{peer.rttMs === undefined ? "–" : duration(peer.rttMs)}</td>
                   <td class="mono">{shown(peer.addresses[0] ?? "–", 60)}</td>
                   <td class="number">{peer.sharedBits}</td>
-                  <td class="number">{peer.rttMs === undefined ? "–" : duration(peer.rttMs)}</td>
-                  <td class="number">{duration(peer.lastHeardMs)}</td>
+                  <td class="number">{`${duration(peer.lastHeardMs)} ago`}</td>
                   <td class="muted">{sources[peer.source] ?? ""}</td>
                 </tr>
               ))}
@@ -128,4 +131,10 @@ export function PeersPanel({ api, peers, selected, onSelect, onPinged }: PeersPa
       )}
     </Panel>
   );
+}
+
+function emptyText(known: readonly Peer[] | undefined): string {
+  if (known === undefined) return "The node is asked for its peers.";
+  if (known.length > 0) return "No peer has that in its id or address.";
+  return "The node knows nobody yet. Start another one: dswarm start";
 }

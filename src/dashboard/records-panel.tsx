@@ -34,6 +34,7 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
     <Panel
       name="records"
       title="Records"
+      lead="What this node keeps for others, and what it publishes."
       error={error}
       aside={<span class="muted">{`${count(held)} kept, ${byteCount(heldBytes)}; ${count(published)} published`}</span>}
     >

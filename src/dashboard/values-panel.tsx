@@ -18,7 +18,7 @@ interface Stored {
 export function ValuesPanel({ api }: { readonly api: NodeApi }) {
   const [key, setKey] = useState("");
   return (
-    <Panel name="values" title="Values">
+    <Panel name="values" title="Values" lead="Kept by the nodes whose ids are closest to the key, for a day.">
       <div class="pair">
         <PutForm api={api} onPut={setKey} />
         <GetForm api={api} wanted={key} onWanted={setKey} />
@@ -72,7 +72,7 @@ function PutForm({ api, onPut }: { readonly api: NodeApi; readonly onPut: (key: 
           checked={isMutable}
           onChange={({ currentTarget }) => setMutable(currentTarget.checked)}
         />
-        <span>under this node's own key, in place of the one before</span>
+        <span>under this node's own key: replaces what was there</span>
       </label>
       <div class="row">
         <button type="submit" class="primary" disabled={isBusy || value.length > maxValueBytes}>

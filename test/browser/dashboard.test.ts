@@ -43,7 +43,6 @@ async function openCallForm(page: Page, id: string, method: string): Promise<voi
     .getByRole("button", { name: `Select ${id.slice(0, 9)}` })
     .click();
   const services = page.locator(".services");
-  await services.getByRole("button", { name: "List services" }).click();
   await services.getByText("grpc.health.v1.Health", { exact: true }).waitFor();
   await services.getByRole("button", { name: method, exact: true }).click();
   await services.getByRole("form", { name: `Call ${method}` }).waitFor();
@@ -94,11 +93,16 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   for (const { port } of urls.slice(1).map((each) => new URL(each))) {
     await peers.getByText(`127.0.0.1:${port}`, { exact: true }).waitFor();
   }
-  await peers.getByRole("button", { name: "Ping", exact: true }).click();
+  // The node has called them before: nobody has to ping.
   await page.waitForFunction(() => {
-    const times = [...document.querySelectorAll(".peers tbody tr td:nth-child(4)")].map((cell) => cell.textContent);
+    const times = [...document.querySelectorAll(".peers tbody .rtt")].map((cell) => cell.textContent);
     return times.length > 0 && times.every((time) => /^[\d.]+ (ms|s)$/.test(time ?? ""));
   });
+  const pinged = page.waitForResponse((response) => response.url().endsWith("/PingPeers"));
+  await peers.getByRole("button", { name: "Ping", exact: true }).click();
+  const { results } = await (await pinged).json();
+  assert.equal(results.length, nodes - 1);
+  assert.ok(results.every(({ ok }: { readonly ok: boolean }) => ok));
   await peers.getByRole("searchbox").fill(new URL(urls[1] ?? "").port);
   await page.waitForFunction(() => document.querySelectorAll(".peers tbody tr").length === 1);
 
@@ -199,6 +203,23 @@ browserTest("shows every node of the swarm on one page", async (t) => {
       .waitFor();
   }
   assert.deepEqual(faults, []);
+});
+
+browserTest("leads to what describes the API, and back", async (t) => {
+  const { url } = await startSwarm(t);
+  const { page } = await openTab(await launchChromium(t));
+  await openDashboard(page, url);
+  const links = page.getByRole("navigation");
+  await links.getByRole("link", { name: "OpenAPI" }).click();
+  assert.equal(JSON.parse(await page.locator("body").innerText()).openapi, "3.1.1");
+  await page.goBack();
+  await links.getByRole("link", { name: "Metrics" }).click();
+  await page.getByText("dswarm_peers").first().waitFor();
+  await page.goBack();
+  await links.getByRole("link", { name: "API", exact: true }).click();
+  await page.getByRole("heading", { name: "the API of a node" }).waitFor();
+  await page.getByRole("link", { name: "Dashboard" }).click();
+  await page.getByText("live", { exact: true }).waitFor();
 });
 
 browserTest("can be used by the keyboard alone", async (t) => {
