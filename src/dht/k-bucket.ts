@@ -19,13 +19,15 @@ export interface BucketEntry {
 
 /** What became of a contact that was seen. */
 export type Placement =
-  | "added" // it is a new entry
+  | "added" // it is a new entry, maybe in place of another
   | "updated" // it was one already
   | "waiting" // the bucket is full: it is a replacement
   | "refused"; // too many of its host are here
 
 // Weight of a new round trip (RFC 6298, section 2.3).
 const rttWeight = 1 / 8;
+// Of a full bucket whose contacts are spread evenly, at least so many to a part of its range.
+const contactsPerPart = 2;
 
 /** Entries and replacements. Bounded by `k` each. */
 export class KBucket {
@@ -39,9 +41,18 @@ export class KBucket {
   readonly #entryShares: HostShares;
   readonly #replacementShares: HostShares;
 
-  /** @param tableShares counts the entries of all buckets of a table */
-  constructor(config: RoutingConfig, tableShares: HostShares) {
+  /** Parts of the range: ids that have the same `#partBits` bits from `#firstBit` on. */
+  readonly #firstBit: number;
+  readonly #partBits: number;
+
+  /**
+   * @param sharedBits that all ids here have in common with the node's own, in which the next one differs
+   * @param tableShares counts the entries of all buckets of a table
+   */
+  constructor(config: RoutingConfig, sharedBits: number, tableShares: HostShares) {
     const maxPerHost = config.maxPerHost >= config.k ? Infinity : config.maxPerHost;
+    this.#firstBit = sharedBits + 1;
+    this.#partBits = Math.max(Math.floor(Math.log2(config.k / contactsPerPart)), 0);
     this.#config = config;
     this.#tableShares = tableShares;
     this.#entryShares = new HostShares(maxPerHost);
@@ -72,11 +83,15 @@ export class KBucket {
     return this.#replacements.length < k && indexOf(this.#replacements, id) < 0;
   }
 
-  /** Whether a contact of an id would become an entry while there are fewer than `limit`, or in place of a dead one. */
-  hasRoomFor(id: NodeId, limit: number): boolean {
+  /**
+   * Whether a contact of an id would become an entry: while there are fewer than `limit`, or in place of a dead one.
+   * @param canSpread also in place of one that stands where there are many
+   */
+  hasRoomFor(id: NodeId, limit: number, canSpread = false): boolean {
     const known = this.#entries[indexOf(this.#entries, id)];
     if (known !== undefined) return !this.isLive(known);
-    return this.#entries.length < limit || this.#entries.some((entry) => !this.isLive(entry));
+    if (this.#entries.length < limit || this.#entries.some((entry) => !this.isLive(entry))) return true;
+    return canSpread && this.#entries.length >= this.#config.k && this.#crowded(id) !== undefined;
   }
 
   /** Notes that a contact has answered, and in how many milliseconds where that was measured. */
@@ -94,7 +109,7 @@ export class KBucket {
     if (this.#entries.length >= this.#config.k) {
       const at = this.#entries.findIndex((other) => !this.isLive(other));
       const dead = this.#entries[at];
-      if (dead === undefined) return this.#putReplacement(entry);
+      if (dead === undefined) return this.#spread(entry);
       // The one that leaves may make room for its host. Where nobody comes, nobody goes.
       this.#takeEntry(dead.contact.id);
       if (!this.#hasRoomFor(contact)) this.#putEntry(at, dead);
@@ -141,6 +156,45 @@ export class KBucket {
       );
     }
     return true;
+  }
+
+  /**
+   * In a full bucket of which all live a newcomer takes the place of one that stands where there are many: what is looked for is
+   * the closer to one of the entries, the more evenly they are spread over the range. Elsewhere those stay that are here, as who has
+   * been there for long is likely to stay.
+   */
+  #spread(entry: BucketEntry): Placement {
+    const crowded = this.#crowded(entry.contact.id);
+    if (crowded === undefined) return this.#putReplacement(entry);
+    const at = indexOf(this.#entries, crowded.contact.id);
+    this.#takeEntry(crowded.contact.id);
+    if (!this.#hasRoomFor(entry.contact)) {
+      this.#putEntry(at, crowded);
+      return this.#putReplacement(entry);
+    }
+    this.#putEntry(this.#entries.length, entry);
+    this.#putReplacement(crowded);
+    return "added";
+  }
+
+  /** The entry seen longest ago of the part that has the most; undefined where it has not even two more than the part of an id. */
+  #crowded(id: NodeId): BucketEntry | undefined {
+    const counts = new Uint16Array(1 << this.#partBits);
+    for (const { contact } of this.#entries) {
+      const part = this.#partOf(contact.id);
+      counts[part] = (counts[part] ?? 0) + 1;
+    }
+    const most = Math.max(...counts);
+    if (most < (counts[this.#partOf(id)] ?? 0) + 2) return undefined;
+    return this.#entries.find(({ contact }) => counts[this.#partOf(contact.id)] === most);
+  }
+
+  #partOf({ bytes }: NodeId): number {
+    let part = 0;
+    for (let bit = this.#firstBit; bit < this.#firstBit + this.#partBits; bit++) {
+      part = part * 2 + (((bytes[bit >>> 3] ?? 0) >>> (7 - (bit & 7))) & 1);
+    }
+    return part;
   }
 
   /** Whether the host of a contact has room for one more entry, here and in the table. */

@@ -67,7 +67,7 @@ export class RoutingTable {
 
   /**
    * Whether a contact that answers would become an entry: the k closest belong in the table, and of each range that is farther
-   * `farLimit`.
+   * `farLimit`; where that is k, also those that spread the contacts of a range more evenly.
    * @param others how many are about to enter in nearer ranges, and in the same one
    */
   hasRoomFor(id: NodeId, farLimit: number, others = { closer: 0, beside: 0 }): boolean {
@@ -77,12 +77,12 @@ export class RoutingTable {
     let { closer } = others;
     for (let i = index + 1; i < this.#slots.length; i++) closer += this.#slots[i]?.bucket.entries.length ?? 0;
     const limit = closer < k ? k : Math.min(k, farLimit);
-    return this.#slots[index]?.bucket.hasRoomFor(id, limit - others.beside) ?? others.beside < limit;
+    return this.#slots[index]?.bucket.hasRoomFor(id, limit - others.beside, farLimit >= k) ?? others.beside < limit;
   }
 
   /**
-   * Notes that a contact has answered. In a full bucket it waits until another fails, of which the one seen longest ago is
-   * pinged now.
+   * Notes that a contact has answered. In a full bucket it takes the place of another where that spreads the contacts more evenly;
+   * otherwise it waits until one fails, of which the one seen longest ago is pinged now.
    * @param rttMs how long the answer took, milliseconds, where that was measured; entries keep the smoothed one
    */
   seen(contact: Contact, rttMs?: number): Placement {
@@ -218,7 +218,7 @@ export class RoutingTable {
     const known = this.#slots[index];
     if (known !== undefined) return known;
     const { config, clock } = this.#options;
-    const slot: Slot = { bucket: new KBucket(config, this.#shares), lookedUpAt: clock.now(), isChecking: false };
+    const slot: Slot = { bucket: new KBucket(config, index, this.#shares), lookedUpAt: clock.now(), isChecking: false };
     // Without holes, which would make the array slow.
     while (this.#slots.length < index) this.#slots.push(undefined);
     this.#slots[index] = slot;

@@ -28,6 +28,19 @@ test("a network that has formed finds the closest nodes and every value, and the
   assert.deepEqual({ ...again, machine: undefined }, { ...report, machine: undefined });
 });
 
+test("tables of nodes that have joined lead to the closest in hardly more hops than ideal ones do", async () => {
+  // With many more nodes than a bucket holds.
+  const k = 8;
+  const createDht = createSimulatedDhts({ routing: { k } });
+  const hops = async (formation: "join" | "ideal"): Promise<number> => {
+    const report = await run({ createDht, k, nodes: 300, formation, lookups: 500, puts: 0, gets: 0 });
+    return report.operations.find(({ name }) => name === "lookup")?.hops?.mean ?? Infinity;
+  };
+  const [joined, ideal] = [await hops("join"), await hops("ideal")];
+  // Where those who were met first kept their places in full buckets, it was above 1.1.
+  assert.ok(joined <= ideal * 1.07, `${joined} hops, and ${ideal} with ideal tables`);
+});
+
 test("with lost messages too, the same seed does the same", async () => {
   const options = { nodes: 30, lossShare: 0.05 };
   assert.equal((await run(options)).digest, (await run(options)).digest);

@@ -31,6 +31,14 @@ function far(n: number, host?: string): Contact {
   return contactOf(idOf(bytes), host);
 }
 
+/** The nth contact of a quarter of that bucket, which the second and third bit of an id tell. */
+function inQuarter(quarter: number, n: number, host?: string): Contact {
+  const bytes = new Uint8Array(32).fill(0xa5);
+  bytes[0] = 0x85 | (quarter << 5);
+  bytes[1] = n;
+  return contactOf(idOf(bytes), host);
+}
+
 /** The contact of a bucket of its own, the closer the larger n is. 0 to 31. */
 function inOwnBucket(n: number, host?: string): Contact {
   const bytes = Uint8Array.from(selfBytes);
@@ -111,6 +119,45 @@ test("a full bucket keeps those that answer, whoever else comes", async () => {
   // One ping for both: it was answered.
   assert.deepEqual(rig.pinged, hexOf(far(1)));
   assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3), far(1)));
+});
+
+test("in a full bucket whoever comes from where there are few takes the place of one from where there are many, who waits", async () => {
+  const rig = makeRig({ k: 8 });
+  const { table } = rig;
+  const crowd = [1, 2, 3, 4, 5].map((n) => inQuarter(0, n));
+  const others = [inQuarter(1, 1), inQuarter(1, 2), inQuarter(2, 1)];
+  for (const contact of [...crowd, ...others]) {
+    assert.equal(table.seen(contact), "added");
+    await rig.clock.advance(1);
+  }
+  const newcomer = inQuarter(3, 1);
+  assert.ok(table.hasRoomFor(newcomer.id, 8) && !table.hasRoomFor(newcomer.id, 4), "only where it costs no connection");
+  assert.equal(table.seen(newcomer), "added");
+  assert.deepEqual(entriesOf(rig), hexOf(...crowd.slice(1), ...others, newcomer));
+  assert.equal(table.size, 8);
+  // Who gave way is the first to come back.
+  table.remove(newcomer.id);
+  assert.deepEqual(entriesOf(rig), hexOf(...crowd, ...others));
+  table.seen(newcomer);
+  // Four, two, one, one.
+  assert.equal(table.seen(inQuarter(0, 6)), "waiting");
+  assert.equal(table.seen(inQuarter(2, 2)), "added");
+  assert.equal(table.seen(inQuarter(3, 2)), "added");
+  // Two in each: whoever comes now would make it no more even.
+  for (const quarter of [0, 1, 2, 3]) assert.equal(table.seen(inQuarter(quarter, 9)), "waiting");
+  assert.equal(table.size, 8);
+});
+
+test("who would spread a bucket more evenly waits where its host has its share", () => {
+  const rig = makeRig({ k: 8, maxPerHost: 5 });
+  for (let n = 0; n < 8; n++) rig.table.seen(far(n, `10.0.0.${n % 2}`));
+  assert.equal(rig.table.size, 8);
+  assert.equal(rig.table.seen(inQuarter(3, 1, "10.0.0.0")), "added");
+  assert.equal(rig.table.seen(inQuarter(3, 2, "10.0.0.1")), "added");
+  for (let n = 3; n < 8; n++) rig.table.seen(inQuarter(3, n, "10.0.0.0"));
+  const [{ entries } = { entries: [] }] = [...rig.table.buckets()];
+  assert.equal(entries.length, 8);
+  assert.ok(mostOfOneHost(entries.map(({ contact }) => contact)) <= 5);
 });
 
 test("in a full bucket the one that answers no ping gives way to the newcomer seen last, a ping a newcomer", async () => {
