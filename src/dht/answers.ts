@@ -58,19 +58,22 @@ export class Answers implements DhtAnswers {
   }
 
   findNode({ target }: FindNodeRequest, { id }: Caller): MessageInitShape<typeof FindNodeResponseSchema> {
-    return { contacts: this.#closest(target, "target", id) };
+    checkLength(target, "target");
+    return { contacts: this.#closest(target, id) };
   }
 
   async findValue(
-    { key }: FindValueRequest,
+    { key, immutableSuffices }: FindValueRequest,
     { id }: Caller,
   ): Promise<MessageInitShape<typeof FindValueResponseSchema>> {
-    const contacts = this.#closest(key, "key", id);
+    checkLength(key, "key");
     const recordKey = RecordKey.fromBytes(key);
     const { store } = this.#init;
-    if (!store.has(recordKey)) return { contacts };
-    const records = await store.get(recordKey);
-    return { contacts, records: records.map(({ record, ttlS }) => recordToMessage(record, ttlS)) };
+    const held = store.has(recordKey) ? await store.get(recordKey) : [];
+    const records = held.map(({ record, ttlS }) => recordToMessage(record, ttlS));
+    // To find, write and read contacts is most of what an answer costs.
+    if (immutableSuffices && held.some(({ record }) => record.kind === "immutable")) return { records };
+    return { contacts: this.#closest(key, id), records };
   }
 
   async store(
@@ -94,13 +97,16 @@ export class Answers implements DhtAnswers {
     return {};
   }
 
-  #closest(target: Uint8Array, name: string, except: NodeId): ContactMessage[] {
-    if (target.length !== nodeIdBytes) throw invalid(`${name}: ${nodeIdBytes} bytes are needed, not ${target.length}`);
+  #closest(target: Uint8Array, except: NodeId): ContactMessage[] {
     return this.#init.table.closest(target, maxContactsOf(this.#init.config.routing.k), except).map(contactToMessage);
   }
 }
 
 type ContactMessage = ReturnType<typeof contactToMessage>;
+
+function checkLength({ length }: Uint8Array, name: string): void {
+  if (length !== nodeIdBytes) throw invalid(`${name}: ${nodeIdBytes} bytes are needed, not ${length}`);
+}
 
 function invalid(detail: string): ConnectError {
   return new ConnectError(detail, Code.InvalidArgument);

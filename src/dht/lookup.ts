@@ -105,7 +105,11 @@ class Lookup<T> {
     return this.#outcome.promise;
   }
 
-  readonly #onAbort = (): void => this.#reject(this.#config.signal?.reason);
+  readonly #onAbort = (): void => {
+    const reason: unknown = this.#config.signal?.reason;
+    if (this.#ended) this.#controller.abort(reason);
+    else this.#reject(reason);
+  };
 
   /** Makes a change, then asks whom there is to ask. What the callbacks of the caller throw rejects the lookup. */
   #step(change: () => void): void {
@@ -194,6 +198,7 @@ class Lookup<T> {
   #settled(change: () => void): void {
     this.#unsettled -= 1;
     this.#step(change);
+    if (this.#ended && this.#unsettled === 0) this.#stop();
   }
 
   #onAnswer(query: Query, { contacts, found }: LookupAnswer<T>): void {
@@ -322,7 +327,12 @@ class Lookup<T> {
 
   #resolve(end: LookupEnd): void {
     if (this.#ended) return;
-    this.#release(noLongerNeeded);
+    this.#ended = true;
+    this.#stopTimer?.();
+    // To take back a request that is about to be answered would cost both ends more than the answer.
+    const { clock, timeouts } = this.#config;
+    if (this.#unsettled === 0) this.#stop();
+    else this.#stopTimer = clock.setTimeout(() => this.#controller.abort(noLongerNeeded), timeouts.hardMs);
     const answered = this.#answered();
     const result: LookupResult<T> = {
       end,
@@ -344,16 +354,15 @@ class Lookup<T> {
   }
 
   #reject(reason: unknown): void {
-    if (this.#ended) return;
-    this.#release(reason);
+    this.#ended = true;
+    this.#stop();
+    if (this.#unsettled > 0) this.#controller.abort(reason);
     this.#outcome.reject(reason);
   }
 
-  #release(reason: unknown): void {
-    this.#ended = true;
+  #stop(): void {
     this.#stopTimer?.();
     this.#config.signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#unsettled > 0) this.#controller.abort(reason);
   }
 }
 

@@ -100,9 +100,13 @@ export class Queries {
     return found[0]?.value;
   }
 
-  /** The records under a key, as peers answer them, until `accept` has enough. Each is genuine and belongs to the key. */
+  /**
+   * The records under a key, as peers answer them, until `accept` has enough. Each is genuine and belongs to the key.
+   * @param immutableSuffices whether `accept` says "stop" to an immutable one
+   */
   values(
     key: RecordKey,
+    immutableSuffices: boolean,
     accept: (records: readonly RemoteRecord[], from: Contact) => "stop" | "continue",
     options: QueryOptions = {},
   ): Promise<LookupResult<readonly RemoteRecord[]>> {
@@ -111,7 +115,7 @@ export class Queries {
     return lookup<readonly RemoteRecord[]>({
       ...this.#base(key.bytes, options),
       ask: async (contact, signal) => {
-        const answer = await peers.findValue(contact, { key: key.bytes }, signal);
+        const answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
         const records = this.#records(key, answer);
         const contacts = this.#contacts(answer.contacts);
         return records.length > 0 ? { contacts, found: records } : { contacts };

@@ -53,7 +53,7 @@ export class ValueReader {
       answers += 1;
       return value.record.kind === "immutable" || answers >= quorum ? "stop" : "continue";
     };
-    const result = await queries.values(key, accept, options);
+    const result = await queries.values(key, true, accept, options);
     if (best !== undefined) this.#spread(key, best, result);
     return asValue(best);
   }
@@ -74,7 +74,7 @@ export class ValueReader {
       for (const record of records) note(record);
       return provided().length >= limit ? "stop" : "continue";
     };
-    await queries.values(key, accept, options);
+    await queries.values(key, false, accept, options);
     return provided().slice(0, limit);
   }
 

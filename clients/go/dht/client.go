@@ -154,7 +154,7 @@ func (c *Client) FindProviders(ctx context.Context, key identity.RecordKey) ([]P
 		slices.SortFunc(providers, func(a, b Provider) int { return identity.CompareDistance(key, a.ID, b.ID) })
 		return providers[:min(len(providers), maxProviders)]
 	}
-	_, err := c.lookup(ctx, key, c.askValue(key), func(records []*pb.Record) bool {
+	_, err := c.lookup(ctx, key, c.askValue(key, false), func(records []*pb.Record) bool {
 		for _, record := range records {
 			word := record.GetProvider()
 			if word == nil {
@@ -173,7 +173,7 @@ func (c *Client) FindProviders(ctx context.Context, key identity.RecordKey) ([]P
 // find returns the value under a key: an immutable one, or the newest of so many answers with a mutable one; nil where there is none.
 func (c *Client) find(ctx context.Context, key identity.RecordKey, answers int) (*pb.Record, error) {
 	var best *pb.Record
-	_, err := c.lookup(ctx, key, c.askValue(key), func(records []*pb.Record) bool {
+	_, err := c.lookup(ctx, key, c.askValue(key, true), func(records []*pb.Record) bool {
 		hasValue := false
 		for _, record := range records {
 			if record.GetProvider() != nil {
@@ -276,10 +276,10 @@ func (c *Client) askNodes(target [32]byte) question {
 	}
 }
 
-// askValue asks for records. An answer with one that is not genuine, or of another key, counts as none.
-func (c *Client) askValue(key identity.RecordKey) question {
+// askValue asks for records; of whoever has an immutable one for no contacts besides where that suffices. An answer with one that is not genuine, or of another key, counts as none.
+func (c *Client) askValue(key identity.RecordKey, immutableSuffices bool) question {
 	return func(ctx context.Context, client pb.DhtServiceClient) (answer, error) {
-		response, err := client.FindValue(ctx, &pb.FindValueRequest{Key: key[:]})
+		response, err := client.FindValue(ctx, &pb.FindValueRequest{Key: key[:], ImmutableSuffices: immutableSuffices})
 		if err != nil {
 			return answer{}, err
 		}

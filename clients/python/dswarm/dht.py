@@ -94,7 +94,7 @@ class Dht:
                     newest[held.provider.provider.id] = held
             return sum(not held.provider.withdrawn for held in newest.values()) >= _MAX_PROVIDERS
 
-        await self._lookup(key, self._ask_value(key), take)
+        await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
         words = [held.provider.provider for held in newest.values() if not held.provider.withdrawn]
         return [(NodeId(word.id), records.addresses_of(word)) for word in words[:_MAX_PROVIDERS]]
 
@@ -127,7 +127,7 @@ class Dht:
             answers += bool(values)
             return answers >= quorum or (best is not None and best.HasField("immutable"))
 
-        await self._lookup(key, self._ask_value(key), take)
+        await self._lookup(key, self._ask_value(key, immutable_suffices=True), take)
         return best
 
     async def _publish(self, held: Record, expected_sequence: int | None = None) -> bytes:
@@ -156,9 +156,10 @@ class Dht:
             raise fault(reason, "no peer has kept the record")
         return key
 
-    def _ask_value(self, key: bytes) -> Callable[[DhtServiceClient], Awaitable[Answer]]:
+    def _ask_value(self, key: bytes, *, immutable_suffices: bool) -> Callable[[DhtServiceClient], Awaitable[Answer]]:
         async def ask(client: DhtServiceClient) -> Answer:
-            response = await client.find_value(FindValueRequest(key=key), timeout=_QUERY_SECONDS)
+            request = FindValueRequest(key=key, immutable_suffices=immutable_suffices)
+            response = await client.find_value(request, timeout=_QUERY_SECONDS)
             # An answer with a record that is not genuine, or of another key, counts as none.
             if len(response.records) > _MAX_RECORDS or any(records.key_of(held) != key for held in response.records):
                 raise fault("record_invalid", "records that do not belong to the key, or too many")

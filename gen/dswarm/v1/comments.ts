@@ -302,6 +302,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.StoreResponse": "The record is kept.",
   "dswarm.v1.FindValueRequest": "Asks for records.",
   "dswarm.v1.FindValueRequest.key": "32 bytes: the key.",
+  "dswarm.v1.FindValueRequest.immutable_suffices": "An immutable record ends the search: a callee that holds one need not answer contacts, and does not.",
   "dswarm.v1.FindValueResponse": "The records of a key and the contacts near it.",
   "dswarm.v1.FindValueResponse.records": "Those held by the callee.",
   "dswarm.v1.FindValueResponse.contacts": "At most 30, the closest first: half more than k, as some of them may be dead.",
@@ -309,5 +310,5 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.DhtService.Ping": "Answers whether the peer is there.",
   "dswarm.v1.DhtService.FindNode": "Returns the contacts closest to a target that the callee knows.",
   "dswarm.v1.DhtService.Store": "Asks the callee to keep a record.",
-  "dswarm.v1.DhtService.FindValue": "Returns the records under a key, and the contacts closest to it.",
+  "dswarm.v1.DhtService.FindValue": "Returns the records under a key, and the contacts closest to it unless the records end the search.",
 };

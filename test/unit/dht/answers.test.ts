@@ -13,7 +13,8 @@ import { Answers } from "../../../src/dht/answers.ts";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { openDatabase } from "../../../src/dht/database.ts";
 import { resolveDhtOptions } from "../../../src/dht/options.ts";
-import { createImmutable, recordToMessage } from "../../../src/dht/record-codec.ts";
+import { createImmutable, createMutable, createProvider, recordToMessage } from "../../../src/dht/record-codec.ts";
+import { RecordKey } from "../../../src/dht/record-key.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { RoutingTable } from "../../../src/dht/routing-table.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
@@ -92,6 +93,31 @@ test("the closest 30 contacts are told, closest first, never the caller; a targe
     await assert.rejects(answers.findValue(create(FindValueRequestSchema, { key: bytes }), caller), {
       code: Code.InvalidArgument,
     });
+  }
+});
+
+test("contacts come with records, unless an immutable one is there and suffices", async (t) => {
+  const { answers, table } = await openAnswers(t);
+  const keys = generateKeyPair();
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const addresses = [{ host: "127.0.0.1", port: 4000 }];
+  table.seen({ id: generateKeyPair().id, addresses });
+  const value = createImmutable(Uint8Array.of(1));
+  const mutable = createMutable({ keys, salt: new Uint8Array(), sequence: 1n, value: Uint8Array.of(2) });
+  const provider = createProvider({ keys, key: RecordKey.ofName("a name"), addresses, sequence: 1n });
+  const besideValue = createProvider({ keys, key: value.key, addresses, sequence: 1n });
+  for (const record of [value, mutable, provider, besideValue])
+    await answers.store(create(StoreRequestSchema, { record: recordToMessage(record, 60) }), caller);
+  for (const [key, immutableSuffices, expected] of [
+    [value.key, true, [2, 0]],
+    [value.key, false, [2, 1]],
+    [mutable.key, true, [1, 1]],
+    [provider.key, true, [1, 1]],
+    [RecordKey.ofName("nothing"), true, [0, 1]],
+  ] as const) {
+    const request = create(FindValueRequestSchema, { key: key.bytes, immutableSuffices });
+    const { records = [], contacts = [] } = await answers.findValue(request, caller);
+    assert.deepEqual([records.length, contacts.length], expected);
   }
 });
 

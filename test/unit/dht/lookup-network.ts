@@ -35,6 +35,8 @@ export class LookupNetwork {
   readonly misleading = new Map<string, "refuses" | "silent">();
   /** Queries that were aborted. */
   aborted = 0;
+  /** Queries that are neither answered nor aborted. */
+  pending = 0;
   readonly #byId = new Map<string, FakePeer>();
 
   /** A network of `count` peers that know nobody. The same seed gives the same network. */
@@ -117,20 +119,31 @@ export class LookupNetwork {
     }
   }
 
+  /** Lets time pass until nothing is under way any more. Returns how long that takes, milliseconds. */
+  async untilIdle(): Promise<number> {
+    const startedAt = this.clock.now();
+    do await new Promise(setImmediate);
+    while (this.clock.step());
+    return this.clock.now() - startedAt;
+  }
+
   #ask(contact: Contact, target: Uint8Array, k: number, signal: AbortSignal): Promise<LookupAnswer<string>> {
     this.asked.push(contact);
     const misleading = this.misleading.get(contact.addresses[0]?.host ?? "");
     const peer = misleading === "silent" ? undefined : this.peer(contact);
     if (peer?.refuses === true || misleading === "refuses") throw new Error("refused");
+    this.pending += 1;
     return new Promise((resolve, reject) => {
       const stopTimer = this.clock.setTimeout(() => {
         signal.removeEventListener("abort", onAbort);
+        this.pending -= 1;
         const contacts = peer?.lie?.(target) ?? closestOf(peer?.known ?? [], target, k);
         resolve({ contacts, found: peer?.value });
       }, peer?.delayMs ?? Infinity);
       const onAbort = () => {
         stopTimer();
         this.aborted += 1;
+        this.pending -= 1;
         reject(signal.reason);
       };
       signal.addEventListener("abort", onAbort, { once: true });

@@ -71,7 +71,8 @@ test("with full tables the result is the k closest alive", async () => {
       assert.deepEqual(idsOf(result.closest), idsOf(network.closest(target, options.k, answers)));
       assert.equal(new Set(idsOf(network.asked)).size, network.asked.length, "nobody is asked twice");
       assert.equal(result.rpcs, network.asked.length);
-      assert.equal(network.clock.step(), false, "no timer is left");
+      await network.untilIdle();
+      assert.equal(network.pending, 0, "no query is left");
     }),
     { numRuns: 60 },
   );
@@ -98,7 +99,8 @@ test("where nobody answers the result is empty, after the hard timeout", async (
   const result = await network.lookup({ target: network.clock.randomBytes(32), seeds });
   assert.deepEqual([result.closest, result.rpcs, result.failures], [[], 2, 2]);
   assert.equal(result.elapsedMs, 4000);
-  assert.equal(network.aborted, 2, "queries that have timed out are aborted when the lookup ends");
+  await network.untilIdle();
+  assert.equal(network.aborted, 2, "queries that have timed out are aborted once the lookup has ended");
 });
 
 test("others make up for the dead, every living one of the k closest is found", async () => {
@@ -200,7 +202,8 @@ test("the dead among the closest, whom others make up for, hold up the end for t
   assert(last !== undefined && lastSlow?.type === "slow");
   assert(last.rttMs < 3 * lastSlow.rttMs, "the hard timeout is four times the soft one");
   assert.equal(last.elapsedMs, result.elapsedMs);
-  assert.equal(network.clock.step(), false);
+  await network.untilIdle();
+  assert.equal(network.pending, 0);
 });
 
 test("a peer that is told with wrong addresses is asked at those that another tells", async () => {
@@ -228,7 +231,8 @@ test("a peer that is told with wrong addresses is asked at those that another te
     assert.deepEqual([result.rpcs, result.failures], [4, 1]);
     // A refusal comes before there is another address to ask, silence does not.
     assert.equal(failed.length, failure === "refuses" ? 1 : 0);
-    assert.equal(network.clock.step(), false);
+    await network.untilIdle();
+    assert.equal(network.pending, 0);
   }
 });
 
@@ -260,7 +264,8 @@ test("addresses that liars invent for a peer cost four queries at most, whatever
       if (asked.length > 0) assert.deepEqual(new Set(last?.addresses.map(({ port }) => port)), new Set(each));
       assert.equal(result.closest.length, lies.length);
       assert.equal(result.rpcs, lies.length + asked.length);
-      assert.equal(network.clock.step(), false);
+      await network.untilIdle();
+      assert.equal(network.pending, 0);
     }),
     { numRuns: 100 },
   );
@@ -371,6 +376,26 @@ test("a signal that has aborted before asks nobody", async () => {
   assert.equal(network.asked.length, 0);
 });
 
+test("queries that go on when a value has ended the lookup are bounded in time, and end with its signal", async () => {
+  for (const abortAfterMs of [Infinity, 1]) {
+    const network = new LookupNetwork(23, 3);
+    const [quick, ...dead] = network.peers;
+    assert(quick);
+    quick.value = "a value";
+    for (const peer of dead) peer.delayMs = Infinity;
+    const controller = new AbortController();
+    const seeds = network.peers.map(({ contact }) => contact);
+    const target = network.clock.randomBytes(32);
+    const result = await network.lookup({ target, seeds, accept: () => "stop", signal: controller.signal });
+    assert.deepEqual([result.end, network.pending], ["stopped", 2]);
+    network.clock.setTimeout(() => controller.abort(new Error("closing")), abortAfterMs);
+    const { hardMs } = network.timeouts;
+    const afterMs = await network.untilIdle();
+    assert.equal(afterMs, abortAfterMs === Infinity ? hardMs : abortAfterMs);
+    assert.deepEqual([network.pending, network.aborted], [0, 2]);
+  }
+});
+
 test("a finished lookup leaves nothing on the signal", async () => {
   const { network, target, seeds } = bucketNetwork(12, 50);
   const controller = new AbortController();
@@ -403,8 +428,9 @@ test("a value that is accepted ends the lookup and names the closest without it"
     .filter((contact) => contact !== found.from)
     .toSorted((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
   assert.equal(result.closestWithout, without[0]);
-  assert(network.aborted > 0, "open queries are aborted");
-  assert.equal(network.clock.step(), false);
+  assert(network.pending > 0, "open queries go on");
+  await network.untilIdle();
+  assert.deepEqual([network.pending, network.aborted], [0, 0]);
 });
 
 test("values that are not accepted, or for which nobody asks, are collected", async () => {

@@ -101,10 +101,12 @@ class StoreResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class FindValueRequest(_message.Message):
-    __slots__ = ("key",)
+    __slots__ = ("key", "immutable_suffices")
     KEY_FIELD_NUMBER: _ClassVar[int]
+    IMMUTABLE_SUFFICES_FIELD_NUMBER: _ClassVar[int]
     key: bytes
-    def __init__(self, key: _Optional[bytes] = ...) -> None: ...
+    immutable_suffices: bool
+    def __init__(self, key: _Optional[bytes] = ..., immutable_suffices: _Optional[bool] = ...) -> None: ...
 
 class FindValueResponse(_message.Message):
     __slots__ = ("records", "contacts")

@@ -698,9 +698,11 @@ func (*StoreResponse) Descriptor() ([]byte, []int) {
 type FindValueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 32 bytes: the key.
-	Key           []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Key []byte `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// An immutable record ends the search: a callee that holds one need not answer contacts, and does not.
+	ImmutableSuffices bool `protobuf:"varint,2,opt,name=immutable_suffices,json=immutableSuffices,proto3" json:"immutable_suffices,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *FindValueRequest) Reset() {
@@ -738,6 +740,13 @@ func (x *FindValueRequest) GetKey() []byte {
 		return x.Key
 	}
 	return nil
+}
+
+func (x *FindValueRequest) GetImmutableSuffices() bool {
+	if x != nil {
+		return x.ImmutableSuffices
+	}
+	return false
 }
 
 // The records of a key and the contacts near it.
@@ -838,9 +847,10 @@ const file_dswarm_v1_dht_proto_rawDesc = "" +
 	"\x06record\x18\x01 \x01(\v2\x11.dswarm.v1.RecordR\x06record\x120\n" +
 	"\x11expected_sequence\x18\x02 \x01(\x04H\x00R\x10expectedSequence\x88\x01\x01B\x14\n" +
 	"\x12_expected_sequence\"\x0f\n" +
-	"\rStoreResponse\"$\n" +
+	"\rStoreResponse\"S\n" +
 	"\x10FindValueRequest\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\fR\x03key\"p\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12-\n" +
+	"\x12immutable_suffices\x18\x02 \x01(\bR\x11immutableSuffices\"p\n" +
 	"\x11FindValueResponse\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.dswarm.v1.RecordR\arecords\x12.\n" +
 	"\bcontacts\x18\x02 \x03(\v2\x12.dswarm.v1.ContactR\bcontacts2\x8e\x02\n" +

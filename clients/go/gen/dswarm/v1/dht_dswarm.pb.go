@@ -25,7 +25,7 @@ type DhtServiceClient interface {
 	FindNode(ctx context.Context, in *FindNodeRequest, opts ...rpc.CallOption) (*FindNodeResponse, error)
 	// Asks the callee to keep a record.
 	Store(ctx context.Context, in *StoreRequest, opts ...rpc.CallOption) (*StoreResponse, error)
-	// Returns the records under a key, and the contacts closest to it.
+	// Returns the records under a key, and the contacts closest to it unless the records end the search.
 	FindValue(ctx context.Context, in *FindValueRequest, opts ...rpc.CallOption) (*FindValueResponse, error)
 }
 
@@ -76,7 +76,7 @@ type DhtServiceServer interface {
 	FindNode(context.Context, *FindNodeRequest) (*FindNodeResponse, error)
 	// Asks the callee to keep a record.
 	Store(context.Context, *StoreRequest) (*StoreResponse, error)
-	// Returns the records under a key, and the contacts closest to it.
+	// Returns the records under a key, and the contacts closest to it unless the records end the search.
 	FindValue(context.Context, *FindValueRequest) (*FindValueResponse, error)
 }
 
