@@ -1,18 +1,21 @@
 // The form that calls a method of a peer, made from its descriptors, and what the method answers.
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
 import { faultText, type NodeApi } from "./api.ts";
+import { type Answer, type AnswerMessage, AnswerView } from "./call-answer.tsx";
 import { useLatest } from "./hooks.ts";
 import { Fault } from "./panel.tsx";
+import { RequestFields, type Typed } from "./request-fields.tsx";
 import { type FormField, fieldsOf, methodsOf, requestOf } from "./request-form.ts";
 import { Tail } from "./tail.ts";
-import { count, duration, shown, shownLines } from "./text.ts";
+import { shown, shownLines } from "./text.ts";
 
 /** Characters of an answer, and of each message where there may be many. */
 const maxShown = 20_000;
 const maxShownOfMany = 2000;
-/** Messages of a stream that are shown. */
+/** Messages of a stream that are shown, and those that the form has room for. */
 const maxMessages = 50;
+const maxRequests = 100;
 const drawnEveryMs = 250;
 
 interface CallFormProps {
@@ -22,23 +25,18 @@ interface CallFormProps {
   readonly method: string;
 }
 
-/** What came of a call so far. */
-interface Answer {
-  /** The last of them, the newest first. */
-  readonly messages: readonly { readonly number: number; readonly item: string }[];
-  /** Of all that came. */
-  readonly count: number;
-  /** Undefined while it goes on. */
-  readonly end: "Answered" | "Cancelled" | "Failed" | undefined;
-  readonly ms: number;
-}
-
 interface Schema {
   readonly fields: readonly FormField[];
   readonly error?: string;
 }
 
-/** Asks for the request of a unary or server-streaming method, calls it and shows what it answers. */
+interface RequestDraft {
+  /** Tells it from the others, whatever their places. */
+  readonly key: number;
+  readonly typed: Typed;
+}
+
+/** Asks for the request of a method, or for several where it takes a stream, calls it and shows the answers as they come. */
 export function CallForm({ api, peer, service, method: name }: CallFormProps) {
   const { fields, error: schemaError } = useMemo((): Schema => {
     try {
@@ -48,8 +46,11 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
       return { fields: [], error: faultText(error) };
     }
   }, [service, name]);
-  const isStream = service.methods.some((each) => each.name === name && each.kind === MethodKind.SERVER_STREAMING);
-  const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
+  const kind = service.methods.find((method) => method.name === name)?.kind;
+  const takesMany = kind === MethodKind.CLIENT_STREAMING || kind === MethodKind.BIDI_STREAMING;
+  const answersMany = kind === MethodKind.SERVER_STREAMING || kind === MethodKind.BIDI_STREAMING;
+  const [drafts, setDrafts] = useState<readonly RequestDraft[]>([{ key: 0, typed: {} }]);
+  const nextKey = useRef(1);
   const [answer, setAnswer] = useState<Answer>();
   const [error, setError] = useState<string>();
   const [isBusy, setBusy] = useState(false);
@@ -60,7 +61,7 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     setError(undefined);
     setAnswer(undefined);
     const from = performance.now();
-    const messages = new Tail<string>(maxMessages);
+    const messages = new Tail<AnswerMessage>(maxMessages);
     const show = (end?: Answer["end"]): void => {
       if (messages.count > 0 || end !== undefined) {
         setAnswer({ messages: messages.newest(), count: messages.count, end, ms: performance.now() - from });
@@ -71,9 +72,13 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     const onCancel = (): void => show("Cancelled");
     signal.addEventListener("abort", onCancel);
     try {
-      const request = requestOf(fields, typed);
+      const requests = drafts.map(({ typed }) => requestOf(fields, typed));
+      const request = takesMany ? `[${requests.join(",")}]` : (requests[0] ?? "{}");
       for await (const text of api.call({ peer, service: service.name, method: name, request, signal })) {
-        messages.push(shownLines(text, isStream ? maxShownOfMany : maxShown));
+        messages.push({
+          text: shownLines(text, answersMany ? maxShownOfMany : maxShown),
+          atMs: performance.now() - from,
+        });
       }
       show("Answered");
     } catch (thrown) {
@@ -90,6 +95,9 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     latest.stop();
     setBusy(false);
   };
+  const type = (key: number, typed: Typed): void =>
+    setDrafts((before) => before.map((draft) => (draft.key === key ? { key, typed } : draft)));
+  const title = `${shown(name, 60)} request`;
   return (
     <form
       aria-label={`Call ${shown(name, 60)}`}
@@ -99,18 +107,17 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
       }}
     >
       <Fault text={schemaError} />
-      <fieldset>
-        <legend>{`${shown(name, 60)} request`}</legend>
-        {fields.length === 0 && <p class="muted">It has no fields.</p>}
-        {fields.map((field) => (
-          <FieldView
-            key={field.name}
-            field={field}
-            value={typed[field.name] ?? ""}
-            onType={(value) => setTyped({ ...typed, [field.name]: value })}
-          />
-        ))}
-      </fieldset>
+      {drafts.map(({ key, typed }, i) => (
+        <RequestFields
+          key={key}
+          title={takesMany ? `${title} ${i + 1}` : title}
+          fields={fields}
+          typed={typed}
+          onType={(next) => type(key, next)}
+          onRemove={takesMany ? () => setDrafts(drafts.filter((draft) => draft.key !== key)) : undefined}
+        />
+      ))}
+      {takesMany && drafts.length === 0 && <p class="muted">No message: the stream of requests ends at once.</p>}
       <div class="row">
         <button type="submit" class="primary" disabled={isBusy}>
           {isBusy ? "Calling …" : "Call"}
@@ -120,111 +127,18 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
             Cancel
           </button>
         )}
+        {takesMany && (
+          <button
+            type="button"
+            disabled={drafts.length >= maxRequests}
+            onClick={() => setDrafts([...drafts, { key: nextKey.current++, typed: {} }])}
+          >
+            Add a message
+          </button>
+        )}
       </div>
       <Fault text={error} />
-      {answer !== undefined && <AnswerView answer={answer} isStream={isStream} />}
+      {answer !== undefined && <AnswerView answer={answer} isStream={answersMany} />}
     </form>
-  );
-}
-
-interface AnswerViewProps {
-  readonly answer: Answer;
-  readonly isStream: boolean;
-}
-
-function AnswerView({ answer: { messages, count: total, end, ms }, isStream }: AnswerViewProps) {
-  const [only] = messages;
-  if (!isStream) {
-    return (
-      <div class="answer">
-        <p class="facts" role="status">{`${end ?? "Answered"} within ${duration(ms)}`}</p>
-        {only !== undefined && <pre tabIndex={0}>{only.item}</pre>}
-      </div>
-    );
-  }
-  const came = `${count(total)} ${total === 1 ? "message" : "messages"}`;
-  const left = total > messages.length ? `, the last ${messages.length} are shown` : "";
-  return (
-    <div class="answer">
-      <p class="facts">{end === undefined ? `${came} so far${left}` : `${end} after ${came}${left}`}</p>
-      {/* The count would be read out again and again. */}
-      <p class="unseen" role="status">
-        {end === undefined ? "Messages are coming" : `${end} after ${came}`}
-      </p>
-      <ol class="messages scroll" aria-label="Messages, the newest first" tabIndex={0}>
-        {messages.map(({ number, item }) => (
-          <li key={number}>
-            <small>{`#${number}`}</small>
-            <pre>{item}</pre>
-          </li>
-        ))}
-      </ol>
-    </div>
-  );
-}
-
-interface FieldViewProps {
-  readonly field: FormField;
-  readonly value: string;
-  readonly onType: (value: string) => void;
-}
-
-function FieldView({ field: { name, type, input }, value, onType }: FieldViewProps) {
-  const title = (
-    <span>
-      <b>{shown(name, 60)}</b> <small>{shown(type, 60)}</small>
-    </span>
-  );
-  if (input.kind === "check") {
-    return (
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={value === "true"}
-          onChange={({ currentTarget }) => onType(currentTarget.checked ? "true" : "")}
-        />
-        {title}
-      </label>
-    );
-  }
-  if (input.kind === "choice") {
-    return (
-      <label class="field">
-        {title}
-        <select value={value} onChange={({ currentTarget }) => onType(currentTarget.value)}>
-          <option value="">not set</option>
-          {input.choices.map((choice) => (
-            <option key={choice} value={choice}>
-              {shown(choice, 60)}
-            </option>
-          ))}
-        </select>
-      </label>
-    );
-  }
-  if (input.kind === "json") {
-    return (
-      <label class="field">
-        {title}
-        <textarea
-          class="mono"
-          rows={2}
-          spellcheck={false}
-          value={value}
-          onInput={({ currentTarget }) => onType(currentTarget.value)}
-        />
-      </label>
-    );
-  }
-  return (
-    <label class="field">
-      {title}
-      <input
-        spellcheck={false}
-        inputMode={input.kind === "number" ? "decimal" : "text"}
-        value={value}
-        onInput={({ currentTarget }) => onType(currentTarget.value)}
-      />
-    </label>
   );
 }
