@@ -34,7 +34,7 @@ export class Session {
     const headers = new Headers(init?.headers);
     const { token } = this;
     if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
-    const response = await fetch(input, {
+    const response = await answerOf(input, {
       ...init,
       headers,
       credentials: "omit",
@@ -44,6 +44,20 @@ export class Session {
     if (response.status === 401) this.#onRefused();
     return response;
   };
+}
+
+/** Nobody listens where the page came from. */
+class NoAnswer extends Error {
+  override readonly name = "NoAnswer";
+}
+
+/** @throws NoAnswer where `fetch` throws what it throws for a network that fails, a TypeError */
+async function answerOf(...request: Parameters<typeof fetch>): Promise<Response> {
+  try {
+    return await fetch(...request);
+  } catch (error) {
+    throw error instanceof TypeError ? new NoAnswer(error.message, { cause: error }) : error;
+  }
 }
 
 /** A call of a peer's service. */
@@ -102,8 +116,17 @@ function saidFault(answer: unknown, status: number): Error {
   return new Error(`${code ?? status}: ${message ?? ""}`);
 }
 
+/** What `faultText` says where the node does not answer. */
+const noAnswer = "The node does not answer. It may have been stopped. The page goes on when it is back.";
+
+/** A fault, unless it is that the node does not answer: the panel that shows its status says so once for all. */
+export function beyondStatus(fault: string | undefined): string | undefined {
+  return fault === noAnswer ? undefined : fault;
+}
+
 /** What to show of something that failed. */
 export function faultText(thrown: unknown): string {
+  if ((thrown instanceof ConnectError ? thrown.cause : thrown) instanceof NoAnswer) return noAnswer;
   if (thrown instanceof ConnectError) return shown(`${Code[thrown.code] ?? "Fault"}: ${thrown.rawMessage}`, 300);
   return shown(thrown instanceof Error ? thrown.message : String(thrown), 300);
 }

@@ -1,7 +1,7 @@
 // What happens in the node, as it happens, and how much of it.
 import { useState } from "preact/hooks";
 import type { Rates, WatchEventsResponse } from "../../gen/dswarm/v1/node_pb.ts";
-import type { NodeApi } from "./api.ts";
+import { beyondStatus, type NodeApi } from "./api.ts";
 import { useStreamed } from "./hooks.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { count, shortId, shown } from "./text.ts";
@@ -40,7 +40,7 @@ export function EventsPanel({ api, onSelect }: EventsPanelProps) {
       name="events"
       title="Events"
       lead="What happens in this node, as it happens."
-      error={error}
+      error={beyondStatus(error)}
       aside={
         <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
           {isPaused ? "Go on" : "Pause"}

@@ -10,12 +10,13 @@ export interface Loaded<T> {
   readonly reload: () => void;
 }
 
-const longestPauseMs = 30_000;
+// The node is on this machine, or near: to ask one that is gone costs little, and who restarts it looks at the page.
+const longestPauseMs = 5000;
 const shortestPauseMs = 1000;
 const flushMs = 250;
 const maxWaiting = 500;
 
-/** Loads at once and then each `intervalMs`, counted from answer to question; after failures at longer ones. */
+/** Loads at once and then each `intervalMs`, counted from answer to question; after failures at pauses of 1 to 5 seconds. */
 export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, intervalMs: number): Loaded<T> {
   const [state, setState] = useState<Pick<Loaded<T>, "value" | "error">>({ value: undefined, error: undefined });
   const wake = useRef<() => void>(() => undefined);
@@ -24,20 +25,21 @@ export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, interval
   useEffect(() => {
     const stop = new AbortController();
     void (async () => {
-      let pauseMs = intervalMs;
+      let pauseMs = shortestPauseMs;
       while (!stop.signal.aborted) {
         await untilVisible(stop.signal);
         try {
           const value = await latest.current(stop.signal);
           if (stop.signal.aborted) return;
           setState({ value, error: undefined });
-          pauseMs = intervalMs;
+          pauseMs = shortestPauseMs;
+          await pause(intervalMs, stop.signal, (go) => (wake.current = go));
         } catch (error) {
           if (stop.signal.aborted) return;
           setState(({ value }) => ({ value, error: faultText(error) }));
-          pauseMs = Math.min(pauseMs * 2, Math.max(longestPauseMs, intervalMs));
+          await pause(pauseMs, stop.signal, (go) => (wake.current = go));
+          pauseMs = Math.min(pauseMs * 2, longestPauseMs);
         }
-        await pause(pauseMs, stop.signal, (go) => (wake.current = go));
       }
     })();
     return () => stop.abort();
@@ -46,9 +48,9 @@ export function usePolled<T>(load: (signal: AbortSignal) => Promise<T>, interval
 }
 
 /**
- * Reads a stream as long as the page is to be seen, and opens it again when it ends; after failures at longer pauses.
+ * Reads a stream as long as the page is to be seen, and opens it again when it ends; after failures at pauses of 1 to 5 seconds.
  * @param take is given what came within `flushMs`
- * @returns why the last try failed
+ * @returns why it could not be opened
  */
 export function useStreamed<T>(
   open: (signal: AbortSignal) => AsyncIterable<T>,
@@ -70,12 +72,14 @@ export function useStreamed<T>(
         document.addEventListener("visibilitychange", onVisibility);
         const signal = AbortSignal.any([left.signal, stop.signal]);
         const waiting: T[] = [];
+        let isOpen = false;
         const flush = (): void => {
           if (waiting.length > 0 && !left.signal.aborted) latest.current.take(waiting.splice(0));
         };
         const timer = setInterval(flush, flushMs);
         try {
           for await (const item of latest.current.open(signal)) {
+            isOpen = true;
             waiting.push(item);
             // However fast they come, memory is bounded.
             if (waiting.length >= maxWaiting) flush();
@@ -83,7 +87,8 @@ export function useStreamed<T>(
             setError(undefined);
           }
         } catch (thrown) {
-          if (!signal.aborted) setError(faultText(thrown));
+          // One that breaks off is opened again; that this fails is what there is to say.
+          if (!signal.aborted && !isOpen) setError(faultText(thrown));
         }
         clearInterval(timer);
         flush();

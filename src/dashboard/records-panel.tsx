@@ -1,7 +1,7 @@
 // The records that the node keeps for others and publishes itself, a page at a time.
 import { useState } from "preact/hooks";
 import { RecordKind } from "../../gen/dswarm/v1/node_pb.ts";
-import type { NodeApi } from "./api.ts";
+import { beyondStatus, type NodeApi } from "./api.ts";
 import { usePolled } from "./hooks.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { byteCount, count, duration, shortId } from "./text.ts";
@@ -35,11 +35,15 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
       name="records"
       title="Records"
       lead="What this node keeps for others, and what it publishes."
-      error={error}
+      error={beyondStatus(error)}
       aside={<span class="muted">{`${count(held)} kept, ${byteCount(heldBytes)}; ${count(published)} published`}</span>}
     >
       {records.length === 0 ? (
-        <Empty>The node keeps no records, and publishes none.</Empty>
+        <Empty>
+          {value === undefined
+            ? "The node is asked for its records."
+            : "The node keeps no records, and publishes none."}
+        </Empty>
       ) : (
         <div class="scroll" role="region" aria-label="Table of records" tabIndex={0}>
           <table>

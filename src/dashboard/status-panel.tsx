@@ -9,6 +9,8 @@ interface StatusPanelProps {
   readonly error: string | undefined;
 }
 
+const pillClasses = { live: "is-good", connecting: "", "no answer": "is-bad" } as const;
+
 /** The strip at the top. */
 export function StatusPanel({ status, error }: StatusPanelProps) {
   const state = error === undefined ? (status === undefined ? "connecting" : "live") : "no answer";
@@ -16,7 +18,7 @@ export function StatusPanel({ status, error }: StatusPanelProps) {
     <section class="panel status" aria-labelledby="title-status">
       <header>
         <h2 id="title-status">
-          Node <span class={`pill ${state === "live" ? "is-good" : "is-waiting"}`}>{state}</span>
+          Node <span class={`pill ${pillClasses[state]}`}>{state}</span>
         </h2>
       </header>
       <Fault text={error} />
@@ -45,7 +47,7 @@ export function StatusPanel({ status, error }: StatusPanelProps) {
           <dl class="figures">
             <Figure name="Network" value={shown(status.network, 40)} />
             <Figure name="Version" value={shown(status.version, 20)} />
-            <Uptime status={status} />
+            <Uptime status={status} isLive={state === "live"} />
             <Figure name="Peers" value={count(status.peers)} />
             <Figure name="Connections" value={count(status.connections)} />
             <Figure name="Contacts" value={count(status.contacts)} />
@@ -66,13 +68,20 @@ function Figure({ name, value }: { readonly name: string; readonly value: string
   );
 }
 
-function Uptime({ status }: { readonly status: GetStatusResponse }) {
+interface UptimeProps {
+  readonly status: GetStatusResponse;
+  /** Whether time goes on. */
+  readonly isLive: boolean;
+}
+
+function Uptime({ status, isLive }: UptimeProps) {
   const [passedMs, setPassed] = useState(0);
   useEffect(() => {
+    if (!isLive) return undefined;
     const from = performance.now();
     setPassed(0);
     const timer = setInterval(() => setPassed(performance.now() - from), 1000);
     return () => clearInterval(timer);
-  }, [status]);
+  }, [status, isLive]);
   return <Figure name="Uptime" value={duration(status.uptimeMs + passedMs)} />;
 }

@@ -18,9 +18,9 @@ interface Swarm {
   readonly ids: readonly string[];
 }
 
-async function startSwarm(t: TestContext): Promise<Swarm> {
+async function startSwarm(t: TestContext, flags: readonly string[] = []): Promise<Swarm> {
   const rig = new CliRig(t);
-  const run = rig.run(["swarm", "--json", "-n", `${nodes}`, `--udp-port=${rig.udpPort}`]);
+  const run = rig.run(["swarm", "--json", "-n", `${nodes}`, `--udp-port=${rig.udpPort}`, ...flags]);
   await run.event("complete");
   const listening = rig.runningNodes();
   const urls = listening.map(({ url }) => url);
@@ -189,21 +189,46 @@ browserTest("tells live what happens, how much of it, and which records there ar
   assert.deepEqual(faults, []);
 });
 
-browserTest("shows every node of the swarm on one page", async (t) => {
-  const { url, ids } = await startSwarm(t);
-  const { page, faults } = await openTab(await launchChromium(t));
-  await openDashboard(page, url);
-  const swarm = page.locator(".swarm");
-  for (const [i, id] of ids.entries()) {
-    await swarm.getByRole("button", { name: `${i + 1} ${id.slice(0, 9)}` }).click();
-    await page.locator(".status").getByText(id, { exact: true }).waitFor();
+for (const { what, flags } of [
+  { what: "one process", flags: [] },
+  { what: "a process each", flags: ["--processes"] },
+]) {
+  browserTest(`shows every node of a swarm in ${what} on one page`, async (t) => {
+    const { url, ids } = await startSwarm(t, flags);
+    const { page, faults } = await openTab(await launchChromium(t));
+    await openDashboard(page, url);
+    const swarm = page.locator(".swarm");
+    await page.waitForFunction((count) => document.querySelectorAll(".swarm li").length === count, nodes);
+    const processes = await swarm
+      .getByRole("button")
+      .evaluateAll((buttons) => buttons.map((button) => /process (\d+)/.exec(button.getAttribute("title") ?? "")?.[1]));
+    assert.equal(new Set(processes).size, flags.length === 0 ? 1 : nodes);
+    for (const [i, id] of ids.entries()) {
+      await swarm.getByRole("button", { name: `${i + 1} ${id.slice(0, 9)}` }).click();
+      await page.locator(".status").getByText(id, { exact: true }).waitFor();
+      // Peers, events and lookups are those of the node that is looked at.
+      for (const other of ids) {
+        const rows = page.locator(".peers tbody tr").filter({ hasText: other.slice(0, 9) });
+        await (other === id ? rows.waitFor({ state: "detached" }) : rows.waitFor());
+      }
+      await page.locator(".events li").filter({ hasText: "peer appeared" }).first().waitFor();
+      const lookup = page.locator(".lookup");
+      await lookup.getByRole("textbox").fill(id);
+      await lookup.getByRole("button", { name: "Look up" }).click();
+      await lookup.getByText("The lookup ended").waitFor();
+    }
+    // Arrow keys go along the nodes, Enter looks at one.
+    await swarm.getByRole("button", { name: `${nodes} ${ids.at(-1)?.slice(0, 9)}` }).focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Enter");
     await page
-      .locator(".peers tbody tr")
-      .nth(nodes - 2)
+      .locator(".status")
+      .getByText(ids[1] ?? "", { exact: true })
       .waitFor();
-  }
-  assert.deepEqual(faults, []);
-});
+    assert.deepEqual(faults, []);
+  });
+}
 
 browserTest("leads to what describes the API, and back", async (t) => {
   const { url } = await startSwarm(t);
