@@ -28,9 +28,15 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
 - **Messages** are [protobuf JSON](https://protobuf.dev/programming-guides/json/): 64-bit integers and bytes (base64) are text. A
   field that is not known is refused. In paths and queries a key is best written as base64url or hex.
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status
-  follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes).
+  follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes). With \`"fromPeer":true\` a peer has
+  answered so; then 502 stands for what would be 500.
 - **Streams** come as lines of JSON, \`{"result":…}\`, the last one \`{"error":…}\` if it fails; or, with \`Accept: text/event-stream\`, as
   Server-Sent Events, the last one named \`end\` or \`error\`.
+- **Metadata** of a peer's calls are headers with a prefix, those of [grpc-gateway](https://grpc-ecosystem.github.io/grpc-gateway/):
+  \`Grpc-Metadata-Name\` in requests and answers, \`Grpc-Trailer-Name\` in answers and errors. Trailers of a stream are \`metadata\` in its
+  last line or event: \`{"metadata":{"name":["value"]}}\`, or beside \`error\`. No other header goes to a peer or comes from it.
+- **Requests that stream** go to a peer as lines of JSON with \`Content-Type: application/x-ndjson\`, each as it comes, while answers come
+  back; or all at once as an array. \`curl -N -T -\` sends what is typed; \`dswarm call\` does all of this.
 - **Clients** of Connect's protocol and of gRPC-Web call \`/api/dswarm.v1.NodeService/<Method>\`.
 `;
 

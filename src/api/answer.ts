@@ -1,5 +1,6 @@
 // Writes answers of one line of JSON.
 import type { ServerResponse } from "node:http";
+import { trailerHeaders } from "./call-metadata.ts";
 import type { Fault } from "./fault.ts";
 
 /** The content type of all JSON that is not Connect's. */
@@ -20,5 +21,6 @@ export function sendFault(response: ServerResponse, fault: Fault): void {
     return;
   }
   for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
+  for (const [name, value] of trailerHeaders(fault.trailer)) response.setHeader(name, value);
   sendText(response, fault.status, JSON.stringify(fault));
 }

@@ -3,6 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Fault } from "./fault.ts";
 
+const newline = 10;
+const linesType = /^application\/(?:x-ndjson|ndjson|jsonl)\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?$/i;
 const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*(?:utf-8|"utf-8")\s*)?$/i;
 
 /**
@@ -20,11 +22,7 @@ export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Uint8A
   }
 }
 
-/**
- * Reads a whole body.
- * @throws Fault 413 for more than `maxBytes`, 415 for a Content-Encoding
- */
-export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function refuseCompressed(request: IncomingMessage): void {
   const encoding = request.headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") {
     throw new Fault(Code.InvalidArgument, "compressed bodies are not accepted", {
@@ -32,6 +30,14 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
       headers: { "Accept-Encoding": "identity" },
     });
   }
+}
+
+/**
+ * Reads a whole body.
+ * @throws Fault 413 for more than `maxBytes`, 415 for a Content-Encoding
+ */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  refuseCompressed(request);
   const chunks: Uint8Array[] = [];
   let bytes = Number(request.headers["content-length"] ?? 0);
   if (bytes <= maxBytes) {
@@ -60,9 +66,52 @@ export async function readJsonText(request: IncomingMessage, maxBytes: number): 
       headers: { "Accept-Post": "application/json" },
     });
   }
+  return decoded(bytes);
+}
+
+function decoded(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (error) {
     throw new Fault(Code.InvalidArgument, "the body is not UTF-8", { cause: error });
   }
+}
+
+/** Whether the body is lines of JSON. */
+export function isLines({ headers }: IncomingMessage): boolean {
+  return linesType.test(headers["content-type"] ?? "");
+}
+
+/**
+ * The lines of a body as they come, however long it is in all; those that are blank are left out.
+ * @param maxBytes of a line
+ * @throws as `readJsonText`, and as `chunksOf`
+ */
+export async function* linesOf(request: IncomingMessage, maxBytes: number): AsyncGenerator<string> {
+  refuseCompressed(request);
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  const line = (): string => {
+    const text = decoded(Buffer.concat(parts));
+    parts = [];
+    bytes = 0;
+    return text;
+  };
+  for await (const chunk of chunksOf(request)) {
+    let rest = chunk;
+    for (;;) {
+      const end = rest.indexOf(newline);
+      const part = end < 0 ? rest : rest.subarray(0, end);
+      bytes += part.length;
+      if (bytes > maxBytes)
+        throw new Fault(Code.ResourceExhausted, `a line is larger than ${maxBytes} bytes`, { status: 413 });
+      parts.push(part);
+      if (end < 0) break;
+      const text = line();
+      if (text.trim() !== "") yield text;
+      rest = rest.subarray(end + 1);
+    }
+  }
+  const last = line();
+  if (last.trim() !== "") yield last;
 }

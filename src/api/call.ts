@@ -1,33 +1,51 @@
-// Calls a method for a request of plain HTTP and answers: one JSON message, or for a stream of them lines of JSON
+// Makes a call for a request of plain HTTP and answers: one JSON message, or for a stream of them lines of JSON
 // (https://jsonlines.org) or Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 //
 //     lines                          events, for a client whose Accept prefers text/event-stream
 //     {"result":{…}}                 data: {…}
 //     {"error":{"code":…}}           event: error      data: {"code":…}      the last, if it fails after the first message
-//                                    event: end        data: {}              the last, if not
+//     {"metadata":{…}}               event: end        data: {}              the last, if not; a line only with trailers
 //                                    : still here                            every 15 seconds, so that nobody on the way gives up
+//
+// Trailers are "metadata" in the last of them, and headers of an answer that is no stream.
 import { once } from "node:events";
-import { create, type DescMessage, type Message, type MessageInitShape, toJson } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import type { Request, Response } from "express";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { every } from "../util/every.ts";
 import { sendText } from "./answer.ts";
+import { trailerHeaders, trailerJson } from "./call-metadata.ts";
 import type { FaultReporter } from "./fault.ts";
-import type { PlainMethod } from "./http-rule.ts";
 
 const lines = "application/x-ndjson";
 const events = "text/event-stream";
 // Proxies and browsers drop connections that are silent for 30 seconds or more.
 const heartbeatMs = 15_000;
 
+interface CallWithOneAnswer {
+  readonly method: DescMethod;
+  readonly streams: false;
+  /** Makes the call. The answer is JSON. */
+  readonly answer: (context: HandlerContext) => Promise<string>;
+}
+
+interface CallWithManyAnswers {
+  readonly method: DescMethod;
+  readonly streams: true;
+  /** Makes the call. Each answer is JSON. */
+  readonly answers: (context: HandlerContext) => AsyncIterable<string>;
+}
+
+/** A call whose request is at hand. */
+export type ReadyCall = CallWithOneAnswer | CallWithManyAnswers;
+
 /**
- * Calls the method and answers. The implementation's signal aborts when the client goes away.
- * @throws whatever the implementation throws before anything is sent
+ * Makes the call and answers. The context's signal aborts when the client goes away.
+ * @throws whatever the call throws before anything is sent
  */
 export async function answerCall(
-  rpc: PlainMethod,
-  message: Message,
+  call: ReadyCall,
   request: Request,
   response: Response,
   reporter: FaultReporter,
@@ -36,8 +54,8 @@ export async function answerCall(
   const gone = new AbortController();
   response.once("close", () => gone.abort(new ConnectError("the client went away", Code.Canceled)));
   const context = createHandlerContext({
-    service: rpc.method.parent,
-    method: rpc.method,
+    service: call.method.parent,
+    method: call.method,
     protocolName: "connect",
     requestMethod: request.method,
     url: request.url,
@@ -47,12 +65,13 @@ export async function answerCall(
     requestSignal: gone.signal,
   });
   try {
-    if (rpc.kind === "unary") {
-      const text = jsonText(rpc.method.output, await rpc.impl(message, context));
-      response.setHeaders(context.responseHeader);
-      sendText(response, 200, text);
+    if (call.streams) {
+      await answerStream(call, context, request, response, reporter, clock);
     } else {
-      await answerStream(rpc.impl(message, context), rpc, context, request, response, reporter, clock);
+      const json = await call.answer(context);
+      response.setHeaders(context.responseHeader);
+      for (const [name, value] of trailerHeaders(context.responseTrailer)) response.setHeader(name, value);
+      sendText(response, 200, json);
     }
   } finally {
     context.abort();
@@ -60,19 +79,18 @@ export async function answerCall(
 }
 
 async function answerStream(
-  messages: AsyncIterable<MessageInitShape<DescMessage>>,
-  rpc: PlainMethod,
+  { method, answers }: CallWithManyAnswers,
   context: HandlerContext,
   request: Request,
   response: Response,
   reporter: FaultReporter,
   clock: Clock,
 ): Promise<void> {
-  const type = request.accepts([lines, events]) === events ? events : lines;
+  const isEvents = request.accepts([lines, events]) === events;
   const begin = (): void => {
     if (response.headersSent) return;
     response.setHeaders(context.responseHeader);
-    response.setHeader("Content-Type", `${type}; charset=utf-8`);
+    response.setHeader("Content-Type", `${isEvents ? events : lines}; charset=utf-8`);
   };
   const write = async (text: string): Promise<void> => {
     context.signal.throwIfAborted();
@@ -85,24 +103,30 @@ async function answerStream(
     begin();
     response.write(": still here\n\n");
   };
-  const stopBeating = type === events ? every(clock, heartbeatMs, beat) : () => undefined;
+  const stopBeating = isEvents ? every(clock, heartbeatMs, beat) : () => undefined;
   try {
-    for await (const message of messages) {
-      const text = jsonText(rpc.method.output, message);
-      await write(type === events ? `data: ${text}\n\n` : `{"result":${text}}\n`);
-    }
-    await write(type === events ? "event: end\ndata: {}\n\n" : "");
+    for await (const json of answers(context)) await write(isEvents ? `data: ${json}\n\n` : `{"result":${json}}\n`);
+    const metadata = trailerJson(context.responseTrailer);
+    const end = metadata === undefined ? {} : { metadata };
+    await write(isEvents ? eventOf("end", end) : lineOf(end));
   } catch (error) {
     if (!response.headersSent) throw error;
-    const fault = JSON.stringify(reporter.report(error, rpc.method));
+    const fault = reporter.report(error, method);
+    const metadata = trailerJson(fault.trailer);
+    const more = metadata === undefined ? {} : { metadata };
     if (!context.signal.aborted)
-      await write(type === events ? `event: error\ndata: ${fault}\n\n` : `{"error":${fault}}\n`);
+      await write(isEvents ? eventOf("error", { ...fault.toJSON(), ...more }) : lineOf({ error: fault, ...more }));
   } finally {
     stopBeating();
   }
   response.end();
 }
 
-function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>): string {
-  return JSON.stringify(toJson(output, create(output, message), { alwaysEmitImplicit: true }));
+function eventOf(name: string, data: object): string {
+  return `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** A line that says something; none for what says nothing. */
+function lineOf(json: object): string {
+  return Object.keys(json).length === 0 ? "" : `${JSON.stringify(json)}\n`;
 }

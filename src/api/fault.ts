@@ -5,11 +5,14 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { isFromPeer } from "../rpc/status.ts";
 import type { Counters } from "../util/counters.ts";
-import { dswarmErrorOf, type ErrorCode } from "../util/errors.ts";
+import { dswarmErrorOf, type ErrorCode, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
 const maxMessageLength = 500;
+const serverError = 500;
+const badGateway = 502;
 
 interface FaultInit {
   /** HTTP status where it is not the one that Connect has for the code. */
@@ -17,6 +20,8 @@ interface FaultInit {
   readonly headers?: Readonly<Record<string, string>>;
   readonly reason?: ErrorCode | undefined;
   readonly details?: ConnectError["details"];
+  readonly fromPeer?: boolean;
+  readonly trailer?: Headers;
   readonly cause?: unknown;
 }
 
@@ -30,6 +35,10 @@ export class Fault extends Error {
   readonly headers: Readonly<Record<string, string>>;
   /** Which of dswarm's own errors it was, if any. */
   readonly reason: ErrorCode | undefined;
+  /** Whether a peer has answered so. Otherwise it is this node that says it. */
+  readonly fromPeer: boolean;
+  /** Metadata that the peer gave with it, of a call by the gateway. */
+  readonly trailer: Headers;
   readonly #details: ConnectError["details"];
 
   constructor(code: Code, message: string, init: FaultInit = {}) {
@@ -40,6 +49,8 @@ export class Fault extends Error {
     this.status = init.status ?? codeToHttpStatus(code);
     this.headers = init.headers ?? {};
     this.reason = init.reason;
+    this.fromPeer = init.fromPeer ?? false;
+    this.trailer = init.trailer ?? new Headers();
     this.#details = init.details ?? [];
   }
 
@@ -49,7 +60,8 @@ export class Fault extends Error {
     const own = dswarmErrorOf(thrown);
     const error = thrown instanceof ConnectError ? thrown : own?.toConnectError();
     if (error !== undefined) {
-      return new Fault(error.code, error.rawMessage, { reason: own?.code, details: error.details, cause: thrown });
+      const { code, rawMessage, details } = error;
+      return new Fault(code, rawMessage, { reason: own?.code, details, fromPeer: isFromPeer(thrown), cause: thrown });
     }
     if (thrown instanceof Error && thrown.name === "AbortError")
       return new Fault(Code.Canceled, "the call was canceled");
@@ -57,14 +69,38 @@ export class Fault extends Error {
   }
 
   /**
-   * The same for Connect's handlers, with a `dswarm.v1.Failure` among the details where there is a reason. Carries no
-   * metadata: what a remote peer put there is no header of this answer.
+   * What a call of a peer by the gateway failed with. What would be 500 is 502: it is the peer that fails, or says what makes
+   * no sense, and not this node.
+   */
+  static fromGateway(thrown: unknown): Fault {
+    // What is wrong with a request that streams comes back out of the call.
+    const own = thrown instanceof ConnectError && thrown.cause instanceof Fault ? thrown.cause : Fault.from(thrown);
+    if (own === undefined) return new Fault(Code.Internal, messageOf(thrown), { status: badGateway, cause: thrown });
+    const { code, message, status, headers, reason, fromPeer } = own;
+    const details = own.#details;
+    const trailer = fromPeer && thrown instanceof ConnectError ? thrown.metadata : new Headers();
+    const shownStatus = status === serverError ? badGateway : status;
+    return new Fault(code, message, {
+      status: shownStatus,
+      headers,
+      reason,
+      details,
+      fromPeer,
+      trailer,
+      cause: thrown,
+    });
+  }
+
+  /**
+   * The same for Connect's handlers, with a `dswarm.v1.Failure` among the details where there is a reason or a peer has said it.
+   * Carries no metadata: what a remote peer put there is no header of this answer.
    */
   toConnectError(): ConnectError {
     const error = this.#withoutReason();
-    const { code, message, reason } = this;
-    if (reason === undefined) return error;
-    error.details = [...error.details, { desc: FailureSchema, value: { code: codeToString(code), reason, message } }];
+    const { code, message, reason = "", fromPeer } = this;
+    if (reason === "" && !fromPeer) return error;
+    const value = { code: codeToString(code), reason, message, fromPeer };
+    error.details = [...error.details, { desc: FailureSchema, value }];
     return error;
   }
 
@@ -74,10 +110,11 @@ export class Fault extends Error {
     return error;
   }
 
-  /** `{"code":"not_found","message":"…"}`, with "details" and "reason" where there are any. */
+  /** `{"code":"not_found","message":"…"}`, with "details", "reason" and "fromPeer" where there are any. */
   toJSON(): object {
+    const { reason, fromPeer } = this;
     const json = errorToJson(this.#withoutReason(), undefined);
-    return this.reason === undefined ? json : { ...json, reason: this.reason };
+    return { ...json, ...(reason !== undefined && { reason }), ...(fromPeer && { fromPeer }) };
   }
 }
 

@@ -63,6 +63,10 @@ export function nodeRoutes(config: ApiConfig, reporter: FaultReporter): Route[] 
 
 function gatewayRoute(gateway: Gateway, maxBodyBytes: number, reporter: FaultReporter): Route {
   const timeout = "Time in milliseconds that the call may take. Without it 30000; a stream of answers has no limit.";
+  const metadata =
+    "Metadata for the peer, under the name that follows the prefix; of names that end in -bin base64. No other header reaches it.";
+  const answerMetadata =
+    "What the peer sends beside it are headers Grpc-Metadata-* and Grpc-Trailer-*; after a stream the trailers are metadata in its last line or event.";
   return {
     httpMethod: "POST",
     template: "/api/peers/{id}/{service}/{method}",
@@ -80,11 +84,30 @@ function gatewayRoute(gateway: Gateway, maxBodyBytes: number, reporter: FaultRep
           description: timeout,
           schema: { type: "integer", minimum: 1, maximum: 9_999_999_999 },
         },
+        {
+          name: "Grpc-Metadata-*",
+          in: "header",
+          description: metadata,
+          schema: { type: "string" },
+        },
       ],
       requestBody: {
-        content: jsonContent({ description: "The request. Of a method that takes a stream of them: an array." }),
+        content: {
+          ...jsonContent({ description: "The request. Of a method that takes a stream of them: an array." }),
+          "application/x-ndjson": {
+            schema: {
+              description: "The requests of a method that takes a stream of them, a line each, sent on as they come.",
+            },
+          },
+        },
       },
-      responses: answers("The answer, or answers.", { ...jsonContent({}), ...streamContent({}) }),
+      responses: {
+        200: {
+          description: `The answer, or answers. ${answerMetadata}`,
+          content: { ...jsonContent({}), ...streamContent({}) },
+        },
+        default: fault,
+      },
     },
     answer: answerGateway(gateway, maxBodyBytes, reporter),
   };

@@ -21,8 +21,19 @@ const faultSchema: JsonObject = {
     message: { type: "string", description: "For people." },
     reason: { type: "string", description: "Name of the error in docs/errors.md, where it is one of dswarm's own." },
     details: { type: "array", items: { type: "object" }, description: "As in Connect's protocol." },
+    fromPeer: {
+      const: true,
+      description: "Whether a peer has answered so; otherwise the node says it, and this is absent.",
+    },
   },
   required: ["code"],
+  additionalProperties: false,
+};
+
+const trailerSchema: JsonObject = {
+  type: "object",
+  description: "Trailers of a peer, by the gateway.",
+  additionalProperties: { type: "array", items: { type: "string" } },
 };
 
 /** The content of a JSON body or answer. */
@@ -154,17 +165,28 @@ export function streamContent(result: JsonObject): JsonObject {
   return {
     "application/x-ndjson": {
       schema: {
-        description: "Each line. One with an error is the last.",
+        description: "Each line. One with an error or with metadata is the last.",
         oneOf: [
-          { type: "object", properties: { result }, required: ["result"] },
-          { type: "object", properties: { error: faultForm }, required: ["error"] },
+          { type: "object", properties: { result }, required: ["result"], additionalProperties: false },
+          {
+            type: "object",
+            properties: { error: faultForm, metadata: trailerSchema },
+            required: ["error"],
+            additionalProperties: false,
+          },
+          {
+            type: "object",
+            properties: { metadata: trailerSchema },
+            required: ["metadata"],
+            additionalProperties: false,
+          },
         ],
       },
     },
     "text/event-stream": {
       schema: {
         type: "string",
-        description: "The data of each event is an answer; the last one is named fault, with an error, or end.",
+        description: "The data of each event is an answer; the last one is named error, and tells of one, or end.",
       },
     },
   };

@@ -1,13 +1,21 @@
 // Routes, those of plain HTTP made of the services' descriptors alone: a method that is added to a schema is served.
-import type { DescMethod, JsonObject } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type JsonObject,
+  type Message,
+  type MessageInitShape,
+  toJson,
+} from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Express, NextFunction, Request, Response } from "express";
 import type { Clock } from "../util/clock.ts";
 import { sendFault } from "./answer.ts";
 import { readJsonText } from "./body.ts";
-import { answerCall } from "./call.ts";
+import { answerCall, type ReadyCall } from "./call.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
-import { type Binding, bindingsOf } from "./http-rule.ts";
+import { type Binding, bindingsOf, type PlainMethod } from "./http-rule.ts";
 import type { ApiConfig } from "./options.ts";
 import { requestMessage } from "./request-message.ts";
 
@@ -61,7 +69,24 @@ async function answerBinding(
     query: question < 0 ? "" : request.url.slice(question + 1),
     body: binding.body === undefined ? "" : await readJsonText(request, maxBytes),
   });
-  await answerCall(binding.rpc, message, request, response, reporter, clock);
+  await answerCall(readyCall(binding.rpc, message), request, response, reporter, clock);
+}
+
+function readyCall(rpc: PlainMethod, message: Message): ReadyCall {
+  const { method } = rpc;
+  if (rpc.kind === "unary") {
+    const { impl } = rpc;
+    return { method, streams: false, answer: async (context) => jsonText(method.output, await impl(message, context)) };
+  }
+  const { impl } = rpc;
+  const answers: Extract<ReadyCall, { streams: true }>["answers"] = async function* (context) {
+    for await (const answer of impl(message, context)) yield jsonText(method.output, answer);
+  };
+  return { method, streams: true, answers };
+}
+
+function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>): string {
+  return JSON.stringify(toJson(output, create(output, message), { alwaysEmitImplicit: true }));
 }
 
 /**

@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:https";
 import { isIP } from "node:net";
 import { generate } from "selfsigned";
 import { type Clock, systemClock } from "../util/clock.ts";
+import { endSlowRequests } from "./slow-requests.ts";
 
 /** A self-signed certificate and its key. */
 export interface Certificate {
@@ -77,7 +78,7 @@ export async function createCertificate(
 
 /** An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of. */
 export function createTlsServer(certificate: Certificate): Server {
-  return createServer({
+  const server = createServer({
     key: certificate.key,
     cert: certificate.cert,
     minVersion: "TLSv1.3",
@@ -85,6 +86,8 @@ export function createTlsServer(certificate: Certificate): Server {
     handshakeTimeout: tlsHandshakeTimeoutMs,
     ...slowClients,
   });
+  endSlowRequests(server);
+  return server;
 }
 
 /**
@@ -94,5 +97,6 @@ export function createTlsServer(certificate: Certificate): Server {
 export function createPlainServer(maxConnections: number): HttpServer {
   const server = createHttpServer(slowClients);
   server.maxConnections = maxConnections;
+  endSlowRequests(server);
   return server;
 }

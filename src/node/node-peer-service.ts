@@ -6,7 +6,8 @@ import { HealthStatus, MethodKind, type NodeService, type ServiceInfoSchema } fr
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health/v1/health_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
-import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
+import { isFromPeer } from "../rpc/status.ts";
+import { DswarmError } from "../util/errors.ts";
 import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { rounded } from "./node-dht-service.ts";
@@ -97,8 +98,7 @@ async function statusOf(node: DswarmNode, id: NodeId, service: string, signal: A
     return ownStatus(status === HealthCheckResponse_ServingStatus.SERVING);
   } catch (error) {
     // The node itself fails so, too, where nothing is known of the peer.
-    const isOfPeer = ConnectError.from(error).code === Code.NotFound && dswarmErrorOf(error) === undefined;
-    if (isOfPeer) return HealthStatus.SERVICE_UNKNOWN;
+    if (isFromPeer(error) && ConnectError.from(error).code === Code.NotFound) return HealthStatus.SERVICE_UNKNOWN;
     throw error;
   }
 }

@@ -98,9 +98,18 @@ function shortened(message: string): string {
     .replaceAll("\ufffd", "")}…`;
 }
 
+// Those that are forgotten leave it.
+const fromPeers = new WeakSet<object>();
+
+/** Whether an error is what a peer has answered. Otherwise this end says so itself. */
+export function isFromPeer(error: unknown): boolean {
+  return typeof error === "object" && error !== null && fromPeers.has(error);
+}
+
 /** The error that an End frame tells of. `metadata` is header and trailer together. */
 export function errorOfEnd(end: End, metadata: Headers): ConnectError {
   const error = new ConnectError(end.message, codeOf(end.code), metadata);
+  fromPeers.add(error);
   error.details = end.details.map(({ typeUrl, value }) => ({
     type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
     value,

@@ -20,6 +20,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.Failure.code": "Name of the gRPC status code, as in Connect's JSON: \"unavailable\", \"unauthenticated\", \"deadline_exceeded\", ...",
   "dswarm.v1.Failure.reason": "Name of the error in docs/errors.md, where it is one of dswarm's own: \"unreachable\", \"authentication_failed\", ...",
   "dswarm.v1.Failure.message": "For people.",
+  "dswarm.v1.Failure.from_peer": "Whether a peer has answered so. Otherwise the node says it.",
   "dswarm.v1.ListPeersRequest": "Which peers to list.",
   "dswarm.v1.ListPeersRequest.limit": "How many at most, the closest first. 0 is all.",
   "dswarm.v1.ListPeersResponse": "The peers.",

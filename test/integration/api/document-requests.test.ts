@@ -17,6 +17,9 @@ const deadlineMs = 90_000;
 // A stream need not say anything, and may have no end.
 const streamMs = 100;
 
+// Node's client sends no others.
+const notInHeaders = /[^\t\x20-\x7e\x80-\xff]/g;
+
 interface Shot {
   readonly method: string;
   readonly path: string;
@@ -63,7 +66,9 @@ class Shooter {
           method: method.toUpperCase(),
           path: search === "" ? filled : `${filled}?${search}`,
           headers: {
-            ...headers,
+            ...Object.fromEntries(
+              Object.entries(headers).map(([name, value = ""]) => [name, value.replaceAll(notInHeaders, "")]),
+            ),
             ...(contentType === "" ? {} : { "Content-Type": contentType }),
           },
           body: isConnectStream && isEnveloped ? enveloped(text) : text,

@@ -192,7 +192,10 @@ for (const [error, status, json] of thrown) {
       assert.equal(answer.headers["content-type"], "application/json");
       const { details, ...rest } = JSON.parse(answer.text);
       assert.deepEqual({ ...rest, ...(reason === undefined ? {} : { reason }) }, json);
-      assert.deepEqual(details?.[0].debug, reason === undefined ? undefined : { code, message, reason });
+      assert.deepEqual(
+        details?.[0].debug,
+        reason === undefined ? undefined : { code, message, reason, fromPeer: false },
+      );
     }
     for (const answer of [...short, ...connect]) {
       assert.equal(answer.status, status);
