@@ -5,7 +5,7 @@
 //                                    └─► Connect's protocol ──►
 import type { RequestListener } from "node:http";
 import { Code } from "@connectrpc/connect";
-import express, { type NextFunction, type Request, type Response } from "express";
+import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import { RateLimiter } from "../util/rate-limiter.ts";
 import { Access, type Refusal } from "./access.ts";
 import { sendFault } from "./answer.ts";
@@ -15,7 +15,7 @@ import { docsPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
-import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
+import { addRoutes, answerUnrouted, type RoutesByPath, routesByPath, shortRoutes } from "./routes.ts";
 
 const maxRememberedClients = 1000;
 
@@ -40,18 +40,24 @@ const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
 export function createApi(options: ApiOptions): RequestListener {
   const config = resolveApiOptions(options);
   const reporter = new FaultReporter(config.counters, config.logger);
+  const own = [...shortRoutes(config, reporter), ...connectRoutes(config, reporter), ...nodeRoutes(config, reporter)];
+  const routes = routesByPath([...indexRoutes(config, own), ...own]);
+  // With the first request: of the nodes of a swarm most are never asked, and Express takes milliseconds for so many paths.
+  let app: Express | undefined;
+  return (request, response) => {
+    app ??= createApp(config, routes, reporter);
+    app(request, response);
+  };
+}
+
+function createApp(config: ApiConfig, routes: RoutesByPath, reporter: FaultReporter): Express {
   const app = express();
   app.disable("x-powered-by");
   app.enable("case sensitive routing");
   reportGoneClients(app);
   app.use(guard(config));
   if (config.pages !== undefined) app.use(servePages(config.pages));
-  const routes = [
-    ...shortRoutes(config, reporter),
-    ...connectRoutes(config, reporter),
-    ...nodeRoutes(config, reporter),
-  ];
-  addRoutes(app, [...indexRoutes(config, routes), ...routes], reporter);
+  addRoutes(app, routes, reporter);
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {

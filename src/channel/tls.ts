@@ -76,6 +76,25 @@ export async function createCertificate(
   return certificateOf(key, cert);
 }
 
+/** By the names that they are valid for. Bounded by the addresses of the machine. */
+const sharedCertificates = new Map<string, Promise<Certificate>>();
+
+/**
+ * A certificate for a node that keeps none. Nodes of one process share it: to make one takes as long as three handshakes, and it
+ * authenticates nobody.
+ * @param addresses as for `createCertificate`
+ */
+export function sharedCertificate(addresses: readonly string[]): Promise<Certificate> {
+  const names = [...certificateNames(addresses)].sort().join();
+  let certificate = sharedCertificates.get(names);
+  if (certificate === undefined) {
+    certificate = createCertificate(addresses);
+    sharedCertificates.set(names, certificate);
+    certificate.catch(() => sharedCertificates.delete(names));
+  }
+  return certificate;
+}
+
 /** An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of. */
 export function createTlsServer(certificate: Certificate): Server {
   const server = createServer({

@@ -14,7 +14,7 @@ import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { createListener } from "../channel/listen.ts";
-import { createCertificate, createPlainServer, createTlsServer } from "../channel/tls.ts";
+import { createPlainServer, createTlsServer, sharedCertificate } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
@@ -116,7 +116,7 @@ async function keysOf({ keys, dataDir: path }: NodeConfig, lifetime: Lifetime): 
 async function certificateOf({ dataDir, clock, logger }: NodeConfig, bindHost: string): Promise<KeptCertificate> {
   const addresses = reachableAddresses(bindHost);
   if (dataDir !== undefined) return keepCertificate({ dataDir, addresses, clock, logger });
-  return { certificate: await createCertificate(addresses, clock), path: undefined };
+  return { certificate: await sharedCertificate(addresses), path: undefined };
 }
 
 async function openStore(
