@@ -9,16 +9,17 @@ import { launchChromium, openTab } from "../test/browser/chromium.ts";
 
 const nodes = 10;
 const pictures = [
-  { name: "dashboard", width: 1280, height: 980, colorScheme: "light" },
-  { name: "dashboard-dark", width: 1280, height: 980, colorScheme: "dark" },
-  { name: "dashboard-narrow", width: 360, height: 1100, colorScheme: "light" },
+  { name: "dashboard", width: 1280, height: 1560, colorScheme: "light" },
+  { name: "dashboard-dark", width: 1280, height: 1560, colorScheme: "dark" },
+  { name: "dashboard-narrow", width: 360, height: 1560, colorScheme: "light" },
+  { name: "dashboard-wide", width: 1920, height: 1680, colorScheme: "light" },
 ] as const;
 
 const root = join(import.meta.dirname, "..");
 const directory = mkdtempSync(join(tmpdir(), "dswarm-screenshots-"));
 const swarm = spawn(
   process.execPath,
-  [join(root, "src/cli/main.ts"), "swarm", "--json", "-n", `${nodes}`, "--network=screenshots", "--udp-port=25922"],
+  [join(root, "src/cli/main.ts"), "swarm", "--json", "-n", `${nodes}`, "--network=demo", "--udp-port=25922"],
   { env: { ...process.env, XDG_RUNTIME_DIR: directory }, stdio: ["pipe", "pipe", "inherit"] },
 );
 
@@ -51,9 +52,19 @@ try {
       .nth(nodes - 2)
       .waitFor();
     await page.locator(".peers tbody tr button").nth(2).click();
+    const services = page.locator(".services");
+    await services.getByRole("button", { name: "Check", exact: true }).click();
+    await services.getByRole("button", { name: "Call", exact: true }).click();
+    await services.locator(".answer").waitFor();
+    await page.getByLabel("Value", { exact: true }).fill(`hello from ${name}`);
+    await page.getByRole("button", { name: "Put", exact: true }).click();
+    await page.getByRole("button", { name: "Get", exact: true }).click();
+    await page.locator(".values pre").waitFor();
     await page.getByRole("button", { name: "Random" }).click();
     await page.getByRole("button", { name: "Look up" }).click();
     await page.getByText("The lookup ended").waitFor();
+    // Round-trip times of calm minutes, not of the moment in which all nodes met, and records of the last question.
+    await page.waitForTimeout(20_000);
     await page.evaluate(() => scrollTo(0, 0));
     await page.screenshot({ path: join(root, `docs/${name}.png`) });
     await context.close();

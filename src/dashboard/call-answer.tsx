@@ -1,5 +1,5 @@
 // What a call has been answered so far.
-import { count, duration } from "./text.ts";
+import { counted, duration } from "./text.ts";
 
 /** What came of a call so far. */
 export interface Answer {
@@ -37,7 +37,7 @@ export function AnswerView({ answer: { messages, count: total, end, ms }, isStre
       </div>
     );
   }
-  const came = `${count(total)} ${total === 1 ? "message" : "messages"}`;
+  const came = counted(total, "message", "messages");
   const left = total > messages.length ? `, the last ${messages.length} are shown` : "";
   return (
     <div class="answer">

@@ -2,6 +2,7 @@
 import { LookupStepKind, type TraceLookupResponse } from "../../gen/dswarm/v1/node_pb.ts";
 import type { NodeApi } from "./api.ts";
 import type { Step, StepKind } from "./lookup-replay.ts";
+import { counted, duration } from "./text.ts";
 
 const kinds: Readonly<Partial<Record<LookupStepKind, StepKind>>> = {
   [LookupStepKind.ASKED]: "asked",
@@ -24,7 +25,12 @@ function stepOf(kind: StepKind, { elapsedMs, peer, hop, rttMs, learnt, error, re
   const outcome =
     result === undefined
       ? ""
-      : `queries ${result.queries}, hops ${result.hops}, failures ${result.failures}, ${Math.round(elapsedMs)} ms`;
+      : [
+          counted(result.queries, "query", "queries"),
+          counted(result.hops, "hop", "hops"),
+          counted(result.failures, "failure", "failures"),
+          duration(elapsedMs),
+        ].join(", ");
   return {
     kind,
     id: peer?.id ?? "",

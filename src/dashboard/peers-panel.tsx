@@ -4,6 +4,7 @@ import { type Peer, PeerSource } from "../../gen/dswarm/v1/node_pb.ts";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { Empty, Panel } from "./panel.tsx";
+import { useRoundTrips } from "./round-trips.ts";
 import { duration, shortId, shown } from "./text.ts";
 
 const page = 50;
@@ -38,6 +39,7 @@ export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: 
     ({ id, addresses }) => wanted === "" || [id, ...addresses].some((text) => text.toLowerCase().includes(wanted)),
   );
   const shownPeers = found.slice(0, limit);
+  useRoundTrips(api, known, shownPeers);
   const ping = async (): Promise<void> => {
     const signal = latest.next();
     setPinging(true);

@@ -55,10 +55,9 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
                   Size
                 </th>
                 <th scope="col" class="number">
-                  Lives another
+                  Expires in
                 </th>
                 <th scope="col">From</th>
-                <th scope="col">Published</th>
               </tr>
             </thead>
             <tbody>
@@ -70,8 +69,7 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
                   <td>{kinds[kind] ?? ""}</td>
                   <td class="number">{byteCount(bytes)}</td>
                   <td class="number">{ttlS === undefined ? "–" : duration(ttlS * 1000)}</td>
-                  <td class="mono">{storedBy === "" ? "–" : shortId(storedBy)}</td>
-                  <td>{isPublished ? "by this node" : ""}</td>
+                  <td>{isPublished ? "this node" : storedBy === "" ? "–" : <code>{shortId(storedBy)}</code>}</td>
                 </tr>
               ))}
             </tbody>

@@ -42,6 +42,9 @@ export class SpacePainter {
   readonly #scheme = matchMedia("(prefers-color-scheme: dark)");
   #scene: SpaceScene | undefined;
   #frame = 0;
+  // Taken once a drawing: to ask the canvas for each node would cost more than to draw it.
+  #centre: Point = { x: 0, y: 0 };
+  #radius = 0;
 
   /** @throws Error where there is no 2D canvas */
   constructor(canvas: HTMLCanvasElement) {
@@ -89,6 +92,8 @@ export class SpacePainter {
     this.#frame = 0;
     const { clientWidth, clientHeight } = this.#canvas;
     if (this.#scene === undefined || clientWidth === 0) return;
+    this.#centre = { x: clientWidth / 2, y: clientHeight / 2 };
+    this.#radius = Math.max(40, Math.min(clientWidth, clientHeight) / 2 - 26);
     const scale = Math.min(devicePixelRatio, 2);
     const width = Math.round(clientWidth * scale);
     const height = Math.round(clientHeight * scale);
@@ -104,14 +109,6 @@ export class SpacePainter {
     this.#drawNodes(this.#scene, colour);
     if (this.#scene.lookup !== undefined) this.#drawLookup(this.#scene, this.#scene.lookup, colour);
   };
-
-  get #centre(): Point {
-    return { x: this.#canvas.clientWidth / 2, y: this.#canvas.clientHeight / 2 };
-  }
-
-  get #radius(): number {
-    return Math.max(40, Math.min(this.#canvas.clientWidth, this.#canvas.clientHeight) / 2 - 26);
-  }
 
   #pointOf(prefix: number, radius = this.#radius): Point {
     const angle = placeOf(prefix) * turn - turn / 4;

@@ -4,7 +4,7 @@ import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { Panel } from "./panel.tsx";
 import { shortId } from "./text.ts";
 
-const page = 100;
+const page = 200;
 
 interface SwarmPanelProps {
   readonly swarm: readonly SwarmNode[];
@@ -52,12 +52,14 @@ export function SwarmPanel({ swarm, chosen, onChoose }: SwarmPanelProps) {
             </button>
           </li>
         ))}
+        {swarm.length > limit && (
+          <li>
+            <button type="button" onClick={() => setLimit(limit + page)}>
+              {`Show ${Math.min(page, swarm.length - limit)} more`}
+            </button>
+          </li>
+        )}
       </ul>
-      {swarm.length > limit && (
-        <button type="button" class="more" onClick={() => setLimit(limit + page)}>
-          {`Show ${Math.min(page, swarm.length - limit)} more`}
-        </button>
-      )}
     </Panel>
   );
 }

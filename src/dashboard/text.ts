@@ -27,10 +27,10 @@ export function shortId(id: string): string {
 /** "3 ms", "1.4 s", "12 min", "3 h 5 min", "2 d 4 h". */
 export function duration(ms: number): string {
   if (!Number.isFinite(ms) || ms < 0) return "–";
-  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 999.5) return `${ms < 9.95 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
-  const minutes = Math.floor(seconds / 60);
+  if (seconds < 59.5) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = Math.max(1, Math.floor(seconds / 60));
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
@@ -53,6 +53,11 @@ export function byteCount(bytes: number): string {
 /** With separators between thousands; fractions only of small numbers. */
 export function count(value: number): string {
   return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
+}
+
+/** "1 hop", "2 hops". */
+export function counted(value: number, one: string, many: string): string {
+  return `${count(value)} ${value === 1 ? one : many}`;
 }
 
 /** Bytes as text where they are UTF-8, otherwise in hex. */

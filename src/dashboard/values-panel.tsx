@@ -4,7 +4,7 @@ import type { Record as DhtRecord } from "../../gen/dswarm/v1/dht_pb.ts";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { Copy, Fault, Panel } from "./panel.tsx";
-import { byteCount, bytesText, duration, shownLines } from "./text.ts";
+import { byteCount, bytesText, counted, duration, shownLines } from "./text.ts";
 
 const maxValueBytes = 65_536;
 const maxShown = 20_000;
@@ -41,11 +41,11 @@ function PutForm({ api, onPut }: { readonly api: NodeApi; readonly onPut: (key: 
     try {
       if (isMutable) {
         const { key, sequence, replicas } = await api.node.updateValue({ value }, { signal });
-        setStored({ key, text: `Sequence ${sequence}, kept by ${replicas} nodes` });
+        setStored({ key, text: `Sequence ${sequence}, kept by ${counted(replicas, "node", "nodes")}` });
         onPut(key);
       } else {
         const { key, replicas } = await api.node.putValue({ value }, { signal });
-        setStored({ key, text: `Kept by ${replicas} nodes` });
+        setStored({ key, text: `Kept by ${counted(replicas, "node", "nodes")}` });
         onPut(key);
       }
       setError(undefined);
