@@ -105,7 +105,7 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   // The page itself pings few at a time, and each of them once a minute.
   const asked = pinged.flat();
   assert.equal(new Set(asked).size, asked.length);
-  assert.ok(pinged.every((ids) => ids.length <= 3));
+  assert.ok(pinged.every(({ length }) => length <= 3));
   const answered = page.waitForResponse((response) => response.url().endsWith("/PingPeers"));
   await peers.getByRole("button", { name: "Ping", exact: true }).click();
   const { results } = await (await answered).json();
