@@ -1,7 +1,7 @@
 // How a failed command is told: one line that says what is wrong and what to do, never a stack unless it is asked for.
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { type Failure, FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { dswarmErrorOf, messageOf } from "../util/errors.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
@@ -38,14 +38,18 @@ function codeOf(thrown: unknown): string {
   const code = dswarmErrorOf(thrown)?.code;
   if (code !== undefined) return code;
   if (!(thrown instanceof ConnectError)) return "internal";
-  // As a node answers it.
-  const [failure] = thrown.findDetails(FailureSchema);
-  return failure === undefined || failure.reason === "" ? codeToString(thrown.code) : failure.reason;
+  const { reason = "" } = failureIn(thrown) ?? {};
+  return reason === "" ? codeToString(thrown.code) : reason;
+}
+
+/** What a node says of an error besides its status. Those before the last are a peer's. */
+function failureIn(error: ConnectError): Failure | undefined {
+  return error.findDetails(FailureSchema).at(-1);
 }
 
 const whoAnswers = '; "ping" shows which peers answer';
 
-/** What to do about what nodes answer, by the code of the error. */
+/** What to do about what the node answers that was asked, by the code of the error. */
 const advice: Readonly<Record<string, string>> = {
   deadline_exceeded: "; try again, or call with a longer --timeout",
   keepalive_timeout: whoAnswers,
@@ -66,5 +70,12 @@ const advice: Readonly<Record<string, string>> = {
 
 function textOf(thrown: unknown): string {
   if (!(thrown instanceof ConnectError)) return messageOf(thrown);
+  // What to do about it, the peer's owner knows.
+  if (failureIn(thrown)?.fromPeer === true)
+    return `the peer answers ${codeToString(thrown.code)}${colon(thrown.rawMessage)}`;
   return thrown.rawMessage + (advice[codeOf(thrown)] ?? "");
+}
+
+function colon(text: string): string {
+  return text === "" ? "" : `: ${text}`;
 }

@@ -1,86 +1,117 @@
 // Calls a method of a peer through the API of a running node: with that node's key, on its connections, and wherever it finds
 // the peer.
-
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import {
-  createRegistry,
-  type DescMethod,
-  type JsonObject,
-  type JsonValue,
-  type Message,
-  toJsonString,
-} from "@bufbuild/protobuf";
+import { pipeline } from "node:stream/promises";
+import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { agentFor, maxAnswerBytes } from "./api-client.ts";
-import { CliError } from "./cli-error.ts";
+import { CliError, exitCodes } from "./cli-error.ts";
 import type { NodeTarget } from "./find-node.ts";
 
-/** A call of a unary or server-streaming method. */
+/** A call of a method. */
 export interface GatewayCall {
   /** The peer: "@" and base64 of its key. */
   readonly id: string;
   readonly method: DescMethod;
-  readonly request: Message;
+  /** JSON each. */
+  readonly requests: AsyncIterable<string>;
 }
 
-/** How long a call may take. */
+/** What goes with a call. */
 export interface GatewayCallOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  readonly metadata: Headers;
 }
+
+// Metadata, as large as a peer may send it, in base64.
+const maxHeaderSize = 262_144;
 
 /**
  * Makes a call. Yields each answer as a line of JSON.
- * @throws ConnectError for what the node answers, CliError for an answer that is not one of a node
+ * @throws ConnectError for what the node answers, CliError for an answer that is not one of a node, or with exit code 2 for
+ *   another number of requests than the method takes; what the requests throw
  */
 export async function* callByGateway(
   target: NodeTarget,
-  { id, method, request }: GatewayCall,
+  { id, method, requests }: GatewayCall,
   options: GatewayCallOptions,
 ): AsyncGenerator<string> {
+  const { methodKind } = method;
   const path = `/api/peers/${encodeURIComponent(id)}/${method.parent.typeName}/${method.name}`;
-  const body = toJsonString(method.input, request, { registry: createRegistry(method.parent.file) });
+  const streamsIn = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  const streamsOut = methodKind === "server_streaming" || methodKind === "bidi_streaming";
+  const body = streamsIn ? linesFrom(requests) : await only(requests);
   const agent = agentFor(target);
   try {
     const response = await post(new URL(path, target.url), body, target, agent, options);
     response.setEncoding("utf8");
     if (response.statusCode !== 200) throw errorOf(parsed(await text(response)));
     for await (const line of linesOf(response)) {
-      if (method.methodKind === "unary") {
+      if (!streamsOut) {
         yield line;
         continue;
       }
       const { error, result } = parsed(line);
       if (error !== undefined) throw errorOf(error);
-      yield JSON.stringify(result);
+      if (result !== undefined) yield JSON.stringify(result);
     }
   } finally {
     agent?.destroy();
   }
 }
 
+async function* linesFrom(requests: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const json of requests) yield `${json.replaceAll(/[\r\n]/g, " ")}\n`;
+}
+
+async function only(requests: AsyncIterable<string>): Promise<string> {
+  let found: string | undefined;
+  for await (const request of requests) {
+    if (found !== undefined) throw new CliError("the method takes one request", exitCodes.usage);
+    found = request;
+  }
+  if (found === undefined) throw new CliError("the method takes a request", exitCodes.usage);
+  return found;
+}
+
+/** Resolves when the answer begins, which may be while the body is sent. What the body throws, the answer fails with. */
 function post(
   url: URL,
-  body: string,
+  body: string | AsyncIterable<string>,
   { token }: NodeTarget,
   agent: ReturnType<typeof agentFor>,
-  { timeoutMs, signal }: GatewayCallOptions,
+  { timeoutMs, signal, metadata }: GatewayCallOptions,
 ): Promise<IncomingMessage> {
   const headers = {
-    "Content-Type": "application/json",
-    "Content-Length": Buffer.byteLength(body),
+    ...Object.fromEntries([...metadata].map(([name, value]) => [`Grpc-Metadata-${name}`, value])),
     "Connect-Timeout-Ms": timeoutMs,
     ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+    ...(typeof body === "string"
+      ? { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) }
+      : { "Content-Type": "application/x-ndjson" }),
   };
   return new Promise((resolve, reject) => {
-    httpsRequest(url, { method: "POST", headers, signal, ...(agent && { agent }) })
-      .once("response", resolve)
-      .once("error", reject)
-      .end(body);
+    const outgoing = httpsRequest(url, { method: "POST", headers, signal, maxHeaderSize, ...(agent && { agent }) });
+    let answer: IncomingMessage | undefined;
+    outgoing.once("error", reject).once("response", (response) => {
+      answer = response;
+      resolve(response);
+    });
+    if (typeof body === "string") {
+      outgoing.end(body);
+      return;
+    }
+    outgoing.flushHeaders();
+    pipeline(Readable.from(body), outgoing).catch((error: Error) => {
+      reject(error);
+      answer?.destroy(error);
+    });
   });
 }
 
@@ -109,11 +140,12 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The error that the API tells, with dswarm's own name for it as a detail, as Connect's protocol has it. */
+/** The error that the API tells, with what the node says of it besides as the last detail, as Connect's protocol has it. */
 function errorOf(json: JsonValue): ConnectError {
   const fallback = new ConnectError("the node answered with an error that is not told", Code.Unknown);
   const error = errorFromJson(json, undefined, fallback);
-  const reason = isObject(json) ? json["reason"] : undefined;
-  if (typeof reason === "string") error.details.push({ desc: FailureSchema, value: { reason } });
+  const { reason, fromPeer } = isObject(json) ? json : {};
+  const value = { reason: typeof reason === "string" ? reason : "", fromPeer: fromPeer === true };
+  error.details.push({ desc: FailureSchema, value });
   return error;
 }

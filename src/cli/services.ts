@@ -42,7 +42,7 @@ function listLines({ services: listed }: NodeServiceListServicesResponse, { stdo
 
 function schemaLines({ services: listed }: NodeServiceListServicesResponse, wanted: string): string[] {
   const [serviceName = "", methodName] = wanted.split("/", 2);
-  const service = serviceNamed(serviceName, listed);
+  const { service } = serviceNamed(serviceName, listed);
   const methods = service.methods.filter(({ name }) => methodName === undefined || name === methodName);
   if (methods.length === 0) {
     const names = service.methods.map(({ name }) => name).join(", ");

@@ -1,4 +1,4 @@
-// Two link ends joined in memory, with delay, loss of connection and partition: the network of tests and simulations.
+// Two link ends joined in memory, with delay, loss of connection and partition: the network of tests, and of a node with itself.
 import type { NodeId } from "../identity/node-id.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";

@@ -52,6 +52,7 @@ import { EventLog } from "./event-log.ts";
 import { createHealthBook, type HealthBook } from "./health-service.ts";
 import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
+import { OwnConnection } from "./own-connection.ts";
 import { PeerCalls } from "./peer-calls.ts";
 import { PeerSchemas } from "./peer-schemas.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
@@ -183,6 +184,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #registry: ServiceRegistry;
   readonly #health: HealthBook;
   readonly #connections: Connections;
+  readonly #own: OwnConnection;
   /** Peers that the DHT is to hear of. Bounded by `maxPeers`. */
   readonly #heard = new Map<string, Contact>();
   #stopHeard: (() => void) | undefined;
@@ -228,6 +230,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       onDisconnected: (id, reason) => this.#onDisconnected(id, reason),
     });
     const { clock, logger } = config;
+    this.#own = new OwnConnection(keys.id, { config: config.rpc, clock, acceptor: this.#registry, counters });
+    this.#lifetime.onClose(() => this.#own.close());
     this.dht = new Dht({
       keys,
       clock,
@@ -368,7 +372,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /**
    * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost; a peer
-   * of which no address works is looked for in the DHT.
+   * of which no address works is looked for in the DHT. A node calls its own services in the same way.
    * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls go to the quickest of
    *   those that provide the service in the DHT, and to another one when that is not there any more; they fail with
    *   `provider_not_found` where there is none
@@ -418,6 +422,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   abort(): Promise<void> {
     this.#isAborted = true;
     this.#connections.abort();
+    this.#own.abort();
     return this.#lifetime.close();
   }
 
@@ -445,6 +450,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** The connection to a peer. Where it is not to be reached at any known address, the DHT is asked for others. */
   #reach(id: NodeId, addresses: readonly HostPort[]): RpcConnection | Promise<RpcConnection> {
+    if (id.equals(this.id)) return this.#own.connect();
     let connection: RpcConnection | Promise<RpcConnection>;
     try {
       connection = this.#connections.connect(id, addresses);

@@ -1,21 +1,12 @@
 // The schemas of what peers serve, as they tell by reflection. What a peer tells is checked and bounded: it may be anything.
-import { createFileRegistry, createRegistry, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
-import {
-  type FileDescriptorSet,
-  FileDescriptorSetSchema,
-  file_google_protobuf_any,
-  file_google_protobuf_duration,
-  file_google_protobuf_empty,
-  file_google_protobuf_field_mask,
-  file_google_protobuf_struct,
-  file_google_protobuf_timestamp,
-  file_google_protobuf_wrappers,
-} from "@bufbuild/protobuf/wkt";
+import { createFileRegistry, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { LRUCache } from "lru-cache";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { messageOf } from "../util/errors.ts";
+import { withWellKnownTypes } from "./well-known-types.ts";
 
 /** The schema of a service. */
 export interface PeerSchema {
@@ -35,16 +26,6 @@ const schemaLimits = {
   /** Files in them. */
   files: 256,
 } as const;
-
-const wellKnownTypes = createRegistry(
-  file_google_protobuf_any,
-  file_google_protobuf_duration,
-  file_google_protobuf_empty,
-  file_google_protobuf_field_mask,
-  file_google_protobuf_struct,
-  file_google_protobuf_timestamp,
-  file_google_protobuf_wrappers,
-);
 
 const maxCached = 256;
 const maxCachedBytes = 8 * 1024 * 1024;
@@ -118,8 +99,7 @@ function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSch
   }
   const service = registry.getService(typeName);
   if (service === undefined) throw bad("it does not declare the service");
-  // Of two types of one name the peer's own is taken: it is what the service's messages are made of.
-  return { service, registry: createRegistry(wellKnownTypes, registry), files };
+  return { service, registry: withWellKnownTypes(registry), files };
 }
 
 function bad(why: string): ConnectError {

@@ -23,7 +23,10 @@ export const addCall: AddCommand = (program, context) =>
         .default(30_000, "30000 ms"),
     )
     .addOption(
-      new Option("-H, --header <header>", '"name: value" to send along; may be repeated')
+      new Option(
+        "-H, --header <header>",
+        '"name: value" for the peer, base64 of a name that ends in -bin; may be repeated',
+      )
         .argParser(repeated)
         .default([], "none"),
     )

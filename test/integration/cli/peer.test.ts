@@ -4,7 +4,10 @@ import { suite, type TestContext, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
+import { NodeId } from "../../../src/identity/node-id.ts";
 import { callerKey, createNode, type DswarmNode } from "../../../src/index.ts";
+import { withImports } from "../../../src/node/reflection-service.ts";
+import { dialIn, tell } from "../node/dialed-peer.ts";
 import { CliRig, until } from "./cli-rig.ts";
 
 const missingKey = "&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
@@ -100,6 +103,51 @@ suite("peer", { concurrency: 2 }, () => {
     assert.deepEqual(callers, [node.id, node.id]);
     assert.notEqual(id, betweenId);
     assert.equal(run.eventsOf("peer").filter(({ peer }) => peer === betweenId).length, 1);
+  });
+
+  test("call reaches a peer that has no port, by the connection that it has opened itself", async (t) => {
+    const rig = new CliRig(t);
+    const { run, node } = await rig.startNode("--no-discovery");
+    const peer = await dialIn(t, { id: NodeId.parse(node.id), port: node.port }, "dev");
+    await run.event("peer");
+    const seen: (string | null)[] = [];
+    tell(peer, () => ({ file: withImports(EchoService.file) }), [EchoService.typeName]);
+    peer.registry.serve(EchoService, {
+      echo({ payload }, { requestHeader }) {
+        seen.push(requestHeader.get("x-test"));
+        if (payload.length === 0) throw new ConnectError("who is it?", Code.Unauthenticated);
+        return { payload };
+      },
+      async *converse(requests) {
+        for await (const { payload } of requests) {
+          if (payload.length > 1) throw new ConnectError("enough", Code.Unauthenticated);
+          yield { payload };
+        }
+      },
+    });
+    const id = peer.id.toString();
+    const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}', "-H", "x-test: yes"]);
+    assert.deepEqual([echo.stderr, echo.stdout, echo.code], ["", '{"payload":"aGk="}\n', 0]);
+    assert.deepEqual(seen, ["yes"]);
+    // Of the node that is asked, it would be said what to do about a token.
+    const refused = await rig.result(["call", id, path("Echo")]);
+    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.equal(refused.stderr, "dswarm: the peer answers unauthenticated: who is it?\n");
+    // The peer ends the call while standard input is still open; then so does the command.
+    const talk = rig.run(["call", id, path("Converse"), "-"]);
+    talk.child.stdin?.write('{"payload":"YQ=="}\n');
+    await talk.output('{"payload":"YQ=="}\n');
+    talk.child.stdin?.write('{"payload":"YWFh"}\n');
+    assert.deepEqual(await talk.ended, { code: 1, signal: null });
+    assert.equal(talk.stderr, "dswarm: the peer answers unauthenticated: enough\n");
+    const odd = rig.run(["call", id, path("Converse"), "-"]);
+    odd.child.stdin?.write('{"payload":"YQ=="}\n');
+    await odd.output('{"payload":"YQ=="}\n');
+    odd.child.stdin?.write("nonsense\n");
+    assert.deepEqual(await odd.ended, { code: 2, signal: null });
+    assert.match(odd.stderr, /^dswarm: not a dswarm\.example\.v1\.ConverseRequest: /);
+    const own = await rig.result(["call", node.id, "grpc.health.v1.Health/Check"]);
+    assert.deepEqual([own.stderr, own.stdout], ["", '{"status":"SERVING"}\n']);
   });
 
   test("call says what is wrong with a method, a request, a header, a peer", async (t) => {

@@ -1,7 +1,13 @@
 // A peer without a port: nobody can dial it, and it is there only by the connection that it has opened itself. It serves what a
 // test gives it, a reflection that lies among that.
 import type { TestContext } from "node:test";
-import { createFileRegistry, type DescService, fromJson, type JsonObject } from "@bufbuild/protobuf";
+import {
+  createFileRegistry,
+  type DescService,
+  fromJson,
+  type JsonObject,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { ReflectionService } from "../../../gen/dswarm/v1/reflection_pb.ts";
@@ -9,14 +15,12 @@ import { dial } from "../../../src/channel/dial.ts";
 import { networkKeyOf, resolveChannelOptions } from "../../../src/channel/options.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { NodeId } from "../../../src/identity/node-id.ts";
-import type { DswarmNode } from "../../../src/node/node.ts";
 import { RpcConnection } from "../../../src/rpc/mux.ts";
 import { resolveRpcOptions } from "../../../src/rpc/params.ts";
 import { ServiceRegistry } from "../../../src/rpc/serve.ts";
 import { systemClock } from "../../../src/util/clock.ts";
 import { Counters } from "../../../src/util/counters.ts";
 import { silentLogger } from "../../../src/util/log.ts";
-import { until } from "./rig.ts";
 
 /** What a peer is there for. */
 export interface DialedPeer {
@@ -25,8 +29,12 @@ export interface DialedPeer {
   readonly connection: RpcConnection;
 }
 
-/** Connects to a node, on the network of the test. */
-export async function dialIn(t: TestContext, node: DswarmNode, network: string): Promise<DialedPeer> {
+/** Connects to a node. Who wants to call the peer waits until the node has noticed. */
+export async function dialIn(
+  t: TestContext,
+  node: { readonly id: NodeId; readonly port: number },
+  network: string,
+): Promise<DialedPeer> {
   const keys = generateKeyPair();
   const link = await dial({
     address: { id: node.id, host: "127.0.0.1", port: node.port },
@@ -38,14 +46,13 @@ export async function dialIn(t: TestContext, node: DswarmNode, network: string):
   const registry = new ServiceRegistry({ clock: systemClock, logger: silentLogger, counters: new Counters() });
   const connection = new RpcConnection(link, { config: resolveRpcOptions(), clock: systemClock, acceptor: registry });
   t.after(() => connection.close());
-  await until("the node has the connection", () => node.isConnected(keys.id));
   return { id: keys.id, registry, connection };
 }
 
 /** Lets a peer tell a schema by reflection: whatever it is, of whatever is asked. */
 export function tell(
   { registry }: DialedPeer,
-  files: (service: string) => FileDescriptorSet,
+  files: (service: string) => MessageInitShape<typeof FileDescriptorSetSchema>,
   services: string[] = [],
 ): void {
   registry.serve(ReflectionService, {

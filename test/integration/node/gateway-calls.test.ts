@@ -9,6 +9,8 @@ import { type TestContext, test } from "node:test";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 import { file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
+import { callerKey } from "../../../src/index.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
 import { dialIn, filesOf, implementation, serviceIn, tell } from "./dialed-peer.ts";
 import { send, startNode, testNetwork, until } from "./rig.ts";
@@ -104,6 +106,7 @@ async function withOddPeer(t: TestContext) {
   const network = await testNetwork();
   const node = await startNode(t, { network: network.network, discovery: false });
   const peer = await dialIn(t, node, network.network);
+  await until("the node has the connection", () => node.isConnected(peer.id));
   const seen: Seen = { headers: [], timeouts: [], requests: [], aborted: 0 };
   const note = ({ requestHeader, responseHeader, responseTrailer, signal, timeoutMs }: HandlerContext): void => {
     seen.headers.push(requestHeader);
@@ -406,10 +409,31 @@ test("a client that reads nothing holds up the peer, in bounded memory", async (
   await until("the handler is told", () => seen.aborted === 1);
 });
 
+test("a node calls its own services in the same way, and tells itself as the caller", async (t) => {
+  const node = await startNode(t, { discovery: false });
+  const callers: string[] = [];
+  node.serve(EchoService, {
+    echo: ({ payload }, { values }) => {
+      callers.push(String(values.get(callerKey)));
+      return { payload };
+    },
+  });
+  const call = (path: string, body: string) =>
+    send(node.port, `/api/peers/${node.id.toBase64url()}/${path}`, { method: "POST" }, body);
+  const answer = await call("dswarm.example.v1.EchoService/Echo", `{"payload":"aGk="}`);
+  assert.equal(answer.status, 200, answer.text);
+  assert.deepEqual(JSON.parse(answer.text), { payload: "aGk=" });
+  assert.deepEqual(callers, [node.id.toString()]);
+  assert.equal(JSON.parse((await call("grpc.health.v1.Health/Check", "{}")).text).status, "SERVING");
+  assert.equal((await call("no.such.Service/Echo", "{}")).status, 404);
+  assert.equal(node.connections, 0);
+});
+
 test("a peer that has gone is unavailable, and no address is made up for it", async (t) => {
   const network = await testNetwork();
   const node = await startNode(t, { network: network.network, discovery: false });
   const peer = await dialIn(t, node, network.network);
+  await until("the node has the connection", () => node.isConnected(peer.id));
   tell(peer, () => schema, [odd]);
   const path = `/api/peers/${peer.id.toBase64url()}/${odd}/Echo`;
   const served = await send(node.port, path, { method: "POST" }, "{}");

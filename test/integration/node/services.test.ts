@@ -42,8 +42,30 @@ test("a service is called by id, by every text form of it, and by address; the h
   assert.equal(text(payload), `hello ${own.id.toString()}`);
   assert.throws(() => caller.client(EchoService, "@nobody"), { code: "node_id_invalid" });
   assert.throws(() => caller.client(EchoService, "dswarm://x"), { code: "address_invalid" });
-  await assert.rejects(server.client(EchoService, id).echo({}), /does not connect to itself/);
-  await assert.rejects(server.client(EchoService, address).echo({}), /does not connect to itself/);
+});
+
+test("a node calls its own services without a connection to itself, until it closes", async (t) => {
+  const node = await startNode(t, { discovery: false });
+  const started = Promise.withResolvers<void>();
+  node.serve(EchoService, {
+    echo: ({ payload }, { values }) => ({ payload: bytes(`${text(payload)} ${values.get(callerKey)?.toString()}`) }),
+    async *repeat(_, { signal }) {
+      started.resolve();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      yield {};
+    },
+  });
+  for (const name of [node.id, node.address]) {
+    const { payload } = await node.client(EchoService, name).echo({ payload: bytes("hello") });
+    assert.equal(text(payload), `hello ${node.id.toString()}`);
+  }
+  assert.equal(node.connections, 0);
+  const stream = node.client(EchoService, node.id).repeat({})[Symbol.asyncIterator]();
+  const cut = assert.rejects(stream.next(), { code: Code.Unavailable });
+  await started.promise;
+  await node.abort();
+  await cut;
+  await assert.rejects(node.client(EchoService, node.id).echo({}), /the node is closed/);
 });
 
 test("calls of all kinds work, in both directions on one connection", async (t) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { FailureSchema } from "../../../gen/dswarm/v1/node_pb.ts";
 import { CliError, exitCodes } from "../../../src/cli/cli-error.ts";
 import { createCliLogger, prettyLogLine } from "../../../src/cli/cli-logger.ts";
 import { reportFailure } from "../../../src/cli/failure.ts";
@@ -103,6 +104,25 @@ for (const [thrown, code, message, exitCode] of failures) {
     );
   });
 }
+
+test("what a peer answers is told as the peer's, with no advice, whatever the peer adds to it", () => {
+  for (const reason of ["", "peer_unknown"]) {
+    const error = new ConnectError("who is it?", Code.Unauthenticated);
+    // Only the last one is of the node that was asked.
+    error.details.push({ desc: FailureSchema, value: { reason: "record_conflict" } });
+    error.details.push({ desc: FailureSchema, value: { reason, fromPeer: true } });
+    assert.equal(reportFailure(error, {}, terminal), exitCodes.failure);
+    assert.deepEqual(terminal.takeLines(), ["dswarm: the peer answers unauthenticated: who is it?"]);
+  }
+  const silent = new ConnectError("", Code.DeadlineExceeded);
+  silent.details.push({ desc: FailureSchema, value: { fromPeer: true } });
+  reportFailure(silent, { json: true }, terminal);
+  assert.deepEqual(JSON.parse(terminal.takeLines()[0] ?? ""), {
+    event: "failed",
+    code: "deadline_exceeded",
+    message: "the peer answers deadline_exceeded",
+  });
+});
 
 test("the stack of a failure is told at debug level only, and the line says so where it helps", () => {
   const thrown = new RangeError("odd");
