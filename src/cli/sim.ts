@@ -40,13 +40,15 @@ export interface SimFlags {
 // Beyond this the joins of all take minutes.
 const maxJoining = 2000;
 const progressEveryMs = 1000;
+// Flags of which the run does not depend.
+const onlyOutput: ReadonlySet<string> = new Set(["csv", "json"] satisfies (keyof SimFlags)[]);
 
 /** Runs a simulation. Returns the exit code. */
-export async function sim(flags: SimFlags, { stdout, stderr }: Context): Promise<number> {
+export async function sim(flags: SimFlags, { stdout, stderr, programName }: Context): Promise<number> {
   const signal = listenForStop();
   const report = await runScenario({ ...scenarioOf(flags), signal }, progressOn(stderr)).catch((error: unknown) => {
     if (signal.aborted) return undefined;
-    throw new CliError(messageOf(error));
+    throw new CliError(`${messageOf(error)}; to see it again: ${simCommand(flags, programName)}`);
   });
   if (report === undefined) return exitCodes.interrupted;
   if (flags.json) stdout.line(JSON.stringify(report));
@@ -55,6 +57,18 @@ export async function sim(flags: SimFlags, { stdout, stderr }: Context): Promise
   if (flags.csv !== undefined) await writeFile(flags.csv, csv);
   else if (flags.json !== true) stdout.line(`\n${csv.replaceAll("\r\n", "\n").trimEnd()}`);
   return exitCodes.ok;
+}
+
+/** The command that does the same again, whatever the defaults are by then. */
+export function simCommand(flags: SimFlags, programName: string): string {
+  const words = Object.entries(flags).flatMap(([name, value]) => {
+    if (onlyOutput.has(name)) return [];
+    const flag =
+      name.length === 1 ? `-${name}` : `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (typeof value === "boolean") return value ? [flag] : [];
+    return [flag, String(value)];
+  });
+  return [programName, "sim", ...words].join(" ");
 }
 
 function scenarioOf(flags: SimFlags): ScenarioOptions {

@@ -1,7 +1,7 @@
 // A contact: a node and where it is reached, as the DHT keeps it and as peers tell of it.
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { LRUCache } from "lru-cache";
-import type { Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import { type Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
 import { DswarmError } from "../util/errors.ts";
@@ -39,19 +39,19 @@ export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" 
  * A contact as a message for peers; of its addresses, those that the protocol has room for and peers take: none of host names.
  * Without any address left, peers refuse it.
  */
-export function contactToMessage(contact: Contact): MessageInitShape<typeof ContactSchema> {
+export function contactToMessage(contact: Contact): ContactMessage {
   let message = messages.get(contact);
   if (message === undefined) {
     const usable = contact.addresses.filter(({ host }) => canonicalHost(host) !== undefined);
     const texts = usable.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
-    message = { id: contact.id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) };
+    message = create(ContactSchema, { id: contact.id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) });
     messages.set(contact, message);
   }
   return message;
 }
 
 // The same few contacts are told and heard over and over; checking them is most of what a lookup costs.
-const messages = new WeakMap<Contact, MessageInitShape<typeof ContactSchema>>();
+const messages = new WeakMap<Contact, ContactMessage>();
 const addressesByText = new LRUCache<string, HostPort>({ max: 16_384 });
 
 /** The address that a text names, its host in the form of `canonicalHost`; undefined where there is none. */

@@ -6,6 +6,7 @@ import {
   addAlternative,
   type Candidate,
   createCandidate,
+  isDoubted,
   noteAnswer,
   noteSilence,
   useAlternative,
@@ -237,7 +238,8 @@ class Lookup<T> {
 
   #onTimeout(query: Query): void {
     if (!this.#leave(query)) return;
-    this.#config.timeouts.timedOut();
+    // That who is made up does not answer says nothing of how slow the network is.
+    if (!isDoubted(query.candidate)) this.#config.timeouts.timedOut();
     this.#tell("timed-out", query);
     this.#fail(query, undefined);
   }

@@ -108,10 +108,9 @@ export class Replication {
 
   /** Whether a newcomer is among the k closest to a record's key, and this node is the closest of the others. */
   #isHeir({ id }: Contact, { key }: RecordEntry): boolean {
-    const { table, self, config } = this.#init;
+    const { table, config } = this.#init;
     const target = key.bytes;
-    const [closest] = table.closest(target, 1, id);
-    if (closest !== undefined && compareDistance(target, closest.id.bytes, self.bytes) < 0) return false;
+    if (!table.isClosest(target, id)) return false;
     const kth = table.closest(target, config.routing.k, id)[config.routing.k - 1];
     return kth === undefined || compareDistance(target, id.bytes, kth.id.bytes) < 0;
   }

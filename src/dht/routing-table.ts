@@ -118,6 +118,16 @@ export class RoutingTable {
     return this.#closest(target, count, true, except);
   }
 
+  /** Whether no contact that answers, one left out, is closer to a target of 32 bytes than this node is. */
+  isClosest(target: Uint8Array, except: NodeId): boolean {
+    return !this.#slots.some(
+      (slot, index) =>
+        slot !== undefined &&
+        this.#isCloser(index, target) &&
+        slot.bucket.entries.some((entry) => slot.bucket.isLive(entry) && !entry.contact.id.equals(except)),
+    );
+  }
+
   /**
    * Where a lookup of this node begins: the contacts closest to a target that answer, the closest first, and where there are fewer
    * than `count`, those behind them that have missed answers: after an outage of this node's own there may be no others.
@@ -182,18 +192,21 @@ export class RoutingTable {
    * closer to the target than the own id is, and than all of the buckets behind; where it is not, farther than all of these.
    */
   *#bucketsByDistance(target: Uint8Array): Generator<KBucket> {
-    const self = this.#options.self.bytes;
-    const isCloser = (index: number): boolean =>
-      ((((self[index >>> 3] ?? 0) ^ (target[index >>> 3] ?? 0)) >>> (7 - (index & 7))) & 1) === 1;
     const slots = this.#slots;
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i];
-      if (slot !== undefined && isCloser(i)) yield slot.bucket;
+      if (slot !== undefined && this.#isCloser(i, target)) yield slot.bucket;
     }
     for (let i = slots.length - 1; i >= 0; i--) {
       const slot = slots[i];
-      if (slot !== undefined && !isCloser(i)) yield slot.bucket;
+      if (slot !== undefined && !this.#isCloser(i, target)) yield slot.bucket;
     }
+  }
+
+  /** Whether the contacts of a bucket are closer to a target than this node is. */
+  #isCloser(index: number, target: Uint8Array): boolean {
+    const byte = index >>> 3;
+    return ((((this.#options.self.bytes[byte] ?? 0) ^ (target[byte] ?? 0)) >>> (7 - (index & 7))) & 1) === 1;
   }
 
   #closest(target: Uint8Array, count: number, live: boolean, except?: NodeId): Contact[] {

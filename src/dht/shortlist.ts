@@ -17,7 +17,7 @@ export class Shortlist {
   /**
    * @param target 32 bytes
    * @param k how many of the closest matter
-   * @param maxUnasked candidates kept for asking; the farthest go first
+   * @param maxUnasked candidates kept for asking; the doubted go first, then the farthest
    * @param bit a power of two, another for each shortlist of a lookup
    */
   constructor(target: Uint8Array, k: number, maxUnasked: number, bit: number) {
@@ -48,7 +48,7 @@ export class Shortlist {
 
   /**
    * Adds a candidate at the index that `position` told for it.
-   * @returns whether it was kept: the farthest unasked one goes where there are more than `maxUnasked`
+   * @returns whether it was kept: an unasked one goes where there are more than `maxUnasked`
    */
   insertAt(index: number, candidate: Candidate): boolean {
     this.#candidates.splice(index, 0, candidate);
@@ -100,15 +100,13 @@ export class Shortlist {
     return (candidate.heldBy & this.bit) !== 0;
   }
 
+  /** Of the doubted ones, so that who makes up many does not crowd out those that are there; of all where none is doubted. */
   #dropFarthest(): void {
-    for (let i = this.#candidates.length - 1; i >= 0; i--) {
-      const candidate = this.#candidates[i];
-      if (candidate?.state !== "unasked") continue;
-      this.#candidates.splice(i, 1);
-      candidate.heldBy &= ~this.bit;
-      this.#unasked -= 1;
-      return;
-    }
+    let at = this.#candidates.findLastIndex((candidate) => candidate.state === "unasked" && isDoubted(candidate));
+    if (at < 0) at = this.#candidates.findLastIndex(({ state }) => state === "unasked");
+    const [dropped] = this.#candidates.splice(at, 1);
+    if (dropped !== undefined) dropped.heldBy &= ~this.bit;
+    this.#unasked -= 1;
   }
 }
 

@@ -101,9 +101,12 @@ export class ValueReader {
 
 function better(best: RemoteRecord | undefined, other: RemoteRecord): RemoteRecord | undefined {
   if (other.record.kind === "provider") return best;
-  if (best === undefined) return other;
-  if (best.record.kind === "immutable") return best;
-  return sequenceOf(other.record) > sequenceOf(best.record) || other.record.kind === "immutable" ? other : best;
+  if (best === undefined || other.record.kind === "immutable") return other;
+  if (best.record.kind !== "mutable") return best;
+  const [sequence, bestSequence] = [other.record.sequence, best.record.sequence];
+  if (sequence !== bestSequence) return sequence > bestSequence ? other : best;
+  // Of two with one sequence all nodes take the one that stores keep.
+  return Buffer.compare(other.record.signature, best.record.signature) > 0 ? other : best;
 }
 
 function asValue(best: RemoteRecord | undefined): FoundValue | undefined {

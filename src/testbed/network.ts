@@ -90,7 +90,7 @@ export class SimulatedNetwork implements CallCarrier, CallPath {
     const index = ++this.#attached;
     if (index > maxNodes) throw new RangeError(`more than ${maxNodes} nodes`);
     const own = address ?? { host: `10.${index >>> 16}.${(index >>> 8) & 255}.${index & 255}`, port };
-    const name = formatHostPort(own);
+    const name = nameOf(own);
     if (this.#endpoints.has(name)) throw new RangeError(`${name}: another node is there`);
     const position = { x: this.#random(), y: this.#random() };
     const endpoint = new Endpoint({ network: this, index, contact: { id, addresses: [own] }, position });
@@ -103,7 +103,7 @@ export class SimulatedNetwork implements CallCarrier, CallPath {
   detach(endpoint: Endpoint): void {
     if (!endpoint.isUp) return;
     endpoint.isUp = false;
-    this.#endpoints.delete(formatHostPort(endpoint.address));
+    this.#endpoints.delete(nameOf(endpoint.address));
   }
 
   /** Cuts the network: only nodes of the same group reach one another, those that come later too. */
@@ -150,7 +150,7 @@ export class SimulatedNetwork implements CallCarrier, CallPath {
   dial(from: Endpoint, { id, addresses }: Contact): Endpoint | DswarmError | undefined {
     let error = this.#deadNodes === "refuse" && from.isUp ? unreachable : undefined;
     for (const address of addresses) {
-      const endpoint = this.#endpoints.get(formatHostPort(address));
+      const endpoint = this.#endpoints.get(nameOf(address));
       if (endpoint === undefined) continue;
       if (endpoint.contact.id.equals(id)) return endpoint;
       if (from.isUp && endpoint.group === from.group) error = wrongNode;
@@ -162,4 +162,16 @@ export class SimulatedNetwork implements CallCarrier, CallPath {
   ended(outcome: "lost" | "refused" | "aborted"): void {
     this.#counts[outcome] += 1;
   }
+}
+
+// Each call looks an address up, and most are of the same few objects.
+const names = new WeakMap<HostPort, string>();
+
+function nameOf(address: HostPort): string {
+  let name = names.get(address);
+  if (name === undefined) {
+    name = formatHostPort(address);
+    names.set(address, name);
+  }
+  return name;
 }

@@ -21,7 +21,8 @@ export function formatReport(report: ScenarioReport): string {
   ]);
   const facts = [
     `seed ${seed}, digest ${report.digest}`,
-    `${nodes} nodes, ${nodesUp} up at the end; ${report.departures} left, of which ${report.crashes} crashed`,
+    `${nodes} nodes, ${nodesUp} up at the end; ${report.departures} left, of which ${report.crashes} crashed` +
+      (report.expired > 0 ? `; ${report.expired} values expired` : ""),
     `formed in ${fixed(report.formationMs / 1000, 1)} s; ${fixed(tableSize.mean, 1)} contacts a table`,
     `calls: ${calls.ping} ping, ${calls.findNode} findNode, ${calls.findValue} findValue, ${calls.store} store; ` +
       `${calls.lost} lost, ${calls.refused} refused, ${calls.aborted} aborted`,
@@ -47,6 +48,7 @@ const csvColumns: readonly (readonly [string, (report: ScenarioReport, operation
   ["ms_p50", (_, { latencyMs }) => latencyMs.p50],
   ["ms_p99", (_, { latencyMs }) => latencyMs.p99],
   ["ms_max", (_, { latencyMs }) => latencyMs.max],
+  ["expired", ({ expired }) => expired],
   ["formation_ms", ({ formationMs }) => formationMs],
   ["bytes_sent_mean", ({ bytesSent }) => bytesSent.mean],
   ["simulated_ms", ({ simulatedMs }) => simulatedMs],

@@ -35,10 +35,12 @@ export interface ScenarioOptions {
    * @default false, they are put before
    */
   readonly putsDuring?: boolean;
-  /** Gets of those values by random honest nodes. @default 0 */
+  /** Gets of those of the values that have not expired by random honest nodes. @default 0 */
   readonly gets?: number;
   /** Bytes of a value. @default 100 */
   readonly valueBytes?: number;
+  /** What a value lives unless it is published again; that of the nodes, milliseconds. @default 86400000 */
+  readonly valueLifeMs?: number;
   /** Share of the nodes that crash at once. @default 0 */
   readonly deadShare?: number;
   /** Nodes that begin to answer wrongly. */
@@ -73,6 +75,7 @@ const scenarioDefaults = Object.freeze({
   putsDuring: false,
   gets: 0,
   valueBytes: 100,
+  valueLifeMs: 86_400_000,
   deadShare: 0,
   maxPhaseMs: 30 * 86_400_000,
 }) satisfies Partial<ScenarioConfig>;
@@ -96,6 +99,7 @@ export function resolveScenarioOptions(options: ScenarioOptions): ScenarioConfig
   for (const [name, value] of [
     ["churn.hours", churn?.hours ?? 0],
     ["partition.durationMs", partition?.durationMs ?? 0],
+    ["valueLifeMs", config.valueLifeMs],
     ["maxPhaseMs", config.maxPhaseMs],
   ] as const) {
     if (!(value >= 0 && value < Infinity))

@@ -43,6 +43,8 @@ export interface ScenarioReport {
   readonly departures: number;
   readonly crashes: number;
   readonly operations: readonly OperationReport[];
+  /** Values that were put and whose time was over at the end. */
+  readonly expired: number;
   /** All calls, those of the forming and of maintenance too. */
   readonly calls: NetworkCounts;
   /** Bytes of messages that each node that is up at the end has sent. */

@@ -29,9 +29,13 @@ export type OnScenarioProgress = (progress: ScenarioProgress) => void;
 interface Stored {
   readonly key: RecordKey;
   readonly value: Uint8Array;
+  /** Simulated milliseconds at which it is over unless its publisher, who may be gone, publishes it again. */
+  readonly expiresAtMs: number;
 }
 
 const hourMs = 3_600_000;
+// A value that expires while it is being looked for is neither kept nor lost.
+const longestGetMs = 30_000;
 
 /**
  * Runs a scenario.
@@ -100,6 +104,7 @@ class Scenario {
       departures: this.#departures,
       crashes: this.#crashes,
       operations: this.#operations,
+      expired: this.#stored.length - this.#living().length,
       calls: { ...this.#network.counts },
       bytesSent: distributionOf(this.#population.nodes.map(({ endpoint }) => endpoint.bytesSent)),
       simulatedMs: this.#clock.now(),
@@ -211,12 +216,14 @@ class Scenario {
 
   /** @param spreadMs the time over which the puts are spread evenly */
   async #put(spreadMs = 0): Promise<void> {
-    const { puts, operationsAtOnce, valueBytes } = this.#config;
+    const { puts, operationsAtOnce, valueBytes, valueLifeMs } = this.#config;
     const beginMs = this.#clock.now();
     const put = async (): Promise<boolean> => {
       const value = this.#clock.randomBytes(valueBytes);
+      const beganMs = this.#clock.now();
       const { key } = await this.#population.randomHonest().dht.put(value);
-      this.#stored.push({ key, value });
+      // Nodes count from when they store it, which is before.
+      this.#stored.push({ key, value, expiresAtMs: beganMs + valueLifeMs });
       return true;
     };
     const untilDue = (index: number): Promise<void> | undefined => {
@@ -228,13 +235,20 @@ class Scenario {
 
   async #get(): Promise<void> {
     const { gets, operationsAtOnce } = this.#config;
-    if (this.#stored.length === 0) return;
+    if (this.#living().length === 0) return;
     await this.#measure("get", gets, operationsAtOnce, async (index) => {
-      const stored = this.#stored[index % this.#stored.length];
+      const living = this.#living();
+      const stored = living[index % living.length];
       if (stored === undefined) return false;
       const record = await this.#population.randomHonest().dht.get(stored.key);
       return record?.kind === "immutable" && equalBytes(record.value, stored.value);
     });
+  }
+
+  /** Values that have time left, enough to be got. */
+  #living(): readonly Stored[] {
+    const soonMs = this.#clock.now() + longestGetMs;
+    return this.#stored.filter(({ expiresAtMs }) => expiresAtMs > soonMs);
   }
 
   /** Does operations, each of which tells whether it has succeeded, when it is due, and reports on them. */

@@ -179,8 +179,17 @@ function wireError(error: unknown): ConnectError | undefined {
 
 function errorOfAbort({ reason }: AbortSignal): Error {
   if (reason instanceof ConnectError || reason instanceof DswarmError) return reason;
-  return new ConnectError(messageOf(reason), Code.Canceled, undefined, undefined, reason);
+  if (!(reason instanceof Error)) return new ConnectError(messageOf(reason), Code.Canceled);
+  let error = abortErrors.get(reason);
+  if (error === undefined) {
+    error = new ConnectError(reason.message, Code.Canceled, undefined, undefined, reason);
+    abortErrors.set(reason, error);
+  }
+  return error;
 }
+
+// Shared by what one reason aborts, as the stack of an error costs more than a call.
+const abortErrors = new WeakMap<Error, ConnectError>();
 
 function raise(error: unknown): never {
   throw error;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Dht } from "../../src/dht/dht.ts";
 import type { RecordStore } from "../../src/dht/record-store.ts";
+import { misbehaviours } from "../../src/testbed/byzantine.ts";
 import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
 import { formatReport } from "../../src/testbed/report.ts";
 import { runScenario } from "../../src/testbed/scenario.ts";
@@ -101,9 +102,38 @@ test("in a flood of stores no peer has more room than its quota, and honest valu
   assert.ok(Math.max(...most) <= maxPeerRecords * flooders + 20, `${Math.max(...most)} records`);
 });
 
-test("liars that tell of themselves do not keep honest nodes from what is there", async () => {
-  const report = await run({ liars: { share: 0.2, misbehaviour: "own-contacts" } });
-  const { lookup = 0, get } = successes(report);
-  assert.ok(lookup > 0.9, formatReport(report));
-  assert.equal(get, 1, formatReport(report));
+test("a fifth that lies, in whatever way, keeps honest nodes from nothing that is there, and costs bounded queries", async () => {
+  for (const misbehaviour of misbehaviours) {
+    const report = await run({ lookups: 60, gets: 40, liars: { share: 0.2, misbehaviour } });
+    const { lookup = 0, get } = successes(report);
+    const text = `${misbehaviour}\n${formatReport(report)}`;
+    assert.ok(lookup > 0.9, text);
+    assert.equal(get, 1, text);
+    const lookups = report.operations.find(({ name }) => name === "lookup");
+    assert.ok((lookups?.rpcs?.mean ?? Infinity) <= 60 && (lookups?.latencyMs.max ?? Infinity) < 10_000, text);
+  }
+});
+
+test("a partition in two halves heals: within a refresh interval all values are got by all again", async () => {
+  const partition = { groups: 2, durationMs: 3_600_000 };
+  const report = await run({ partition, nodes: 80, puts: 40, gets: 160, lookups: 40 });
+  const { "lookup in partition": within = 0, ...others } = successes(report);
+  assert.ok(within > 0.9, formatReport(report));
+  assert.deepEqual(others, { put: 1, lookup: 1, get: 1 }, formatReport(report));
+});
+
+test("values whose time is over while their publishers are gone are not counted as lost, but told of", async () => {
+  const valueLifeMs = 1_200_000;
+  const report = await run({
+    createDht: createSimulatedDhts({ ttlS: valueLifeMs / 1000 }),
+    valueLifeMs,
+    lookups: 0,
+    puts: 60,
+    gets: 60,
+    churn: { hours: 1, medianSessionMs: 1e12 },
+    putsDuring: true,
+  });
+  assert.ok(report.expired >= 38 && report.expired <= 42, formatReport(report));
+  assert.match(formatReport(report), /; \d+ values expired\n/);
+  assert.deepEqual(successes(report), { put: 1, get: 1 }, formatReport(report));
 });

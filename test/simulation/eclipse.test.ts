@@ -25,10 +25,12 @@ interface Attack {
   /** Whether the value was put before they came. */
   readonly isPutBefore: boolean;
   readonly routing?: NonNullable<DhtOptions["routing"]>;
+  /** Where all of the attacker's nodes are; by default each has a host of its own. */
+  readonly host?: string;
 }
 
 /** The share of honest nodes' gets that find a value though ground keys surround it. */
-async function shareFound({ ground, isPutBefore, routing: settings = routing }: Attack): Promise<number> {
+async function shareFound({ ground, isPutBefore, routing: settings = routing, host }: Attack): Promise<number> {
   const clock = new VirtualClock(19);
   const network = new SimulatedNetwork({ clock, latency: constantLatency(10) });
   const population = new Population(network, createSimulatedDhts({ routing: settings }));
@@ -42,7 +44,7 @@ async function shareFound({ ground, isPutBefore, routing: settings = routing }: 
   const key = RecordKey.ofValue(value);
   const put = () => runUntil(clock, population.randomHonest().dht.put(value));
   if (isPutBefore) await put();
-  await surround(clock, network, population, key.bytes, ground);
+  await surround(clock, network, population, key.bytes, ground, host);
   if (!isPutBefore) await put();
   let found = 0;
   await runUntil(
@@ -62,8 +64,11 @@ async function surround(
   population: Population,
   target: Uint8Array,
   count: number,
+  host?: string,
 ): Promise<void> {
-  const ground: Endpoint[] = Array.from({ length: count }, () => network.attach(inventId(clock, target)));
+  const ground: Endpoint[] = Array.from({ length: count }, (_, i) =>
+    network.attach(inventId(clock, target), host === undefined ? undefined : { host, port: 5000 + i }),
+  );
   const contacts = ground.map(({ contact }) => contactToMessage(contact));
   for (const endpoint of ground) {
     endpoint.serve({

@@ -145,3 +145,39 @@ test("a report has a line for each operation, as text and as CSV", async () => {
   const columns = lines.slice(0, -1).map((line) => line.split(",").length);
   assert.deepEqual(new Set(columns).size, 1);
 });
+
+test("the CSV has the numbers of the table, exact, under names", async () => {
+  const report = await run({ nodes: 30, lookups: 20, puts: 4, gets: 8, deadShare: 0.2 });
+  const [head = [], ...rows] = reportsToCsv([report])
+    .trimEnd()
+    .split("\r\n")
+    .map((line) => line.split(","));
+  assert.deepEqual(head.slice(0, 5), ["seed", "nodes", "nodes_up", "operation", "count"]);
+  const table = formatReport(report).split("\n");
+  assert.deepEqual(
+    rows.map((row) => row[head.indexOf("operation")]),
+    ["put", "lookup", "get"],
+  );
+  for (const row of rows) {
+    const cells = new Map(head.map((name, i) => [name, row[i] ?? ""]));
+    const shown = (name: string, digits: number, factor = 1): string[] => {
+      const text = cells.get(name);
+      assert.ok(text !== undefined && (text === "" || Number.isFinite(Number(text))), `${name}: ${text}`);
+      return text === "" ? [] : [(Number(text) * factor).toFixed(digits)];
+    };
+    const operationName = cells.get("operation") ?? "";
+    const line = table.find((each) => each.startsWith(operationName));
+    assert.deepEqual(line?.slice(operationName.length).trim().split(/ +/), [
+      cells.get("count"),
+      ...shown("success", 1, 100),
+      ...shown("recall", 3),
+      ...shown("hops_mean", 2),
+      ...shown("rpcs_mean", 1),
+      ...shown("failures_mean", 1),
+      ...shown("ms_p50", 0),
+      ...shown("ms_p99", 0),
+    ]);
+    assert.deepEqual([cells.get("seed"), cells.get("nodes"), cells.get("nodes_up")], ["21", "30", "24"]);
+    assert.equal(cells.get("digest"), report.digest);
+  }
+});

@@ -1,0 +1,56 @@
+// A small simulated network of the daemon's DHT, for tests that look into its nodes.
+import assert from "node:assert/strict";
+import { Dht } from "../../src/dht/dht.ts";
+import type { DhtOptions } from "../../src/dht/options.ts";
+import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
+import type { Endpoint } from "../../src/testbed/endpoint.ts";
+import { lognormalLatency } from "../../src/testbed/latency.ts";
+import { SimulatedNetwork } from "../../src/testbed/network.ts";
+import { Population } from "../../src/testbed/population.ts";
+import type { PeerAnswers } from "../../src/testbed/rpc-method.ts";
+import { inParallel, runUntil, sleep } from "../../src/testbed/run.ts";
+import { VirtualClock } from "../../src/util/virtual-clock.ts";
+
+/** A node. */
+export interface NetworkNode {
+  readonly dht: Dht;
+  readonly endpoint: Endpoint;
+  /** What it answers as long as it is honest. */
+  readonly honest: PeerAnswers;
+}
+
+/** Nodes that have joined one another. */
+export interface DhtNetwork {
+  readonly nodes: readonly NetworkNode[];
+  readonly clock: VirtualClock;
+  /** Runs simulated time until a promise settles. */
+  run<T>(work: Promise<T>): Promise<T>;
+  sleep(ms: number): Promise<void>;
+  /** What each node comes to, one after the other. */
+  each<T>(nodes: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>): Promise<T[]>;
+}
+
+/** Forms a network. */
+export async function dhtNetwork(count: number, seed: number, options: DhtOptions = {}): Promise<DhtNetwork> {
+  const clock = new VirtualClock(seed);
+  const network = new SimulatedNetwork({ clock, latency: lognormalLatency(20) });
+  const population = new Population(network, createSimulatedDhts(options));
+  const run = <T>(work: Promise<T>): Promise<T> => runUntil(clock, work);
+  await run(population.create());
+  await run(inParallel(count - 1, 8, async () => void (await population.join())));
+  const nodes = population.nodes.map(({ dht, endpoint }) => {
+    assert.ok(dht instanceof Dht && dht.answers !== undefined);
+    return { dht, endpoint, honest: dht.answers };
+  });
+  return {
+    nodes,
+    clock,
+    run,
+    sleep: (ms) => run(sleep(clock, ms)),
+    async each<T>(some: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>) {
+      const results: T[] = [];
+      for (const node of some) results.push(await run(ask(node)));
+      return results;
+    },
+  };
+}

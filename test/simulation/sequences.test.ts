@@ -1,0 +1,136 @@
+// Games with the sequences of signed values: liars that answer old ones or invent new ones, a signer who signs two of one sequence, and
+// updates that race.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { FindNodeRequestSchema, type Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import type { DhtRecord, MutableRecord } from "../../src/dht/record.ts";
+import { createMutable, recordToMessage } from "../../src/dht/record-codec.ts";
+import { RecordKey } from "../../src/dht/record-key.ts";
+import { keyPairFromSeed } from "../../src/identity/keys.ts";
+import { compareDistance } from "../../src/identity/node-id.ts";
+import { dswarmErrorOf } from "../../src/util/errors.ts";
+import { type DhtNetwork, dhtNetwork, type NetworkNode } from "./dht-network.ts";
+
+const ttlS = 12 * 3600;
+const hourMs = 3_600_000;
+const forever = new AbortController().signal;
+const signer = keyPairFromSeed(new Uint8Array(32).fill(7));
+const salt = new Uint8Array();
+const key = RecordKey.ofSigner(signer.id, salt);
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function signed(sequence: bigint, text: string): MutableRecord {
+  return createMutable({ keys: signer, salt, sequence, value: encode(text) });
+}
+
+function textOf(record: DhtRecord | undefined): string | undefined {
+  return record?.kind === "mutable" ? new TextDecoder().decode(record.value) : undefined;
+}
+
+/** The nodes closest to the key. */
+function replicas({ nodes }: DhtNetwork, count: number): readonly NetworkNode[] {
+  return nodes.toSorted((a, b) => compareDistance(key.bytes, a.dht.id.bytes, b.dht.id.bytes)).slice(0, count);
+}
+
+function messageOf(record: DhtRecord): RecordMessage {
+  return create(RecordSchema, recordToMessage(record, ttlS));
+}
+
+async function store(network: DhtNetwork, at: readonly NetworkNode[], record: DhtRecord): Promise<void> {
+  const [{ endpoint: from } = {}] = network.nodes;
+  assert.ok(from !== undefined);
+  for (const { endpoint } of at) {
+    await network.run(from.store(endpoint.contact, { record: messageOf(record) }, forever));
+  }
+}
+
+/** These nodes answer a record, whatever they were given, and say that they keep what they forget. */
+function lie(liars: readonly NetworkNode[], record: RecordMessage): void {
+  for (const { endpoint, honest } of liars) {
+    endpoint.serve({
+      ping: (request, caller) => honest.ping(request, caller),
+      findNode: (request, caller) => honest.findNode(request, caller),
+      findValue: async ({ key: target }, caller) => {
+        const { contacts = [] } = await honest.findNode(create(FindNodeRequestSchema, { target }), caller);
+        return { contacts, records: [record] };
+      },
+      store: () => ({}),
+    });
+  }
+}
+
+test("a fifth of the replicas that answer an old sequence hide the newest from no reader who asks a quorum of five", async () => {
+  const network = await dhtNetwork(60, 5, { readQuorum: 5 });
+  const close = replicas(network, 20);
+  const liars = close.filter((_, i) => i % 5 === 0);
+  await store(network, close, signed(1n, "old"));
+  lie(liars, messageOf(signed(1n, "old")));
+  await store(network, close, signed(2n, "new"));
+  const readers = network.nodes.filter((node) => !liars.includes(node));
+  const texts = await network.each(readers, async ({ dht }) => textOf(await dht.get(key)));
+  assert.deepEqual([...new Set(texts)], ["new"]);
+});
+
+test("a sequence far ahead that the signer has not signed is taken from no answer and into no store", async () => {
+  const network = await dhtNetwork(60, 6);
+  const close = replicas(network, 20);
+  const forged = messageOf(signed(1n, "genuine"));
+  assert.ok(forged.kind.case === "mutable");
+  forged.kind.value.sequence = 2n ** 62n;
+  await store(network, close, signed(1n, "genuine"));
+  const liars = close.filter((_, i) => i % 3 === 0);
+  lie(liars, forged);
+  const readers = network.nodes.filter((node) => !liars.includes(node));
+  const found = await network.each(readers, ({ dht }) => dht.get(key));
+  for (const record of found)
+    assert.deepEqual([textOf(record), record?.kind === "mutable" && record.sequence], ["genuine", 1n]);
+  const victim = close.find((node) => !liars.includes(node));
+  const [liar] = liars;
+  assert.ok(victim !== undefined && liar !== undefined);
+  await assert.rejects(
+    network.run(liar.endpoint.store(victim.endpoint.contact, { record: forged }, forever)),
+    /signature/,
+  );
+});
+
+test("of two values that one signer has given one sequence, all come to keep and to read the same", async () => {
+  const network = await dhtNetwork(60, 7);
+  const close = replicas(network, 20);
+  const [one, other] = [signed(3n, "one"), signed(3n, "other")];
+  await store(network, close.slice(0, 10), one);
+  await store(network, close.slice(10), other);
+  const winner = Buffer.compare(one.signature, other.signature) > 0 ? "one" : "other";
+  // An hour later the replicas have told one another.
+  await network.sleep(2.5 * hourMs);
+  const held = await network.each(close, async ({ dht }) =>
+    (await dht.store.get(key)).map(({ record }) => textOf(record)),
+  );
+  assert.deepEqual(new Set(held.flat()), new Set([winner]));
+  const read = await network.each(network.nodes, async ({ dht }) => textOf(await dht.get(key)));
+  assert.deepEqual(new Set(read), new Set([winner]));
+});
+
+test("of updates that race for one sequence at most one is acknowledged, and all read one value afterwards", async () => {
+  const network = await dhtNetwork(60, 8);
+  const [{ dht } = {}] = network.nodes;
+  assert.ok(dht !== undefined);
+  const own = RecordKey.ofSigner(dht.id, salt);
+  await network.run(dht.update(encode("first")));
+  const race = ["a", "b", "c"].map((text) => dht.update(encode(text), { expectedSequence: 1n }));
+  const results = await network.run(Promise.allSettled(race));
+  const acknowledged = results.flatMap((result, i) => (result.status === "fulfilled" ? ["abc"[i]] : []));
+  for (const result of results) {
+    if (result.status === "rejected") assert.equal(dswarmErrorOf(result.reason)?.code, "record_conflict");
+  }
+  assert.ok(acknowledged.length <= 1, acknowledged.join());
+  await network.sleep(2 * hourMs);
+  const texts = new Set(await network.each(network.nodes, async (node) => textOf(await node.dht.get(own))));
+  assert.equal(texts.size, 1, [...texts].join());
+  for (const text of acknowledged)
+    assert.ok(texts.has(text), `${text} was acknowledged, and read is ${[...texts].join()}`);
+  await assert.rejects(network.run(dht.update(encode("late"), { expectedSequence: 1n })), { code: "record_conflict" });
+});
