@@ -7,6 +7,7 @@ import { jsonLines } from "./json-lines.ts";
 import { shown } from "./text.ts";
 
 const tokenName = "dswarm-token";
+const jsonType = "application/json";
 const linesType = "application/x-ndjson";
 /** Above what a message may have. */
 const maxLineLength = 32 * 1024 * 1024;
@@ -66,8 +67,10 @@ export interface PeerCall {
   /** Type name. */
   readonly service: string;
   readonly method: string;
-  /** JSON. */
-  readonly request: string;
+  /** JSON without line breaks, each. Of a method that takes no stream there is one. */
+  readonly requests: readonly string[];
+  /** Whether the method takes a stream of requests. */
+  readonly takesMany: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -89,12 +92,12 @@ export class NodeApi {
    * @returns the responses as they come, JSON with line breaks; of a unary method there is one
    * @throws Error with what the node or the peer says
    */
-  async *call({ peer, service, method, request, signal }: PeerCall): AsyncGenerator<string> {
+  async *call({ peer, service, method, requests, takesMany, signal }: PeerCall): AsyncGenerator<string> {
     const path = [pathId(peer), service, method].map(encodeURIComponent).join("/");
     const response = await this.#session.fetch(`${this.#baseUrl}/peers/${path}`, {
       method: "POST",
-      headers: { "Content-Type": "application/json", Accept: `application/json, ${linesType}` },
-      body: request,
+      headers: { "Content-Type": takesMany ? linesType : jsonType, Accept: `${jsonType}, ${linesType}` },
+      body: requests.join("\n"),
       signal,
     });
     if (response.body === null || response.headers.get("Content-Type")?.startsWith(linesType) !== true) {
@@ -106,14 +109,19 @@ export class NodeApi {
     for await (const line of jsonLines(response.body, maxLineLength)) {
       const { result, error } = line as { readonly result?: unknown; readonly error?: unknown };
       if (error !== undefined) throw saidFault(error, response.status);
-      yield JSON.stringify(result, null, 2);
+      // The last line may hold trailers instead.
+      if (result !== undefined) yield JSON.stringify(result, null, 2);
     }
   }
 }
 
 function saidFault(answer: unknown, status: number): Error {
-  const { code, message } = answer as { readonly code?: string; readonly message?: string };
-  return new Error(`${code ?? status}: ${message ?? ""}`);
+  const { code, message, fromPeer } = answer as {
+    readonly code?: string;
+    readonly message?: string;
+    readonly fromPeer?: boolean;
+  };
+  return new Error(`${code ?? status}${fromPeer === true ? ", says the peer" : ""}: ${message ?? ""}`);
 }
 
 /** What `faultText` says where the node does not answer. */

@@ -1,6 +1,7 @@
 // The form that calls a method of a peer, made from its descriptors, and what the method answers.
 import { useMemo, useRef, useState } from "preact/hooks";
 import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
+import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { type Answer, type AnswerMessage, AnswerView } from "./call-answer.tsx";
 import { useLatest } from "./hooks.ts";
@@ -51,6 +52,9 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
   const answersMany = kind === MethodKind.SERVER_STREAMING || kind === MethodKind.BIDI_STREAMING;
   const [drafts, setDrafts] = useState<readonly RequestDraft[]>([{ key: 0, typed: {} }]);
   const nextKey = useRef(1);
+  const callButton = useRef<HTMLButtonElement>(null);
+  const cancelButton = useRef<HTMLButtonElement>(null);
+  const addButton = useRef<HTMLButtonElement>(null);
   const [answer, setAnswer] = useState<Answer>();
   const [error, setError] = useState<string>();
   const [isBusy, setBusy] = useState(false);
@@ -73,8 +77,8 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     signal.addEventListener("abort", onCancel);
     try {
       const requests = drafts.map(({ typed }) => requestOf(fields, typed));
-      const request = takesMany ? `[${requests.join(",")}]` : (requests[0] ?? "{}");
-      for await (const text of api.call({ peer, service: service.name, method: name, request, signal })) {
+      const target = { peer, service: service.name, method: name };
+      for await (const text of api.call({ ...target, requests, takesMany, signal })) {
         messages.push({
           text: shownLines(text, answersMany ? maxShownOfMany : maxShown),
           atMs: performance.now() - from,
@@ -89,14 +93,23 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
       clearInterval(timer);
       signal.removeEventListener("abort", onCancel);
     }
-    setBusy(false);
+    finish();
   };
   const cancel = (): void => {
     latest.stop();
+    finish();
+  };
+  const finish = (): void => {
+    // The button that cancels goes, and the focus would with it.
+    if (document.activeElement === cancelButton.current) callButton.current?.focus();
     setBusy(false);
   };
   const type = (key: number, typed: Typed): void =>
     setDrafts((before) => before.map((draft) => (draft.key === key ? { key, typed } : draft)));
+  const remove = (key: number): void => {
+    setDrafts(drafts.filter((draft) => draft.key !== key));
+    addButton.current?.focus();
+  };
   const title = `${shown(name, 60)} request`;
   return (
     <form
@@ -114,27 +127,27 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
           fields={fields}
           typed={typed}
           onType={(next) => type(key, next)}
-          onRemove={takesMany ? () => setDrafts(drafts.filter((draft) => draft.key !== key)) : undefined}
+          onRemove={takesMany ? () => remove(key) : undefined}
         />
       ))}
       {takesMany && drafts.length === 0 && <p class="muted">No message: the stream of requests ends at once.</p>}
       <div class="row">
-        <button type="submit" class="primary" disabled={isBusy}>
+        <Action type="submit" class="primary" isOff={isBusy} buttonRef={callButton}>
           {isBusy ? "Calling …" : "Call"}
-        </button>
+        </Action>
         {isBusy && (
-          <button type="button" onClick={cancel}>
+          <button ref={cancelButton} type="button" onClick={cancel}>
             Cancel
           </button>
         )}
         {takesMany && (
-          <button
-            type="button"
-            disabled={drafts.length >= maxRequests}
+          <Action
+            buttonRef={addButton}
+            isOff={drafts.length >= maxRequests}
             onClick={() => setDrafts([...drafts, { key: nextKey.current++, typed: {} }])}
           >
             Add a message
-          </button>
+          </Action>
         )}
       </div>
       <Fault text={error} />

@@ -1,5 +1,6 @@
 // A lookup in the DHT, replayed step by step.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { prefixOf, randomKey } from "./id-space.ts";
@@ -135,9 +136,9 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
           value={key}
           onInput={({ currentTarget }) => setKey(currentTarget.value)}
         />
-        <button type="submit" class="primary" disabled={isRunning}>
+        <Action type="submit" class="primary" isOff={isRunning}>
           Look up
-        </button>
+        </Action>
         <button type="button" onClick={() => setKey(randomKey())}>
           Random
         </button>
@@ -152,9 +153,9 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
       ) : (
         <>
           <div class="row replay" role="group" aria-label="Replay">
-            <button type="button" aria-label="Step back" disabled={at === 0} onClick={() => goTo(at - 1)}>
+            <Action label="Step back" isOff={at === 0} onClick={() => goTo(at - 1)}>
               ‹
-            </button>
+            </Action>
             <button
               type="button"
               class="play"
@@ -166,9 +167,9 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
             >
               {isPlaying ? "Pause" : "Play"}
             </button>
-            <button type="button" aria-label="Step on" disabled={at >= steps.length} onClick={() => goTo(at + 1)}>
+            <Action label="Step on" isOff={at >= steps.length} onClick={() => goTo(at + 1)}>
               ›
-            </button>
+            </Action>
             <input
               type="range"
               class="grows"

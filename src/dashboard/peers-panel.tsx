@@ -1,6 +1,7 @@
 // The peers that the node knows, the closest first.
 import { useState } from "preact/hooks";
 import { type Peer, PeerSource } from "../../gen/dswarm/v1/node_pb.ts";
+import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { Empty, Panel } from "./panel.tsx";
@@ -65,9 +66,9 @@ export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: 
           <span class="muted">
             {peers.length === found.length ? peers.length : `${found.length} of ${peers.length}`}
           </span>
-          <button type="button" disabled={isPinging || shownPeers.length === 0} onClick={() => void ping()}>
+          <Action isOff={isPinging || shownPeers.length === 0} onClick={() => void ping()}>
             {isPinging ? "Pinging …" : "Ping"}
-          </button>
+          </Action>
         </>
       }
     >

@@ -1,6 +1,7 @@
 // The records that the node keeps for others and publishes itself, a page at a time.
 import { useState } from "preact/hooks";
 import { RecordKind } from "../../gen/dswarm/v1/node_pb.ts";
+import { Action } from "./action.tsx";
 import { beyondStatus, type NodeApi } from "./api.ts";
 import { usePolled } from "./hooks.ts";
 import { Empty, Panel } from "./panel.tsx";
@@ -78,12 +79,12 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
       )}
       {(starts.length > 1 || next !== "") && (
         <div class="row">
-          <button type="button" disabled={starts.length === 1} onClick={() => turnTo(starts.slice(0, -1))}>
+          <Action isOff={starts.length === 1} onClick={() => turnTo(starts.slice(0, -1))}>
             Page before
-          </button>
-          <button type="button" disabled={next === ""} onClick={() => turnTo([...starts, next])}>
+          </Action>
+          <Action isOff={next === ""} onClick={() => turnTo([...starts, next])}>
             Next page
-          </button>
+          </Action>
         </div>
       )}
     </Panel>

@@ -1,6 +1,7 @@
 // The services of a peer, and a form for each of their methods that is made from their descriptors.
 import { useEffect, useState } from "preact/hooks";
 import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
+import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { CallForm } from "./call-form.tsx";
 import { Empty, Fault, Panel } from "./panel.tsx";
@@ -56,9 +57,9 @@ export function ServicesPanel({ api, peer }: ServicesPanelProps) {
         peer !== undefined && (
           <>
             <span class="muted">{`of ${shortId(peer)}`}</span>
-            <button type="button" disabled={isAsking} onClick={() => setAttempt(attempt + 1)}>
+            <Action isOff={isAsking} onClick={() => setAttempt(attempt + 1)}>
               {isAsking ? "Asking …" : "Ask again"}
-            </button>
+            </Action>
           </>
         )
       }

@@ -1,6 +1,7 @@
 // Values of the DHT: put them, get them.
 import { useState } from "preact/hooks";
 import type { Record as DhtRecord } from "../../gen/dswarm/v1/dht_pb.ts";
+import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { Copy, Fault, Panel } from "./panel.tsx";
@@ -75,9 +76,9 @@ function PutForm({ api, onPut }: { readonly api: NodeApi; readonly onPut: (key: 
         <span>under this node's own key: replaces what was there</span>
       </label>
       <div class="row">
-        <button type="submit" class="primary" disabled={isBusy || value.length > maxValueBytes}>
+        <Action type="submit" class="primary" isOff={isBusy || value.length > maxValueBytes}>
           {isBusy ? "Putting …" : "Put"}
-        </button>
+        </Action>
         <span class={value.length > maxValueBytes ? "fault" : "muted"}>{`${byteCount(value.length)} of 64 KiB`}</span>
       </div>
       <Fault text={error} />
@@ -133,9 +134,9 @@ function GetForm({ api, wanted, onWanted }: GetFormProps) {
           onInput={({ currentTarget }) => onWanted(currentTarget.value)}
         />
       </label>
-      <button type="submit" class="primary" disabled={isBusy}>
+      <Action type="submit" class="primary" isOff={isBusy}>
         {isBusy ? "Getting …" : "Get"}
-      </button>
+      </Action>
       <Fault text={error} />
       {record !== undefined && <RecordView record={record} />}
     </form>

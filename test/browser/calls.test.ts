@@ -29,8 +29,12 @@ async function startPair(t: TestContext): Promise<Pair> {
   const held = Promise.withResolvers<void>();
   const left = Promise.withResolvers<void>();
   peer.serve(EchoService, {
-    echo: ({ payload }) => ({ payload }),
-    async *repeat({ payload, count }) {
+    echo: ({ payload }) => {
+      if (payload.length === 0) throw new ConnectError("there is nothing to echo", Code.FailedPrecondition);
+      return { payload };
+    },
+    async *repeat({ payload, count }, { responseTrailer }) {
+      responseTrailer.set("cost", "1");
       for (let index = 0; index < count; index++) yield { payload, index };
     },
     async collect(requests) {
@@ -126,6 +130,39 @@ browserTest("a call that is cancelled ends at the peer, too", async (t) => {
   await left;
 });
 
+browserTest("the keyboard's focus is never lost on a button that goes or cannot be pressed now", async (t) => {
+  const { node, peer } = await startPair(t);
+  const { page } = await openTab(await launchChromium(t));
+  await page.goto(node.url);
+  const focused = () => page.evaluate(() => document.activeElement?.textContent);
+  const form = await openForm(page, String(peer.id), "Converse");
+  await form.getByRole("button", { name: "Remove Converse request 1" }).focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await focused(), "Add a message");
+  await page.keyboard.press("Enter");
+  await form.getByRole("button", { name: "Call", exact: true }).focus();
+  await page.keyboard.press("Enter");
+  await form.getByText("1 message so far", { exact: true }).waitFor();
+  assert.equal(await focused(), "Calling …");
+  // It is under way: once more does nothing.
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  assert.equal(await focused(), "Cancel");
+  await page.keyboard.press("Enter");
+  await form.locator(".facts").getByText("Cancelled after 1 message", { exact: true }).waitFor();
+  assert.equal(await focused(), "Call");
+  const lookup = page.locator(".lookup");
+  await lookup.getByRole("button", { name: "Random" }).click();
+  await lookup.getByRole("button", { name: "Look up" }).focus();
+  await page.keyboard.press("Enter");
+  await lookup.getByText("The lookup ended").waitFor();
+  assert.equal(await focused(), "Look up");
+  await lookup.getByRole("button", { name: "Step back" }).click();
+  await lookup.getByRole("button", { name: "Step on" }).focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press("Enter");
+  assert.equal(await focused(), "›");
+});
+
 browserTest("says what is wrong with a request, and why a peer cannot be asked", async (t) => {
   const { node, peer } = await startPair(t);
   const { page } = await openTab(await launchChromium(t));
@@ -138,6 +175,11 @@ browserTest("says what is wrong with a request, and why a peer cannot be asked",
     .filter({ hasText: /^invalid_argument: .*payload/ })
     .waitFor();
   await form.getByRole("textbox", { name: "payload" }).fill("");
+  await call(form);
+  await form
+    .getByRole("alert")
+    .filter({ hasText: "failed_precondition, says the peer: there is nothing to echo" })
+    .waitFor();
   await peer.close();
   await call(form);
   await form

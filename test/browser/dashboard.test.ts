@@ -305,6 +305,25 @@ browserTest("can be used by the keyboard alone", async (t) => {
   await page.getByText("Choose a node in the circle").waitFor();
 });
 
+browserTest("a lookup plays by itself only where motion is welcome", async (t) => {
+  const { url } = await startSwarm(t);
+  const browser = await launchChromium(t);
+  for (const reducedMotion of ["reduce", "no-preference"] as const) {
+    const { page } = await openTab(browser, { reducedMotion });
+    await openDashboard(page, url);
+    const lookup = page.locator(".lookup");
+    await lookup.getByRole("button", { name: "Random" }).click();
+    await lookup.getByRole("button", { name: "Look up" }).click();
+    const pause = lookup.getByRole("button", { name: "Pause" });
+    if (reducedMotion === "no-preference") await pause.waitFor();
+    await lookup.getByText("The lookup ended").waitFor();
+    if (reducedMotion === "reduce") assert.equal(await pause.count(), 0);
+    await lookup.getByRole("button", { name: "Play" }).waitFor();
+    const replay = lookup.getByRole("slider", { name: "Step of the lookup" });
+    assert.equal(await replay.inputValue(), await replay.getAttribute("max"));
+  }
+});
+
 browserTest("breaks no rule of accessibility, light and dark, and is never wider than its window", async (t) => {
   const { url, ids } = await startSwarm(t);
   const browser = await launchChromium(t);
@@ -331,6 +350,15 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await check("a call has failed");
       await watchHealth(page);
       await check("a stream of messages is shown");
+      await page.getByRole("button", { name: "Random" }).click();
+      await page.getByRole("button", { name: "Look up" }).click();
+      await page.getByText("The lookup ended").waitFor();
+      await page.getByLabel("Value", { exact: true }).fill("a".repeat(200));
+      await page.getByRole("button", { name: "Put", exact: true }).click();
+      await page.getByRole("button", { name: "Get", exact: true }).click();
+      await page.locator(".values pre").waitFor();
+      await page.locator(".records tbody tr").first().waitFor();
+      await check("a lookup and a value are shown");
       await page.context().close();
     }
   }
