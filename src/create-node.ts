@@ -33,7 +33,7 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
           createNodeService(node, api === true ? undefined : api.swarm),
         ),
       ],
-      gateway: { schemas: node.schemas, transport: (id) => node.transport(id) },
+      gateway: { schemas: node.schemas, transport: (id, check) => node.transport(id, { check }) },
       comments: () => import("../gen/dswarm/v1/comments.ts").then(({ comments }) => comments),
       gauges: {
         peers: () => node.peers.size,

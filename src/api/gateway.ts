@@ -14,6 +14,8 @@ import type { Request, Response } from "express";
 import { allowSlowRequest } from "../channel/slow-requests.ts";
 import { NodeId } from "../identity/node-id.ts";
 import type { PeerSchemas } from "../node/peer-schemas.ts";
+import type { ResponseCheck } from "../rpc/message-codec.ts";
+import { checkMessageCost } from "../rpc/message-cost.ts";
 import { messageOf } from "../util/errors.ts";
 import { sendFault } from "./answer.ts";
 import { isLines } from "./body.ts";
@@ -26,8 +28,14 @@ import { oneRequest, streamOfRequests } from "./gateway-requests.ts";
 export interface Gateway {
   readonly schemas: Pick<PeerSchemas, "schema">;
   /** Calls a peer, connecting where there is no connection. */
-  readonly transport: (id: NodeId) => Transport;
+  readonly transport: (id: NodeId, check: ResponseCheck) => Transport;
 }
+
+/**
+ * Cells that an answer may take, as `checkMessageCost` counts them: 32 MiB, roughly, which any message of the default size has
+ * that is not made to swell.
+ */
+const maxAnswerCells = 4_194_304;
 
 const defaultTimeoutMs = 30_000;
 const timeoutHeader = "connect-timeout-ms";
@@ -73,7 +81,9 @@ async function readyCall(
     throw Fault.fromGateway(error);
   });
   const method = methodNamed(String(request.params["method"]), service);
-  const callee = { transport: gateway.transport(id), registry, timeoutMs, metadata };
+  const check: ResponseCheck = (schema, bytes) =>
+    checkMessageCost(schema, bytes, { maxCells: maxAnswerCells, registry });
+  const callee = { transport: gateway.transport(id, check), registry, timeoutMs, metadata };
   if (isUnary(method)) {
     const message = await oneRequest(method, request, registry, maxBodyBytes);
     return { method, streams: false, answer: (context) => callUnary(method, message, context, callee) };

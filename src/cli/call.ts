@@ -46,7 +46,9 @@ export async function call(
       const { service, registry } = serviceNamed(serviceName, services);
       const method = methodNamed(methodName, service);
       const requests = requestsOf(method.input, data, registry);
-      for await (const line of callByGateway(target, { id, method, requests }, options)) context.stdout.line(line);
+      for await (const line of callByGateway(target, { id, method, requests }, options)) {
+        context.stdout.line(line.replaceAll(controls, escaped));
+      }
     });
     return exitCodes.ok;
   } catch (error) {
@@ -56,6 +58,13 @@ export async function call(
     // Where the peer ended first, there may be more to read, and nobody to send it to.
     process.stdin.destroy();
   }
+}
+
+// JSON itself leaves these as they are, and terminals act on them.
+const controls = /[\u007f-\u009f]/g;
+
+function escaped(character: string): string {
+  return `\\u00${character.charCodeAt(0).toString(16)}`;
 }
 
 /** The requests as they were given, each of them checked. */

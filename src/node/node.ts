@@ -35,6 +35,7 @@ import {
 import { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
+import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
@@ -152,6 +153,8 @@ interface NodeParts {
 interface ClientOptions {
   readonly interceptors?: readonly Interceptor[];
   readonly defaultTimeoutMs?: number;
+  /** Looks at each answer before it is decoded. */
+  readonly check?: ResponseCheck | undefined;
 }
 
 const loopbackAddress = "127.0.0.1";
@@ -172,7 +175,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /** What happened of late. */
   readonly events: EventLog;
   /** What peers serve. */
-  readonly schemas = new PeerSchemas((id) => this.client(ReflectionService, id));
+  readonly schemas = new PeerSchemas((id, check) => this.client(ReflectionService, id, { check }));
   /** The DHT. */
   readonly dht: Dht;
   /** When the node was made, on the clock's `now`. */
@@ -398,8 +401,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
-  transport(peer: PeerName): Transport {
-    return this.#transportTo(this.#peerId(peer), [], {});
+  transport(peer: PeerName, options: ClientOptions = {}): Transport {
+    return this.#transportTo(this.#peerId(peer), [], options);
   }
 
   /**

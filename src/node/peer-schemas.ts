@@ -1,10 +1,17 @@
 // The schemas of what peers serve, as they tell by reflection. What a peer tells is checked and bounded: it may be anything.
-import { createFileRegistry, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
-import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { createFileRegistry, type DescMessage, type DescService, type Registry, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescriptorProto,
+  type EnumDescriptorProto,
+  type FileDescriptorSet,
+  FileDescriptorSetSchema,
+} from "@bufbuild/protobuf/wkt";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { LRUCache } from "lru-cache";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import type { NodeId } from "../identity/node-id.ts";
+import type { ResponseCheck } from "../rpc/message-codec.ts";
+import { checkMessageCost } from "../rpc/message-cost.ts";
 import { messageOf } from "../util/errors.ts";
 import { withWellKnownTypes } from "./well-known-types.ts";
 
@@ -15,6 +22,8 @@ export interface PeerSchema {
   readonly registry: Registry;
   /** A serialized FileDescriptorSet: the file of the service and all that it imports, imported files first. */
   readonly files: Uint8Array;
+  /** How much they declare. */
+  readonly declarations: number;
 }
 
 /** What a peer may tell at most. */
@@ -25,15 +34,25 @@ const schemaLimits = {
   bytes: 1_048_576,
   /** Files in them. */
   files: 256,
+  /** Messages, fields, enums and their values, services, methods, extensions in them. */
+  declarations: 20_000,
+  /** Fields of one message. */
+  fields: 2000,
+  /** Cells of an answer of reflection, as `checkMessageCost` counts them. */
+  cells: 1_048_576,
 } as const;
 
+/** Bytes that a declaration takes when it is in use, roughly. */
+const declarationBytes = 1000;
 const maxCached = 256;
-const maxCachedBytes = 8 * 1024 * 1024;
+const maxCachedBytes = 64 * 1024 * 1024;
 // A peer that was started anew may serve another version.
 const cachedMs = 60_000;
 const timeoutMs = 10_000;
 const typeNamePattern = /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$/;
 const maxTypeNameLength = 256;
+// Around the descriptors.
+const answerOverhead = 16;
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -41,22 +60,25 @@ interface CallOptions {
 
 /** Schemas of peers by peer and service. Bounded by `maxCached` and `maxCachedBytes`. */
 export class PeerSchemas {
-  readonly #clientOf: (id: NodeId) => Client<typeof ReflectionService>;
+  readonly #clientOf: (id: NodeId, check: ResponseCheck) => Client<typeof ReflectionService>;
   readonly #cache = new LRUCache<string, PeerSchema>({
     max: maxCached,
     maxSize: maxCachedBytes,
-    sizeCalculation: ({ files }) => files.length,
+    sizeCalculation: ({ files, declarations }) => files.length + declarations * declarationBytes,
     ttl: cachedMs,
   });
 
-  /** @param clientOf a client of a peer, which connects when it is called */
-  constructor(clientOf: (id: NodeId) => Client<typeof ReflectionService>) {
+  /** @param clientOf a client of a peer, which connects when it is called, and looks at the answers with the check */
+  constructor(clientOf: (id: NodeId, check: ResponseCheck) => Client<typeof ReflectionService>) {
     this.#clientOf = clientOf;
   }
 
   /** Type names of a peer's services, in alphabetical order, at most 64. Rejects with a ConnectError. */
   async names(id: NodeId, { signal }: CallOptions = {}): Promise<string[]> {
-    const { services } = await this.#clientOf(id).listServices({}, { timeoutMs, ...(signal && { signal }) });
+    const { services } = await this.#clientOf(id, checkAnswer).listServices(
+      {},
+      { timeoutMs, ...(signal && { signal }) },
+    );
     return [...new Set(services.filter(isTypeName))].slice(0, schemaLimits.services).sort();
   }
 
@@ -70,13 +92,24 @@ export class PeerSchemas {
     const key = `${id.toString()} ${typeName}`;
     const known = this.#cache.get(key);
     if (known !== undefined) return known;
-    const { files } = await this.#clientOf(id).getDescriptors(
+    const { files } = await this.#clientOf(id, checkAnswer).getDescriptors(
       { service: typeName },
       { timeoutMs, ...(signal && { signal }) },
     );
     const schema = schemaOf(files, typeName);
     this.#cache.set(key, schema);
     return schema;
+  }
+}
+
+/** Decoding 16 MiB of what stands for empty messages would take a gigabyte. @throws ConnectError `failed_precondition` */
+function checkAnswer(schema: DescMessage, bytes: Uint8Array): void {
+  if (bytes.length > schemaLimits.bytes + answerOverhead)
+    throw bad(`${bytes.length} bytes are over ${schemaLimits.bytes}`);
+  try {
+    checkMessageCost(schema, bytes, { maxCells: schemaLimits.cells });
+  } catch (error) {
+    throw bad(messageOf(error));
   }
 }
 
@@ -91,6 +124,9 @@ function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSch
   if (length > schemaLimits.files) throw bad(`${length} files are over ${schemaLimits.files}`);
   const files = toBinary(FileDescriptorSetSchema, set);
   if (files.length > schemaLimits.bytes) throw bad(`${files.length} bytes are over ${schemaLimits.bytes}`);
+  const declarations = declarationsIn(set);
+  if (declarations > schemaLimits.declarations)
+    throw bad(`${declarations} declarations are over ${schemaLimits.declarations}`);
   let registry: Registry;
   try {
     registry = createFileRegistry(set);
@@ -99,7 +135,36 @@ function schemaOf(set: FileDescriptorSet | undefined, typeName: string): PeerSch
   }
   const service = registry.getService(typeName);
   if (service === undefined) throw bad("it does not declare the service");
-  return { service, registry: withWellKnownTypes(registry), files };
+  return { service, registry: withWellKnownTypes(registry), files, declarations };
+}
+
+function declarationsIn({ file }: FileDescriptorSet): number {
+  return sum(
+    file,
+    ({ messageType, enumType, service, extension }) =>
+      sum(messageType, declarationsInMessage) +
+      sum(enumType, declarationsInEnum) +
+      sum(service, ({ method }) => 1 + method.length) +
+      extension.length,
+  );
+}
+
+/** @throws ConnectError `failed_precondition` */
+function declarationsInMessage({ name, field, nestedType, enumType, extension }: DescriptorProto): number {
+  if (field.length > schemaLimits.fields) {
+    throw bad(`${field.length} fields of ${name.slice(0, maxTypeNameLength)} are over ${schemaLimits.fields}`);
+  }
+  return (
+    1 + field.length + extension.length + sum(nestedType, declarationsInMessage) + sum(enumType, declarationsInEnum)
+  );
+}
+
+function declarationsInEnum({ value }: EnumDescriptorProto): number {
+  return 1 + value.length;
+}
+
+function sum<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0);
 }
 
 function bad(why: string): ConnectError {

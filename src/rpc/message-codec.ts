@@ -33,14 +33,23 @@ export function decodeRequest<I extends DescMessage>(schema: I, bytes: Uint8Arra
   }
 }
 
+/** Looks at an answer before it is decoded. What it throws, the call fails with. */
+export type ResponseCheck = (schema: DescMessage, bytes: Uint8Array) => void;
+
 /**
  * Caller: an answer from bytes.
- * @throws ConnectError `internal`
+ * @throws ConnectError `internal`, or of the check
  */
-export function decodeResponse<O extends DescMessage>(schema: O, bytes: Uint8Array): MessageShape<O> {
+export function decodeResponse<O extends DescMessage>(
+  schema: O,
+  bytes: Uint8Array,
+  check?: ResponseCheck,
+): MessageShape<O> {
   try {
+    check?.(schema, bytes);
     return decodeMessage(schema, bytes);
   } catch (error) {
+    if (error instanceof ConnectError) throw error;
     throw new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error);
   }
 }

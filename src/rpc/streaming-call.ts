@@ -8,7 +8,7 @@ import { DswarmError } from "../util/errors.ts";
 import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { endIterator } from "./iterator-end.ts";
-import { decodeResponse, encodeRequest } from "./message-codec.ts";
+import { decodeResponse, encodeRequest, type ResponseCheck } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
@@ -28,6 +28,7 @@ export interface StreamingCallInit<I extends DescMessage, O extends DescMessage>
   readonly signal: AbortSignal | undefined;
   /** Milliseconds, more than 0; undefined is none. */
   readonly timeoutMs: number | undefined;
+  readonly check?: ResponseCheck | undefined;
 }
 
 /**
@@ -57,9 +58,9 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   constructor(init: StreamingCallInit<I, O>) {
     this.#init = init;
     this.#requests = init.requests[Symbol.asyncIterator]();
-    const { output } = init.method;
+    const { method, check } = init;
     this.#messages = new MessageQueue(
-      (bytes) => decodeResponse(output, bytes),
+      (bytes) => decodeResponse(method.output, bytes, check),
       () => this.#giveUp(new ConnectError("the reader stopped", Code.Canceled)),
     );
   }

@@ -13,7 +13,7 @@ import type { Clock } from "../util/clock.ts";
 import type { CallMeter } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience } from "./caller-patience.ts";
 import { InterceptedTransport } from "./intercepted-transport.ts";
-import { encodeRequest } from "./message-codec.ts";
+import { encodeRequest, type ResponseCheck } from "./message-codec.ts";
 import { metadataFromHeaders } from "./metadata.ts";
 import { RpcConnection } from "./mux.ts";
 import { connectErrorOf } from "./status.ts";
@@ -36,6 +36,8 @@ export interface RpcTransportOptions {
   readonly interceptors?: readonly Interceptor[];
   /** Milliseconds for calls that name no time of their own. @default none */
   readonly defaultTimeoutMs?: number;
+  /** Looks at each answer before it is decoded, of peers whose schema or answers may be anything. @default none */
+  readonly check?: ResponseCheck | undefined;
 }
 
 /**
@@ -64,21 +66,31 @@ class PlainTransport implements Transport {
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
     try {
-      const { clock, meter } = this.#options;
+      const { clock, meter, check } = this.#options;
       const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
       if (now instanceof RpcConnection) {
         const request = encodeRequest(method.input, message, "scratch");
-        return callUnary({ connection: now, clock, method, request, stats, metadata, signal, timeoutMs: limitMs });
+        return callUnary({
+          connection: now,
+          clock,
+          method,
+          request,
+          stats,
+          metadata,
+          signal,
+          timeoutMs: limitMs,
+          check,
+        });
       }
       const connecting = now.catch((error: unknown) => Promise.reject(connectErrorOf(error)));
       // In case that the request does not encode, when nobody waits for the connection.
       connecting.catch(() => undefined);
       const request = encodeRequest(method.input, message);
       return connecting.then((connected) =>
-        callUnary({ ...connected, clock, method, request, stats, metadata, signal }),
+        callUnary({ ...connected, clock, method, request, stats, metadata, signal, check }),
       );
     } catch (error) {
       return Promise.reject(connectErrorOf(error));
@@ -93,13 +105,13 @@ class PlainTransport implements Transport {
     requests: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamResponse<I, O>> {
     try {
-      const { clock, meter } = this.#options;
+      const { clock, meter, check } = this.#options;
       const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
       const now = this.#connectNow(signal, limitMs);
       const connected = now instanceof RpcConnection ? { connection: now, timeoutMs: limitMs } : await now;
-      return await callStreaming({ ...connected, clock, method, requests, stats, metadata, signal });
+      return await callStreaming({ ...connected, clock, method, requests, stats, metadata, signal, check });
     } catch (error) {
       throw connectErrorOf(error);
     }

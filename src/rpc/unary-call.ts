@@ -7,7 +7,7 @@ import { DswarmError } from "../util/errors.ts";
 import { ownedBytes } from "./byte-views.ts";
 import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
-import { decodeResponse } from "./message-codec.ts";
+import { decodeResponse, type ResponseCheck } from "./message-codec.ts";
 import { keptMessage } from "./message-writer.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
@@ -28,6 +28,7 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   readonly signal: AbortSignal | undefined;
   /** Milliseconds, more than 0; undefined is none. */
   readonly timeoutMs: number | undefined;
+  readonly check?: ResponseCheck | undefined;
 }
 
 /** Runs a unary call. Rejects with a ConnectError. */
@@ -35,13 +36,14 @@ export function callUnary<I extends DescMessage, O extends DescMessage>(
   init: UnaryCallInit<I, O>,
 ): Promise<UnaryResponse<I, O>> {
   return new Promise((resolve, reject) => {
-    new UnaryCall(init.method, resolve, reject).start(init);
+    new UnaryCall(init, resolve, reject).start(init);
   });
 }
 
 class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamHandler {
   // The rest of what it is made of is not kept: many calls wait at once, and what they hold is what the garbage collector copies.
   readonly #method: DescMethodUnary<I, O>;
+  readonly #check: ResponseCheck | undefined;
   readonly #resolve: (response: UnaryResponse<I, O>) => void;
   readonly #reject: (error: ConnectError) => void;
   #patience: CallerPatience | undefined;
@@ -50,11 +52,12 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   #response: Uint8Array | undefined;
 
   constructor(
-    method: DescMethodUnary<I, O>,
+    { method, check }: UnaryCallInit<I, O>,
     resolve: (response: UnaryResponse<I, O>) => void,
     reject: (error: ConnectError) => void,
   ) {
     this.#method = method;
+    this.#check = check;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -117,7 +120,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       return;
     }
     try {
-      const message = decodeResponse(this.#method.output, response);
+      const message = decodeResponse(this.#method.output, response, this.#check);
       this.#resolve(new LazyUnaryResponse(this.#method, message, header, end.trailer));
     } catch (error) {
       this.#reject(connectErrorOf(error));
