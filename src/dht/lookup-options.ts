@@ -52,6 +52,11 @@ export interface LookupOptions<T> {
    * section 4.4); 1 to 16, and no more than there are seeds or `maxRpcs`. @default 1
    */
   readonly disjointPaths?: number | undefined;
+  /**
+   * Contacts of one host that are asked as long as there are others, those that have failed not counted; at least 1.
+   * @default no bound
+   */
+  readonly maxPerHost?: number | undefined;
   /** Queries at most, on all paths, each of which gets an equal part. @default 200 */
   readonly maxRpcs?: number | undefined;
 }
@@ -83,20 +88,26 @@ export interface LookupResult<T> {
 const maxDisjointPaths = 16;
 
 /** A lookup with nothing left out. */
-export type LookupConfig<T> = LookupOptions<T> & { readonly disjointPaths: number; readonly maxRpcs: number };
+export type LookupConfig<T> = LookupOptions<T> & {
+  readonly disjointPaths: number;
+  readonly maxRpcs: number;
+  readonly maxPerHost: number;
+};
 
 /**
  * Checks the options and puts in what was left out.
  * @throws RangeError for a number out of its range or a target of another length
  */
 export function resolveLookupOptions<T>(options: LookupOptions<T>): LookupConfig<T> {
-  const config = { ...options, disjointPaths: options.disjointPaths ?? 1, maxRpcs: options.maxRpcs ?? 200 };
+  const { disjointPaths = 1, maxRpcs = 200, maxPerHost = Infinity } = options;
+  const config = { ...options, disjointPaths, maxRpcs, maxPerHost };
   if (config.target.length !== nodeIdBytes) throw new RangeError(`target: ${config.target.length} bytes are not 32`);
   for (const name of ["k", "alpha", "maxRpcs", "disjointPaths"] as const) {
     if (!(Number.isInteger(config[name]) && config[name] >= 1)) {
       throw new RangeError(`${name}: ${config[name]} is not a whole number from 1`);
     }
   }
+  if (!(maxPerHost >= 1)) throw new RangeError(`maxPerHost: ${maxPerHost} is under 1`);
   if (config.disjointPaths > maxDisjointPaths) {
     throw new RangeError(`disjointPaths: ${config.disjointPaths} is over ${maxDisjointPaths}`);
   }

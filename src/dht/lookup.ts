@@ -12,6 +12,7 @@ import {
   useAlternative,
 } from "./lookup-candidate.ts";
 import type { LookupEnd } from "./lookup-event.ts";
+import { LookupHosts } from "./lookup-hosts.ts";
 import {
   type Found,
   type LookupAnswer,
@@ -50,6 +51,8 @@ interface Path {
 interface Query {
   readonly path: Path;
   readonly candidate: Candidate;
+  /** With the addresses that are asked. */
+  readonly contact: Contact;
   readonly askedAt: number;
   readonly slowAt: number;
   /** When it has failed where its path waits for nothing else. */
@@ -61,6 +64,7 @@ interface Query {
 class Lookup<T> {
   readonly #config: LookupConfig<T>;
   readonly #paths: readonly Path[];
+  readonly #hosts: LookupHosts;
   readonly #startedAt: number;
   readonly #controller = new AbortController();
   readonly #outcome = Promise.withResolvers<LookupResult<T>>();
@@ -83,8 +87,11 @@ class Lookup<T> {
     const count = Math.min(config.disjointPaths, config.maxRpcs, Math.max(config.seeds.length, 1));
     const rpcsLeft = Math.floor(config.maxRpcs / count);
     const maxUnasked = Math.max(maxUnaskedPerK * config.k, minUnaskedLimit);
+    const hosts = new LookupHosts(config.maxPerHost);
+    this.#hosts = hosts;
+    const isOneTooMany = (contact: Contact): boolean => hosts.isFull(contact);
     this.#paths = Array.from({ length: count }, (_, i) => ({
-      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i),
+      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i, isOneTooMany),
       inFlight: 0,
       pending: 0,
       hasAnswers: false,
@@ -174,7 +181,17 @@ class Lookup<T> {
     const askedAt = clock.now();
     const { softMs, hardMs } = timeouts;
     const givenUpAt = askedAt + Math.min(softMs * stalledFactor, hardMs);
-    const query = { path, candidate, askedAt, slowAt: askedAt + softMs, givenUpAt, failedAt: askedAt + hardMs };
+    const { contact } = candidate;
+    this.#hosts.add(contact);
+    const query = {
+      path,
+      candidate,
+      contact,
+      askedAt,
+      slowAt: askedAt + softMs,
+      givenUpAt,
+      failedAt: askedAt + hardMs,
+    };
     path.inFlight += 1;
     path.pending += 1;
     path.rpcsLeft -= 1;
@@ -185,7 +202,7 @@ class Lookup<T> {
     if (this.#ended) return;
     let answer: Promise<LookupAnswer<T>>;
     try {
-      answer = ask(candidate.contact, this.#controller.signal);
+      answer = ask(contact, this.#controller.signal);
     } catch (error) {
       answer = Promise.reject(error);
     }
@@ -245,8 +262,9 @@ class Lookup<T> {
   }
 
   /** A peer has failed only when it does so at all of the addresses that are named for it. */
-  #fail({ candidate }: Query, error: unknown): void {
+  #fail({ candidate, contact: asked }: Query, error: unknown): void {
     this.#failures += 1;
+    this.#hosts.delete(asked);
     if (candidate.state === "asked") noteSilence(candidate);
     if (useAlternative(candidate)) return;
     const { contact, addresses } = candidate;

@@ -28,7 +28,8 @@ export interface RoutingOptions {
   readonly maxMissesAlone?: number;
   /**
    * Contacts of a k-bucket at most that have the same host, so that one machine cannot fill it with keys of its own; likewise of
-   * the replacements. At least 1; from `k` on there is no such bound, which loopback needs, where all have one host.
+   * the replacements, and of those that a lookup asks as long as there are others. At least 1; from `k` on there is no such bound,
+   * which loopback needs, where all have one host.
    * @default that of `k`
    */
   readonly maxPerHost?: number;

@@ -145,6 +145,7 @@ export class Queries {
       self,
       k,
       alpha: Math.max(k, alpha),
+      maxPerHost: this.#maxPerHost,
       clock,
       timeouts: this.timeouts,
       signal: options.signal,
@@ -236,6 +237,7 @@ export class Queries {
     const { k, alpha } = config.routing;
     return {
       ...this.#observers(),
+      maxPerHost: this.#maxPerHost,
       target,
       seeds: table.seeds(target, k),
       self,
@@ -247,6 +249,12 @@ export class Queries {
       onEvent,
       signal,
     } satisfies Partial<LookupOptions<unknown>>;
+  }
+
+  /** As in a bucket, of the k closest: there is no bound from k on. */
+  get #maxPerHost(): number {
+    const { k, maxPerHost } = this.#init.config.routing;
+    return maxPerHost >= k ? Infinity : maxPerHost;
   }
 
   #observers() {

@@ -1,5 +1,6 @@
 // The contacts that a lookup knows, in the order of their distance to its target (Maymounkov and Mazières 2002, section 2.3).
 import { compareDistance } from "../identity/node-id.ts";
+import type { Contact } from "./contact.ts";
 import { type Candidate, isDoubted } from "./lookup-candidate.ts";
 
 /**
@@ -11,6 +12,7 @@ export class Shortlist {
   readonly #target: Uint8Array;
   readonly #k: number;
   readonly #maxUnasked: number;
+  readonly #isOneTooMany: (contact: Contact) => boolean;
   readonly #candidates: Candidate[] = [];
   #unasked = 0;
 
@@ -19,12 +21,20 @@ export class Shortlist {
    * @param k how many of the closest matter
    * @param maxUnasked candidates kept for asking; the doubted go first, then the farthest
    * @param bit a power of two, another for each shortlist of a lookup
+   * @param isOneTooMany whether as many of a contact's host are asked as may be while there are others
    */
-  constructor(target: Uint8Array, k: number, maxUnasked: number, bit: number) {
+  constructor(
+    target: Uint8Array,
+    k: number,
+    maxUnasked: number,
+    bit: number,
+    isOneTooMany: (contact: Contact) => boolean,
+  ) {
     this.#target = target;
     this.#k = k;
     this.#maxUnasked = maxUnasked;
     this.bit = bit;
+    this.#isOneTooMany = isOneTooMany;
   }
 
   /** All of it, closest first. */
@@ -66,34 +76,38 @@ export class Shortlist {
 
   /**
    * Whom to ask next, or again: the closest one, unless k that are closer have answered or may be expected to do so soon.
-   * Those that failed or are slow are made up for by others. Doubted ones come last.
+   * Those that failed or are slow are made up for by others. Doubted ones, and those of whose host there are many, come last.
    */
   next(): Candidate | undefined {
     let closer = 0;
-    let doubted: Candidate | undefined;
+    let last: Candidate | undefined;
     for (const candidate of this.#candidates) {
       if (isWaiting(candidate)) {
-        if (!isDoubted(candidate)) return candidate;
-        doubted ??= candidate;
+        if (!this.#comesLast(candidate)) return candidate;
+        last ??= candidate;
         continue;
       }
       if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return undefined;
     }
-    return doubted;
+    return last;
   }
 
-  /** Whether the k closest that have neither failed nor are doubted, or all if there are fewer, have answered. */
+  /** Whether the k closest that have not failed and need not come last, or all if there are fewer, have answered. */
   get complete(): boolean {
     let answered = 0;
-    let doubted = 0;
+    let isAll = true;
     for (const candidate of this.#candidates) {
       const { state } = candidate;
       if (state === "failed") continue;
-      if (isWaiting(candidate) && isDoubted(candidate)) doubted += 1;
+      if (isWaiting(candidate) && this.#comesLast(candidate)) isAll = false;
       else if (state !== "answered") return false;
       else if (++answered === this.#k) return true;
     }
-    return doubted === 0;
+    return isAll;
+  }
+
+  #comesLast(candidate: Candidate): boolean {
+    return isDoubted(candidate) || this.#isOneTooMany(candidate.contact);
   }
 
   #holds(candidate: Candidate): boolean {

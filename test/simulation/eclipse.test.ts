@@ -98,3 +98,10 @@ test("where ground keys take all of the closest places, those who held a value a
   const four = await shareFound({ ...attack, routing: { disjointPaths: 4 } });
   assert.ok(one > 0.5 && four > 0.9 && four >= one, `found by ${one} on one path, ${four} on four`);
 });
+
+test("one host, whatever keys it grinds, has its share of tables and no more: what it surrounds is put and got all the same", async () => {
+  const attack = { ground: 40, isPutBefore: false, host: "10.99.0.1" };
+  const unbounded = await shareFound(attack);
+  const bounded = await shareFound({ ...attack, routing: { maxPerHost: 2, maxPerHostInTable: 8 } });
+  assert.ok(unbounded < 0.5 && bounded === 1, `found by ${unbounded} without bounds, ${bounded} with them`);
+});

@@ -27,6 +27,10 @@ function idNear(network: LookupNetwork, target: Uint8Array, bits: number): Uint8
   return id;
 }
 
+function hostOf({ addresses }: Contact): string | undefined {
+  return addresses.at(-1)?.host;
+}
+
 function repeated(contact: Contact, times: number): Contact[] {
   return Array.from({ length: times }, () => contact);
 }
@@ -543,4 +547,41 @@ test("numbers out of their range and targets that are not 32 bytes are refused",
   for (const options of [...wrong, { target: new Uint8Array(20) }]) {
     await assert.rejects(network.lookup({ target, seeds: [], ...options }), RangeError);
   }
+});
+
+test("of one host so many are asked as long as there are others, by whatever other addresses they go, and the rest after them", async () => {
+  const network = new LookupNetwork(41, 0);
+  const target = network.clock.randomBytes(32);
+  const at = (bits: number, ...hosts: readonly string[]): Contact => {
+    const { id } = network.contactAt(idNear(network, target, bits));
+    const contact = { id, addresses: hosts.map((host) => ({ host, port: 1 })) };
+    network.add(contact, 20);
+    return contact;
+  };
+  const crowd = Array.from({ length: 12 }, (_, i) => at(40 - i, `10.1.0.${i}`, "10.0.0.1"));
+  const others = Array.from({ length: 6 }, (_, i) => at(20 - i, `10.2.0.${i}`));
+  network.introduceAll();
+  const seeds = [...crowd, ...others];
+  const few = await network.lookup({ target, seeds, k: 5, maxPerHost: 2 });
+  assert.deepEqual(few.closest.map(hostOf), ["10.0.0.1", "10.0.0.1", "10.2.0.0", "10.2.0.1", "10.2.0.2"]);
+  assert.equal(few.end, "complete");
+  assert.equal(network.asked.filter((contact) => hostOf(contact) === "10.0.0.1").length, 2);
+  // With too few others the places are not left empty.
+  const all = await network.lookup({ target, seeds, k: 10, maxPerHost: 2 });
+  assert.equal(all.closest.length, 10);
+  const unbounded = await network.lookup({ target, seeds, k: 5 });
+  assert.deepEqual(new Set(unbounded.closest.map(hostOf)), new Set(["10.0.0.1"]));
+  await assert.rejects(network.lookup({ target, seeds, maxPerHost: 0 }), RangeError);
+});
+
+test("those of a host that fail make room for others of it", async () => {
+  const network = new LookupNetwork(42, 0);
+  const target = network.clock.randomBytes(32);
+  const peers = Array.from({ length: 8 }, (_, i) =>
+    network.add(network.contactAt(idNear(network, target, 30 - i)), 20),
+  );
+  for (const peer of peers.slice(0, 4)) peer.refuses = true;
+  network.introduceAll();
+  const { closest } = await network.lookup({ target, seeds: network.closest(target, 8), k: 2, maxPerHost: 2 });
+  assert.deepEqual(idsOf(closest), idsOf(network.closest(target, 2, answers)));
 });
