@@ -1,6 +1,7 @@
 // A thousand requests made from a node's own OpenAPI document, good ones and such as are a little wrong, against the node.
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { test } from "node:test";
 import type { JsonObject } from "@bufbuild/protobuf";
@@ -8,6 +9,7 @@ import * as fc from "fast-check";
 import { listOf, objectOf, textOf } from "../../../src/api/json-values.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { allAcquainted, LogKeeper, send, startNode, testNetwork } from "../node/rig.ts";
+import { AnswerSchemas, type SeenAnswer } from "./answer-schemas.ts";
 
 const seed = 20_251_125;
 const requestCount = 1000;
@@ -121,8 +123,8 @@ function enveloped(text: string): string {
   return head.toString("latin1") + text;
 }
 
-/** The status of the answer; undefined of a stream that says nothing yet. Fails where there is no answer. */
-async function fire(port: number, { method, path, headers, body, isStream }: Shot): Promise<number | undefined> {
+/** The answer; undefined of a stream that says nothing yet. Fails where there is no answer. */
+async function fire(port: number, { method, path, headers, body, isStream }: Shot): Promise<SeenAnswer | undefined> {
   const signal = AbortSignal.timeout(isStream ? streamMs : deadlineMs);
   const outgoing = request({
     host: "127.0.0.1",
@@ -135,18 +137,24 @@ async function fire(port: number, { method, path, headers, body, isStream }: Sho
     signal,
   });
   outgoing.end(body);
-  let status: number | undefined;
+  let incoming: IncomingMessage | undefined;
+  let text = "";
+  let isCut = true;
   try {
-    const [incoming] = await once(outgoing, "response");
-    status = incoming.statusCode;
-    for await (const _ of incoming);
+    [incoming] = await once(outgoing, "response");
+    incoming?.setEncoding("latin1");
+    for await (const chunk of incoming ?? []) text += chunk;
+    isCut = false;
   } catch (error) {
     if (!isStream || !signal.aborted) throw new Error(`no answer to ${method} ${path} ${body}`, { cause: error });
   }
-  return status;
+  if (incoming?.statusCode === undefined) return undefined;
+  return { status: incoming.statusCode, type: incoming.headers["content-type"], body: text, isCut };
 }
 
-test("no request made from the document gets an answer of 500, or none", { timeout: 300_000 }, async (t) => {
+test("each request made from the document gets an answer of its schema, and none of them 500", {
+  timeout: 300_000,
+}, async (t) => {
   const network = await testNetwork();
   const logger = new LogKeeper();
   const api = {
@@ -159,6 +167,7 @@ test("no request made from the document gets an answer of 500, or none", { timeo
   await allAcquainted([node, peer]);
 
   const document = JSON.parse((await send(node.port, "/api/openapi.json")).text);
+  const schemas = new AnswerSchemas(document);
   const ids = [node.id, peer.id, generateKeyPair().id].map(String);
   const shooter = new Shooter(document, [...ids, "dswarm.v1.DhtService", "grpc.health.v1.Health", "Check", "status"]);
   const shots = Object.entries<JsonObject>(document.paths).flatMap(([path, item]) =>
@@ -169,9 +178,11 @@ test("no request made from the document gets an answer of 500, or none", { timeo
   for (let first = 0; first < sample.length; first += atOnce) {
     await Promise.all(
       sample.slice(first, first + atOnce).map(async (shot) => {
-        const status = await fire(node.port, shot);
+        const answer = await fire(node.port, shot);
+        const status = answer?.status;
         const what = `${status}: seed ${seed}: ${shot.method} ${shot.path} ${shot.body}`;
         assert.notEqual(status, 500, what);
+        if (answer !== undefined) schemas.check(shot.method, shot.path, answer);
         statuses.set(status, (statuses.get(status) ?? 0) + 1);
       }),
     );

@@ -20,6 +20,7 @@ import { FailureSchema, NodeService, PeerSchema } from "../../../gen/dswarm/v1/n
 import { http } from "../../../gen/google/api/annotations_pb.ts";
 import { NodeId } from "../../../src/identity/node-id.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
+import { AnswerSchemas, wholeAnswer } from "./answer-schemas.ts";
 import { nodeService, post, send, startApi, transports } from "./api-server.ts";
 
 /** A request of each method that is not the default, as JSON and as a query. */
@@ -41,6 +42,9 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   ListServices: { json: `{"id":"@a"}`, query: "" },
   CheckHealth: { json: `{"id":"@a","service":"a.B"}`, query: "service=a.B" },
   ListSwarm: { json: "{}", query: "" },
+  WatchEvents: { json: `{"past":2}`, query: "past=2" },
+  TraceLookup: { json: `{"key":"@k"}`, query: "" },
+  WatchValue: { json: `{"key":"k1"}`, query: "" },
 };
 
 async function expected(method: DescMethodUnary, json: string): Promise<JsonValue> {
@@ -123,6 +127,57 @@ for (const method of NodeService.methods.filter(isUnary)) {
     assert.equal(JSON.parse(answer.text).code, "unimplemented");
   });
 }
+
+test("each answer by each route has the schema of its route in the OpenAPI document, and so has each refusal", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const schemas = new AnswerSchemas(JSON.parse((await send(port, "/api/openapi.json")).text));
+  for (const method of NodeService.methods) {
+    const { json, query } = requests[method.name] ?? assert.fail(`no request for ${method.name} here yet`);
+    const rule = getOption(method, http);
+    const routes = [rule, ...rule.additionalBindings].flatMap(({ pattern, body }) =>
+      typeof pattern.value === "string" ? [{ verb: pattern.case.toUpperCase(), path: pattern.value, body }] : [],
+    );
+    for (const { verb, path, body } of routes) {
+      const good = await sendBinding(port, verb, path, body, json, query);
+      assert.equal(good.status, 200, `${verb} ${path}: ${good.text}`);
+      schemas.check(verb, path, wholeAnswer(good));
+      const bad = await send(port, `${path}?nope=1`, { method: verb });
+      assert.equal(bad.status, 400, `${verb} ${path}: ${bad.text}`);
+      schemas.check(verb, path, wholeAnswer(bad));
+    }
+    const full = `/api/${NodeService.typeName}/${method.name}`;
+    const enveloped = `\0\0\0\0\x02{}`;
+    const answer = isUnary(method)
+      ? await post(port, full, json)
+      : await post(port, full, enveloped, "application/connect+json");
+    assert.equal(answer.status, 200, answer.text);
+    schemas.check("POST", full, wholeAnswer(answer));
+    schemas.check("POST", full, wholeAnswer(await post(port, full, "{", "text/plain")));
+  }
+  for (const path of ["/api", "/api/openapi.json", "/healthz", "/metrics", "/api/nope"]) {
+    schemas.check("GET", path, wholeAnswer(await send(port, path)));
+  }
+});
+
+test("an answer that is not as the document has it does not pass", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const schemas = new AnswerSchemas(JSON.parse((await send(port, "/api/openapi.json")).text));
+  const type = "application/json; charset=utf-8";
+  for (const [path, answer] of [
+    ["/api/peers", { status: 200, type, body: `{"peers":[],"more":1}` }],
+    ["/api/peers", { status: 200, type, body: `{"peers":[{"id":1}]}` }],
+    ["/api/peers", { status: 200, type: "text/plain", body: `{"peers":[]}` }],
+    ["/api/peers", { status: 400, type, body: `{"code":"odd"}` }],
+    ["/api/peers", { status: 400, type, body: `{"code":"not_found","stack":"at"}` }],
+    ["/api/peers", { status: 302, type, body: `{"code":"not_found"}` }],
+    ["/api/events", { status: 200, type: "application/x-ndjson", body: `{"result":{}}\n{"result":{}` }],
+    ["/api/events", { status: 200, type: "application/x-ndjson", body: `{"result":{"number":-1}}\n` }],
+    ["/api/events", { status: 200, type: "application/x-ndjson", body: `{"error":{"code":"odd"}}\n` }],
+  ] as const) {
+    assert.throws(() => schemas.check("GET", path, { ...answer, isCut: false }), assert.AssertionError);
+  }
+  schemas.check("GET", "/api/peers", { status: 200, type, body: `{"peers":[]}`, isCut: false });
+});
 
 test("GET /api lists every route, and each of them exists", async (t) => {
   const { port } = await startApi(t, { services: [nodeService()] });

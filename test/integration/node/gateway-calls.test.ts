@@ -12,8 +12,9 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { callerKey } from "../../../src/index.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
+import { AnswerSchemas, wholeAnswer } from "../api/answer-schemas.ts";
 import { dialIn, filesOf, implementation, serviceIn, tell } from "./dialed-peer.ts";
-import { send, startNode, testNetwork, until } from "./rig.ts";
+import { apiJson, send, startNode, testNetwork, until } from "./rig.ts";
 
 const odd = "odd.v1.OddService";
 const optional = { label: "LABEL_OPTIONAL" };
@@ -156,8 +157,13 @@ async function withOddPeer(t: TestContext) {
     }),
   );
   const path = (name: string) => `/api/peers/${peer.id.toBase64url()}/${odd}/${name}`;
-  const call = (name: string, body: string, headers: Record<string, string> = {}) =>
-    send(node.port, path(name), { method: "POST", headers: { "Content-Type": "application/json", ...headers } }, body);
+  const schemas = new AnswerSchemas(await apiJson(node.port, "/api/openapi.json"));
+  const call = async (name: string, body: string, headers: Record<string, string> = {}) => {
+    const options = { method: "POST", headers: { "Content-Type": "application/json", ...headers } };
+    const answer = await send(node.port, path(name), options, body);
+    schemas.check("POST", path(name), wholeAnswer(answer));
+    return answer;
+  };
   return { node, peer, seen, path, call };
 }
 
