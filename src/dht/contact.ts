@@ -19,7 +19,10 @@ export interface Contact {
  * Reads what a peer says of a contact: of each address the host in the form of `canonicalHost`, and what comes twice once. Returns
  * undefined where that breaks a rule of the protocol, as an address does that is of no single machine, or a host name.
  */
-export function contactFromMessage({ id, addresses }: Pick<ContactMessage, "id" | "addresses">): Contact | undefined {
+export function contactFromMessage(message: Pick<ContactMessage, "id" | "addresses">): Contact | undefined {
+  const told = contactsTold.get(message);
+  if (told !== undefined) return told;
+  const { id, addresses } = message;
   if (addresses.length < 1 || addresses.length > dhtProtocol.maxAddresses) return undefined;
   const parsed: HostPort[] = [];
   for (const text of addresses) {
@@ -45,6 +48,7 @@ export function contactToMessage(contact: Contact): ContactMessage {
     const usable = contact.addresses.filter(({ host }) => canonicalHost(host) !== undefined);
     const texts = usable.map(formatHostPort).filter((text) => text.length <= dhtProtocol.maxAddressLength);
     message = create(ContactSchema, { id: contact.id.bytes, addresses: texts.slice(0, dhtProtocol.maxAddresses) });
+    if (isAsHeard(contact, new Set(message.addresses).size)) contactsTold.set(message, contact);
     messages.set(contact, message);
   }
   return message;
@@ -52,6 +56,8 @@ export function contactToMessage(contact: Contact): ContactMessage {
 
 // The same few contacts are told and heard over and over; checking them is most of what a lookup costs.
 const messages = new WeakMap<Contact, ContactMessage>();
+// Of messages that are passed on as they are, and not as bytes: in a simulation thousands of tables then share their contacts.
+const contactsTold = new WeakMap<Pick<ContactMessage, "id" | "addresses">, Contact>();
 const addressesByText = new LRUCache<string, HostPort>({ max: 16_384 });
 
 /** The address that a text names, its host in the form of `canonicalHost`; undefined where there is none. */
@@ -64,4 +70,9 @@ function addressOf(text: string): HostPort | undefined {
   const canonical = Object.freeze({ host, port: address.port });
   addressesByText.set(text, canonical);
   return canonical;
+}
+
+/** Whether a contact is what a peer makes of its message, which names so many different addresses. */
+function isAsHeard({ addresses }: Contact, different: number): boolean {
+  return different > 0 && different === addresses.length && addresses.every(({ host }) => canonicalHost(host) === host);
 }

@@ -19,6 +19,16 @@ test("a contact comes back as it was told", () => {
   assert.deepEqual(heard.addresses, addresses);
 });
 
+test("a message that is passed on as it is, is heard as the contact that was told, unless peers would make another of it", () => {
+  const plain = { id, addresses: [{ host: "10.0.0.1", port: 1 }] };
+  assert.equal(contactFromMessage(contactToMessage(plain)), plain);
+  for (const hosts of [["FD00::1"], ["10.0.0.1", "10.0.0.1"], ["::ffff:10.0.0.1"], ["a-name", "10.0.0.1"]]) {
+    const told = contactToMessage({ id, addresses: hosts.map((host) => ({ host, port: 1 })) });
+    assert.deepEqual(contactFromMessage(told), message(told.addresses), hosts.join());
+  }
+  assert.equal(contactFromMessage(contactToMessage({ id, addresses: [{ host: "a-name", port: 1 }] })), undefined);
+});
+
 test("of more addresses than there is room for, the best are told, and none that peers would not take", () => {
   const hosts = ["a-name", "0.0.0.0", "::", "10.0.0.1", "10.0.0.2", "fd00::3", "10.0.0.4", "10.0.0.5"];
   const told = contactToMessage({ id, addresses: hosts.map((host) => ({ host, port: 4000 })) });
