@@ -89,25 +89,20 @@ function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>): 
   return JSON.stringify(toJson(output, create(output, message), { alwaysEmitImplicit: true }));
 }
 
-/** Routes by their paths, in the order in which they are tried. */
-export type RoutesByPath = readonly (readonly [path: string, routes: readonly Route[]])[];
-
-/** @throws TypeError when two routes are the same */
-export function routesByPath(routes: readonly Route[]): RoutesByPath {
+/**
+ * Adds routes to the application.
+ * @throws TypeError when two of them are the same
+ */
+export function addRoutes(app: Express, routes: readonly Route[], reporter: FaultReporter): void {
   const byPath = Map.groupBy(routes, ({ path }) => path);
-  for (const [path, group] of byPath) {
+  for (const [path, group] of [...byPath].sort(([a], [b]) => (order(a) < order(b) ? -1 : 1))) {
     for (const { httpMethod } of group) {
       if (group.filter((other) => other.httpMethod === httpMethod).length > 1) {
         throw new TypeError(`two methods want ${httpMethod} ${path}`);
       }
     }
+    app.all(path, answerOne(group, reporter));
   }
-  return [...byPath].sort(([a], [b]) => (order(a) < order(b) ? -1 : 1));
-}
-
-/** Adds routes to the application. */
-export function addRoutes(app: Express, routes: RoutesByPath, reporter: FaultReporter): void {
-  for (const [path, group] of routes) app.all(path, answerOne(group, reporter));
 }
 
 /** Literal segments before captures, which would hide them. */

@@ -15,7 +15,7 @@ import { docsPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
-import { addRoutes, answerUnrouted, type RoutesByPath, routesByPath, shortRoutes } from "./routes.ts";
+import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
 
 const maxRememberedClients = 1000;
 
@@ -35,29 +35,33 @@ const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
  * Makes the listener of HTTP requests. It answers every path: 404 beyond /api and the
  * dashboard. It sees no upgrades; whoever makes the
  * server checks those, and bounds slow clients (Node's `headersTimeout` and `requestTimeout` do by default).
- * @throws RangeError, TypeError for bad options, and TypeError for google.api.http annotations that cannot be served
+ * @throws RangeError, TypeError for bad options; the listener throws TypeError at its first request where google.api.http annotations
+ *   of the services cannot be served
  */
 export function createApi(options: ApiOptions): RequestListener {
   const config = resolveApiOptions(options);
-  const reporter = new FaultReporter(config.counters, config.logger);
-  const own = [...shortRoutes(config, reporter), ...connectRoutes(config, reporter), ...nodeRoutes(config, reporter)];
-  const routes = routesByPath([...indexRoutes(config, own), ...own]);
-  // With the first request: of the nodes of a swarm most are never asked, and Express takes milliseconds for so many paths.
+  // With the first request: of the nodes of a swarm most are never asked, and the routes take milliseconds and memory.
   let app: Express | undefined;
   return (request, response) => {
-    app ??= createApp(config, routes, reporter);
+    app ??= createApp(config);
     app(request, response);
   };
 }
 
-function createApp(config: ApiConfig, routes: RoutesByPath, reporter: FaultReporter): Express {
+function createApp(config: ApiConfig): Express {
+  const reporter = new FaultReporter(config.counters, config.logger);
   const app = express();
   app.disable("x-powered-by");
   app.enable("case sensitive routing");
   reportGoneClients(app);
   app.use(guard(config));
   if (config.pages !== undefined) app.use(servePages(config.pages));
-  addRoutes(app, routes, reporter);
+  const routes = [
+    ...shortRoutes(config, reporter),
+    ...connectRoutes(config, reporter),
+    ...nodeRoutes(config, reporter),
+  ];
+  addRoutes(app, [...indexRoutes(config, routes), ...routes], reporter);
   app.use(answerUnrouted);
   // Express knows error handlers by their four parameters.
   app.use((thrown: unknown, _request: Request, response: Response, _next: NextFunction): void => {

@@ -1,9 +1,9 @@
 // A contact: a node and where it is reached, as the DHT keeps it and as peers tell of it.
 import { create } from "@bufbuild/protobuf";
-import { LRUCache } from "lru-cache";
 import { type Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import { DswarmError } from "../util/errors.ts";
 import { canonicalHost } from "./contact-host.ts";
 import { dhtProtocol } from "./params.ts";
@@ -58,7 +58,7 @@ export function contactToMessage(contact: Contact): ContactMessage {
 const messages = new WeakMap<Contact, ContactMessage>();
 // Of messages that are passed on as they are, and not as bytes: in a simulation thousands of tables then share their contacts.
 const contactsTold = new WeakMap<Pick<ContactMessage, "id" | "addresses">, Contact>();
-const addressesByText = new LRUCache<string, HostPort>({ max: 16_384 });
+const addressesByText = createBoundedCache<HostPort>(16_384);
 
 /** The address that a text names, its host in the form of `canonicalHost`; undefined where there is none. */
 function addressOf(text: string): HostPort | undefined {

@@ -1,7 +1,7 @@
 // Who has been heard on one network, and when.
-import { LRUCache } from "lru-cache";
 import type { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Announce } from "./announce.ts";
 import { isLoopback } from "./interfaces.ts";
@@ -58,13 +58,13 @@ export class PeerTable {
   /** The same peers by their packet. Bounded by `maxPeers`. */
   readonly #byPacket = new Map<string, Peer>();
   /** Epochs of those who left, so that a late packet does not bring them back. Bounded by `maxPeers`. */
-  readonly #left: LRUCache<string, { readonly epochMs: number; readonly untilMs: number }>;
+  readonly #left;
 
   constructor(config: DiscoveryConfig, clock: Clock, events: PeerEvents) {
     this.#config = config;
     this.#clock = clock;
     this.#events = events;
-    this.#left = new LRUCache({ max: config.maxPeers });
+    this.#left = createBoundedCache<{ readonly epochMs: number; readonly untilMs: number }>(config.maxPeers);
   }
 
   /** Peers known. */

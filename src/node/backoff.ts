@@ -1,5 +1,6 @@
 // Pauses between attempts to reach a peer that cannot be reached: growing, jittered, forgotten when there is news of it.
-import { LRUCache } from "lru-cache";
+
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 
 const firstPauseMs = 100;
@@ -16,7 +17,7 @@ interface Failure {
 /** Failed attempts by key. Bounded by `maxPeers`; the one failed longest ago is forgotten first. */
 export class Backoff {
   readonly #clock: Clock;
-  readonly #failures = new LRUCache<string, Failure>({ max: maxPeers });
+  readonly #failures = createBoundedCache<Failure>(maxPeers);
 
   constructor(clock: Clock) {
     this.#clock = clock;

@@ -1,7 +1,6 @@
 // How the DHT of a node calls peers: by RPC, on the connections of the node.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
-import { LRUCache } from "lru-cache";
 import {
   DhtService,
   type FindNodeRequestSchema,
@@ -21,6 +20,7 @@ import type { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import type { RpcConnection } from "../rpc/mux.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
 
 /** What calls to peers need of their node. */
@@ -46,7 +46,7 @@ const maxClients = 4096;
 /** Calls DhtService of peers. Bounded by `maxClients`, which are made anew when they are needed again. */
 export class PeerCalls implements DhtPeers {
   readonly #init: PeerCallsInit;
-  readonly #entries = new LRUCache<string, Entry>({ max: maxClients });
+  readonly #entries = createBoundedCache<Entry>(maxClients);
 
   constructor(init: PeerCallsInit) {
     this.#init = init;

@@ -1,5 +1,6 @@
 // Token buckets by key, for what strangers may make a node do.
-import { LRUCache } from "lru-cache";
+
+import { createBoundedCache } from "./bounded-cache.ts";
 import type { Clock } from "./clock.ts";
 
 interface Bucket {
@@ -21,12 +22,12 @@ export interface RateLimiterOptions {
 export class RateLimiter {
   readonly #clock: Clock;
   readonly #options: RateLimiterOptions;
-  readonly #buckets: LRUCache<string, Bucket>;
+  readonly #buckets;
 
   constructor(clock: Clock, options: RateLimiterOptions) {
     this.#clock = clock;
     this.#options = options;
-    this.#buckets = new LRUCache({ max: options.maxKeys });
+    this.#buckets = createBoundedCache<Bucket>(options.maxKeys);
   }
 
   /** Takes one token of the key. Returns false when there is none. */
