@@ -51,18 +51,30 @@ interface Peering {
   current: RpcConnection | undefined;
   /** When `current` was taken, on the clock's `now`. */
   since: number;
+  /** When it was last asked for, likewise. */
+  usedAt: number;
+  /** Whether nobody but the DHT has asked for it, which can dial it again. */
+  isSpare: boolean;
 }
+
+/** For whom a connection is: the DHT asks so many peers that not all of its connections can be kept. */
+export type ConnectionUse = "call" | "dht";
 
 /** A peer that keeps more is broken, or piles them up. In order it takes two: one to use, one to give up. */
 const maxPerPeer = 4;
+const trimDelayMs = 1000;
 
-/** The connections of a node. Bounded by the listener's caps inbound and by the peers that are called outbound. */
+/**
+ * The connections of a node. Bounded by the listener's caps inbound; outbound by the peers that are called, and `maxSpareConnections`
+ * idle ones that only the DHT has used.
+ */
 export class Connections {
   readonly #init: ConnectionsInit;
   readonly #peerings = new Map<string, Peering>();
   readonly #dialing = new Map<string, Promise<RpcConnection>>();
   readonly #backoff: Backoff;
   readonly #closing = new AbortController();
+  #stopTrim: (() => void) | undefined;
 
   constructor(init: ConnectionsInit) {
     this.#init = init;
@@ -98,19 +110,27 @@ export class Connections {
    * The connection to a peer, at once when there is one, otherwise dialed on the addresses known of the peer in turn, those in
    * the peer book first. When that failed a moment ago it fails again at once.
    * @param heard addresses that others tell of the peer; they are not noted before one of them has worked
+   * @param use one that was ever asked for by a call is kept until it is lost
    * @throws DswarmError (or rejects) `node_closed`, `peer_unknown`, `peer_not_allowed`, or what the last dial failed with
    */
-  connect(id: NodeId, heard: readonly HostPort[] = []): RpcConnection | Promise<RpcConnection> {
+  connect(
+    id: NodeId,
+    heard: readonly HostPort[] = [],
+    use: ConnectionUse = "call",
+  ): RpcConnection | Promise<RpcConnection> {
     const key = id.toString();
     const current = this.#usable(key);
-    if (current !== undefined) return current;
+    if (current !== undefined) {
+      this.#noteUse(key, use);
+      return current;
+    }
     const underWay = this.#dialing.get(key);
-    if (underWay !== undefined) return underWay;
+    if (underWay !== undefined) return this.#connected(underWay, key, use);
     const failure = this.#backoff.failure(key);
     if (failure !== undefined) throw failure.error;
     const dialing = this.#dial(id, heard).finally(() => this.#dialing.delete(key));
     this.#dialing.set(key, dialing);
-    return dialing;
+    return this.#connected(dialing, key, use);
   }
 
   /** There is news of a peer: the next call may dial it at once, whatever failed before. */
@@ -127,6 +147,7 @@ export class Connections {
   /** Closes all: calls in flight may finish, peers are told. */
   async close(): Promise<void> {
     this.#closing.abort(new DswarmError("node_closed"));
+    this.#stopTrim?.();
     await Promise.allSettled(this.#dialing.values());
     const ends: Promise<void>[] = [];
     for (const { open } of this.#peerings.values()) for (const connection of open) ends.push(connection.close());
@@ -137,12 +158,52 @@ export class Connections {
   abort(): void {
     const reason = new DswarmError("node_closed");
     this.#closing.abort(reason);
+    this.#stopTrim?.();
     for (const { open } of this.#peerings.values()) for (const connection of open) connection.abort(reason);
   }
 
   #usable(key: string): RpcConnection | undefined {
     const current = this.#peerings.get(key)?.current;
     return current?.usable === true ? current : undefined;
+  }
+
+  async #connected(dialing: Promise<RpcConnection>, key: string, use: ConnectionUse): Promise<RpcConnection> {
+    const connection = await dialing;
+    this.#noteUse(key, use);
+    if (use === "dht") this.#planTrim();
+    return connection;
+  }
+
+  #noteUse(key: string, use: ConnectionUse): void {
+    const peering = this.#peerings.get(key);
+    if (peering === undefined) return;
+    peering.usedAt = this.#init.config.clock.now();
+    if (use === "call") peering.isSpare = false;
+  }
+
+  /** Soon, when queries that are under way now have ended. */
+  #planTrim(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#stopTrim ??= this.#init.config.clock.setTimeout(() => {
+      this.#stopTrim = undefined;
+      this.#trim();
+    }, trimDelayMs);
+  }
+
+  /** Closes spare connections, the one used longest ago first. Those that the peer dialed are the peer's to close. */
+  #trim(): void {
+    const spare = [...this.#peerings.values()].filter(
+      ({ current, isSpare }) => isSpare && current?.usable === true && current.link.role === "dialer",
+    );
+    let surplus = spare.length - this.#init.config.maxSpareConnections;
+    if (surplus <= 0) return;
+    for (const { current } of spare.sort((a, b) => a.usedAt - b.usedAt)) {
+      if (surplus === 0) return;
+      if (current === undefined || current.streams > 0) continue;
+      void current.close();
+      surplus -= 1;
+    }
+    if (surplus > 0) this.#planTrim();
   }
 
   async #dial(id: NodeId, heard: readonly HostPort[]): Promise<RpcConnection> {
@@ -189,7 +250,13 @@ export class Connections {
     this.#backoff.reset(key);
     const isProven = peers.isVerified(remoteId);
     const isNewPeer = peers.connected(remoteId, dialed);
-    const peering = this.#peerings.get(key) ?? { open: new Set(), current: undefined, since: 0 };
+    const peering = this.#peerings.get(key) ?? {
+      open: new Set(),
+      current: undefined,
+      since: 0,
+      usedAt: config.clock.now(),
+      isSpare: true,
+    };
     this.#peerings.set(key, peering);
     const { current } = peering;
     const isUsable = current?.usable === true;
