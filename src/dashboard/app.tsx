@@ -2,6 +2,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { NodeApi, Session } from "./api.ts";
+import { useChosenNode } from "./chosen-node.ts";
 import { Dashboard } from "./dashboard.tsx";
 import { usePolled } from "./hooks.ts";
 import { SwarmPanel } from "./swarm-panel.tsx";
@@ -36,7 +37,7 @@ function NodePage({ session }: { readonly session: Session }) {
   const home = useMemo(() => new NodeApi(session, undefined), [session]);
   const swarm = usePolled(async (signal) => (await home.node.listSwarm({}, { signal })).nodes, swarmIntervalMs);
   const nodes = swarm.value ?? noNodes;
-  const [chosen, setChosen] = useState<string>();
+  const [chosen, choose] = useChosenNode(nodes);
   const own = nodes.find(({ self }) => self)?.id;
   // The node that serves the page is asked without a detour.
   const through = chosen === own ? undefined : chosen;
@@ -63,8 +64,8 @@ function NodePage({ session }: { readonly session: Session }) {
         )}
       </header>
       <main>
-        {nodes.length > 1 && <SwarmPanel swarm={nodes} chosen={chosen ?? own} onChoose={setChosen} />}
-        <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={setChosen} />
+        {nodes.length > 1 && <SwarmPanel swarm={nodes} chosen={chosen ?? own} onChoose={choose} />}
+        <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={choose} />
       </main>
     </>
   );

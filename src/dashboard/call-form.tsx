@@ -1,10 +1,11 @@
 // The form that calls a method of a peer, made from its descriptors, and what the method answers.
 import { useMemo, useRef, useState } from "preact/hooks";
-import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
+import type { ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
 import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { type Answer, type AnswerMessage, AnswerView } from "./call-answer.tsx";
 import { useLatest } from "./hooks.ts";
+import { answersMany, takesMany } from "./method-kind.ts";
 import { Fault } from "./panel.tsx";
 import { RequestFields, type Typed } from "./request-fields.tsx";
 import { type FormField, fieldsOf, methodsOf, requestOf } from "./request-form.ts";
@@ -48,8 +49,7 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     }
   }, [service, name]);
   const kind = service.methods.find((method) => method.name === name)?.kind;
-  const takesMany = kind === MethodKind.CLIENT_STREAMING || kind === MethodKind.BIDI_STREAMING;
-  const answersMany = kind === MethodKind.SERVER_STREAMING || kind === MethodKind.BIDI_STREAMING;
+  const isStream = { requests: takesMany(kind), answers: answersMany(kind) };
   const [drafts, setDrafts] = useState<readonly RequestDraft[]>([{ key: 0, typed: {} }]);
   const nextKey = useRef(1);
   const callButton = useRef<HTMLButtonElement>(null);
@@ -78,9 +78,9 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
     try {
       const requests = drafts.map(({ typed }) => requestOf(fields, typed));
       const target = { peer, service: service.name, method: name };
-      for await (const text of api.call({ ...target, requests, takesMany, signal })) {
+      for await (const text of api.call({ ...target, requests, takesMany: isStream.requests, signal })) {
         messages.push({
-          text: shownLines(text, answersMany ? maxShownOfMany : maxShown),
+          text: shownLines(text, isStream.answers ? maxShownOfMany : maxShown),
           atMs: performance.now() - from,
         });
       }
@@ -123,14 +123,16 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
       {drafts.map(({ key, typed }, i) => (
         <RequestFields
           key={key}
-          title={takesMany ? `${title} ${i + 1}` : title}
+          title={isStream.requests ? `${title} ${i + 1}` : title}
           fields={fields}
           typed={typed}
           onType={(next) => type(key, next)}
-          onRemove={takesMany ? () => remove(key) : undefined}
+          onRemove={isStream.requests ? () => remove(key) : undefined}
         />
       ))}
-      {takesMany && drafts.length === 0 && <p class="muted">No message: the stream of requests ends at once.</p>}
+      {isStream.requests && drafts.length === 0 && (
+        <p class="muted">No message: the stream of requests ends at once.</p>
+      )}
       <div class="row">
         <Action type="submit" class="primary" isOff={isBusy} buttonRef={callButton}>
           {isBusy ? "Calling …" : "Call"}
@@ -140,7 +142,7 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
             Cancel
           </button>
         )}
-        {takesMany && (
+        {isStream.requests && (
           <Action
             buttonRef={addButton}
             isOff={drafts.length >= maxRequests}
@@ -151,7 +153,7 @@ export function CallForm({ api, peer, service, method: name }: CallFormProps) {
         )}
       </div>
       <Fault text={error} />
-      {answer !== undefined && <AnswerView answer={answer} isStream={answersMany} />}
+      {answer !== undefined && <AnswerView answer={answer} isStream={isStream.answers} />}
     </form>
   );
 }

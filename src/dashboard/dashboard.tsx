@@ -1,5 +1,5 @@
 // The panels of one node, and what they share: its state, which node is selected, and the lookup that is replayed.
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import type { NodeApi } from "./api.ts";
 import { EventsPanel } from "./events-panel.tsx";
@@ -13,6 +13,7 @@ import { SelectedNode } from "./selected-node.tsx";
 import { ServicesPanel } from "./services-panel.tsx";
 import { SpaceView } from "./space-view.tsx";
 import { StatusPanel } from "./status-panel.tsx";
+import { counted, shortId } from "./text.ts";
 import { ValuesPanel } from "./values-panel.tsx";
 
 const stateIntervalMs = 5000;
@@ -38,6 +39,10 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
   const [selected, setSelected] = useState<string>();
   const [lookup, setLookup] = useState<ShownLookup>();
   const { status, peers = [], buckets = [] } = state.value ?? {};
+  const id = status?.id;
+  useEffect(() => {
+    if (id !== undefined) document.title = `${shortId(id)} dswarm`;
+  }, [id]);
   const scene = useMemo(
     () => (status === undefined ? undefined : sceneOf({ status, peers, buckets, swarm, selected, lookup })),
     [status, peers, buckets, swarm, selected, lookup],
@@ -51,7 +56,7 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
             name="space-panel"
             title="XOR space"
             lead="Each node at the place of its id. Arcs are this node's k-buckets: the more contacts, the darker."
-            aside={<span class="muted">{scene === undefined ? "" : `${scene.nodes.length} nodes`}</span>}
+            aside={<span class="muted">{scene === undefined ? "" : counted(scene.nodes.length, "node", "nodes")}</span>}
           >
             {scene === undefined ? <div class="space" /> : <SpaceView scene={scene} onSelect={setSelected} />}
             <ul class="legend" aria-label="Legend">
@@ -79,7 +84,12 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
             onSelect={setSelected}
             onPinged={state.reload}
           />
-          <ServicesPanel api={api} peer={selected === status?.id ? undefined : selected} />
+          <ServicesPanel
+            api={api}
+            // It is asked anew when it is back.
+            own={state.error === undefined ? id : undefined}
+            peer={selected === id ? undefined : selected}
+          />
         </div>
         <div class="column is-third">
           <ValuesPanel api={api} />

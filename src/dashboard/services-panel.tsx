@@ -1,17 +1,20 @@
 // The services of a peer, and a form for each of their methods that is made from their descriptors.
 import { useEffect, useState } from "preact/hooks";
-import { MethodKind, type ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
+import type { ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
 import { Action } from "./action.tsx";
-import { faultText, type NodeApi } from "./api.ts";
+import { beyondStatus, faultText, type NodeApi } from "./api.ts";
 import { CallForm } from "./call-form.tsx";
-import { Empty, Fault, Panel } from "./panel.tsx";
-import { shortId, shown } from "./text.ts";
+import { Empty, Panel } from "./panel.tsx";
+import { ServiceView } from "./service-view.tsx";
+import { shortId } from "./text.ts";
 
 /** So long a peer has to stay selected before it is asked: who walks round the circle passes many. */
 const settleMs = 300;
 
 interface ServicesPanelProps {
   readonly api: NodeApi;
+  /** The node that is looked at. */
+  readonly own: string | undefined;
   /** The peer that is selected. */
   readonly peer: string | undefined;
 }
@@ -21,8 +24,9 @@ interface Chosen {
   readonly method: string;
 }
 
-/** The services of the selected peer. */
-export function ServicesPanel({ api, peer }: ServicesPanelProps) {
+/** The services of the selected peer, to be called; without one those of the node itself. */
+export function ServicesPanel({ api, own, peer }: ServicesPanelProps) {
+  const asked = peer ?? own;
   const [services, setServices] = useState<readonly ServiceInfo[]>();
   const [error, setError] = useState<string>();
   const [chosen, setChosen] = useState<Chosen>();
@@ -30,11 +34,11 @@ export function ServicesPanel({ api, peer }: ServicesPanelProps) {
   useEffect(() => {
     setServices(undefined);
     setError(undefined);
-    if (peer === undefined) return undefined;
+    if (asked === undefined) return undefined;
     const stop = new AbortController();
     const list = async (): Promise<void> => {
       try {
-        setServices((await api.node.listServices({ id: peer }, { signal: stop.signal })).services);
+        setServices((await api.node.listServices({ id: asked }, { signal: stop.signal })).services);
       } catch (thrown) {
         if (!stop.signal.aborted) setError(faultText(thrown));
       }
@@ -44,19 +48,23 @@ export function ServicesPanel({ api, peer }: ServicesPanelProps) {
       clearTimeout(timer);
       stop.abort();
     };
-  }, [api, peer, attempt]);
-  useEffect(() => setChosen(undefined), [peer]);
-  const isAsking = peer !== undefined && services === undefined && error === undefined;
+  }, [api, asked, attempt]);
+  useEffect(() => setChosen(undefined), [asked]);
+  const isAsking = asked !== undefined && services === undefined && error === undefined;
   return (
     <Panel
       name="services"
       title="Services"
-      lead="What the selected peer serves, called from here by its own schemas."
-      error={error}
+      lead={
+        peer === undefined
+          ? "What this node serves to its peers. Choose a peer in the circle or in the list to call what it serves."
+          : "What the selected peer serves, called from here by its own schemas."
+      }
+      error={peer === undefined ? beyondStatus(error) : error}
       aside={
-        peer !== undefined && (
+        asked !== undefined && (
           <>
-            <span class="muted">{`of ${shortId(peer)}`}</span>
+            <span class="muted">{peer === undefined ? "of this node" : `of ${shortId(peer)}`}</span>
             <Action isOff={isAsking} onClick={() => setAttempt(attempt + 1)}>
               {isAsking ? "Asking …" : "Ask again"}
             </Action>
@@ -64,14 +72,14 @@ export function ServicesPanel({ api, peer }: ServicesPanelProps) {
         )
       }
     >
-      {services === undefined || peer === undefined ? (
-        error === undefined && (
-          <Empty>
-            {peer === undefined
-              ? "Choose a peer in the circle or in the list: it is asked for its services."
-              : "The peer is asked for its services."}
-          </Empty>
-        )
+      {services === undefined ? (
+        error === undefined && <Empty>It is asked for its services.</Empty>
+      ) : peer === undefined ? (
+        <div class="service-list">
+          {services.map((each) => (
+            <ServiceView key={each.name} service={each} />
+          ))}
+        </div>
       ) : (
         <ServicesView api={api} peer={peer} services={services} chosen={chosen} onChoose={setChosen} />
       )}
@@ -105,45 +113,6 @@ function ServicesView({ api, peer, services, chosen, onChoose }: ServicesViewPro
       {service !== undefined && chosen !== undefined && (
         <CallForm key={`${peer} ${service.name} ${chosen.method}`} {...{ api, peer, service }} method={chosen.method} />
       )}
-    </div>
-  );
-}
-
-const kindTexts: Readonly<Record<MethodKind, string | undefined>> = {
-  [MethodKind.UNSPECIFIED]: undefined,
-  [MethodKind.UNARY]: undefined,
-  [MethodKind.CLIENT_STREAMING]: "many requests, one answer",
-  [MethodKind.SERVER_STREAMING]: "one request, many answers",
-  [MethodKind.BIDI_STREAMING]: "many requests, many answers",
-};
-
-interface ServiceViewProps {
-  readonly service: ServiceInfo;
-  readonly chosen: string | undefined;
-  readonly onChoose: (method: string) => void;
-}
-
-function ServiceView({ service: { name, methods, error }, chosen, onChoose }: ServiceViewProps) {
-  return (
-    <div class="service">
-      <h3>
-        <code>{shown(name)}</code>
-      </h3>
-      <Fault text={error?.message} />
-      <ul class="methods">
-        {methods.map((method) => (
-          <li key={method.name}>
-            <button
-              type="button"
-              aria-pressed={method.name === chosen}
-              title={kindTexts[method.kind]}
-              onClick={() => onChoose(method.name)}
-            >
-              {shown(method.name, 60)}
-            </button>
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

@@ -225,6 +225,18 @@ for (const { what, flags } of [
       await lookup.getByRole("button", { name: "Look up" }).click();
       await lookup.getByText("The lookup ended").waitFor();
     }
+    // The address keeps which node it was, and goes back.
+    await page.reload();
+    await page
+      .locator(".status")
+      .getByText(ids.at(-1) ?? "", { exact: true })
+      .waitFor();
+    assert.equal(await page.title(), `${ids.at(-1)?.slice(0, 9)}… dswarm`);
+    await page.goBack();
+    await page
+      .locator(".status")
+      .getByText(ids.at(-2) ?? "", { exact: true })
+      .waitFor();
     // Arrow keys go along the nodes, Enter looks at one.
     await swarm.getByRole("button", { name: `${nodes} ${ids.at(-1)?.slice(0, 9)}` }).focus();
     await page.keyboard.press("Home");
