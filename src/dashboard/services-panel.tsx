@@ -65,9 +65,11 @@ export function ServicesPanel({ api, own, peer }: ServicesPanelProps) {
         asked !== undefined && (
           <>
             <span class="muted">{peer === undefined ? "of this node" : `of ${shortId(peer)}`}</span>
-            <Action isOff={isAsking} onClick={() => setAttempt(attempt + 1)}>
-              {isAsking ? "Asking …" : "Ask again"}
-            </Action>
+            {peer !== undefined && (
+              <Action isOff={isAsking} onClick={() => setAttempt(attempt + 1)}>
+                {isAsking ? "Asking …" : "Ask again"}
+              </Action>
+            )}
           </>
         )
       }
