@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 export interface Clock {
   /** Milliseconds since some start; never goes back. */
   now(): number;
-  /** Milliseconds since the Unix epoch; may be set. */
+  /** Whole milliseconds since the Unix epoch; may be set. */
   wallMs(): number;
   /**
    * Calls back once after `delayMs`, however long; never after Infinity.

@@ -40,7 +40,7 @@ export class VirtualClock implements Clock {
   }
 
   wallMs(): number {
-    return this.#epochMs + this.#now;
+    return Math.floor(this.#epochMs + this.#now);
   }
 
   setTimeout(callback: () => void, delayMs: number): () => void {

@@ -11,6 +11,8 @@ test("time stands still until it is moved", async () => {
   await clock.advance(250);
   assert.equal(clock.now(), 250);
   assert.equal(clock.wallMs(), 1250);
+  await clock.advance(0.5);
+  assert.deepEqual([clock.now(), clock.wallMs()], [250.5, 1250]);
 });
 
 test("timers run in the order of their time, those of one time in the order of their making", () => {
