@@ -37,7 +37,7 @@ function NodePage({ session }: { readonly session: Session }) {
   const home = useMemo(() => new NodeApi(session, undefined), [session]);
   const swarm = usePolled(async (signal) => (await home.node.listSwarm({}, { signal })).nodes, swarmIntervalMs);
   const nodes = swarm.value ?? noNodes;
-  const [chosen, choose] = useChosenNode(nodes);
+  const { chosen, isGone, choose } = useChosenNode(nodes);
   const own = nodes.find(({ self }) => self)?.id;
   // The node that serves the page is asked without a detour.
   const through = chosen === own ? undefined : chosen;
@@ -64,8 +64,13 @@ function NodePage({ session }: { readonly session: Session }) {
         )}
       </header>
       <main>
+        {isGone && (
+          <p class="fault" role="alert">
+            The node that was looked at is not there any more. This is the one that serves the page.
+          </p>
+        )}
         {nodes.length > 1 && <SwarmPanel swarm={nodes} chosen={chosen ?? own} onChoose={choose} />}
-        <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={choose} />
+        <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={choose} onTrouble={swarm.reload} />
       </main>
     </>
   );

@@ -3,11 +3,17 @@ import { useEffect, useState } from "preact/hooks";
 import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import { pathId } from "./id-space.ts";
 
-/**
- * The id of the node that "#" and base64url name, and how to choose another.
- * @returns undefined where the address names none of the nodes
- */
-export function useChosenNode(nodes: readonly SwarmNode[]): readonly [string | undefined, (id: string) => void] {
+/** The node that is looked at. */
+interface ChosenNode {
+  /** Its id; undefined where the address names none of the nodes. */
+  readonly chosen: string | undefined;
+  /** Whether the address names one that is not, or no more, among them. */
+  readonly isGone: boolean;
+  readonly choose: (id: string) => void;
+}
+
+/** Follows the address, in which "#" and base64url name the node. */
+export function useChosenNode(nodes: readonly SwarmNode[]): ChosenNode {
   const [named, setNamed] = useState(namedNow);
   useEffect(() => {
     const onChange = (): void => setNamed(namedNow());
@@ -15,7 +21,11 @@ export function useChosenNode(nodes: readonly SwarmNode[]): readonly [string | u
     return () => removeEventListener("hashchange", onChange);
   }, []);
   const chosen = nodes.find(({ id }) => pathId(id) === named)?.id;
-  return [chosen, (id) => location.assign(`#${pathId(id)}`)];
+  return {
+    chosen,
+    isGone: named !== "" && nodes.length > 0 && chosen === undefined,
+    choose: (id) => location.assign(`#${pathId(id)}`),
+  };
 }
 
 function namedNow(): string {

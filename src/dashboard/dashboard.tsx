@@ -24,10 +24,12 @@ interface DashboardProps {
   readonly swarm: readonly SwarmNode[];
   /** To look at another node of the swarm. */
   readonly onChoose: (id: string) => void;
+  /** Told when the node cannot be asked: it may have left the swarm. */
+  readonly onTrouble: () => void;
 }
 
 /** The panels. */
-export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
+export function Dashboard({ api, swarm, onChoose, onTrouble }: DashboardProps) {
   const state = usePolled(async (signal) => {
     const [status, { peers }, { buckets }] = await Promise.all([
       api.node.getStatus({}, { signal }),
@@ -39,6 +41,9 @@ export function Dashboard({ api, swarm, onChoose }: DashboardProps) {
   const [selected, setSelected] = useState<string>();
   const [lookup, setLookup] = useState<ShownLookup>();
   const { status, peers = [], buckets = [] } = state.value ?? {};
+  useEffect(() => {
+    if (state.error !== undefined) onTrouble();
+  }, [state.error]);
   const id = status?.id;
   useEffect(() => {
     if (id !== undefined) document.title = `${shortId(id)} dswarm`;

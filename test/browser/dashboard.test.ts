@@ -250,6 +250,26 @@ for (const { what, flags } of [
   });
 }
 
+browserTest("goes back to the node that serves the page when the process of another has died", async (t) => {
+  const { url, ids } = await startSwarm(t, ["--processes"]);
+  const { page } = await openTab(await launchChromium(t));
+  await openDashboard(page, url);
+  const member = page.locator(".swarm").getByRole("button", { name: `${nodes} ${ids.at(-1)?.slice(0, 9)}` });
+  await member.click();
+  const status = page.locator(".status");
+  await status.getByText(ids.at(-1) ?? "", { exact: true }).waitFor();
+  process.kill(Number(/process (\d+)/.exec((await member.getAttribute("title")) ?? "")?.[1]), "SIGKILL");
+  await page.getByRole("alert").filter({ hasText: "The node that was looked at is not there any more." }).waitFor();
+  await status.getByText(ids[0] ?? "", { exact: true }).waitFor();
+  await member.waitFor({ state: "detached" });
+  await page
+    .locator(".swarm")
+    .getByRole("button", { name: `2 ${ids[1]?.slice(0, 9)}` })
+    .click();
+  await status.getByText(ids[1] ?? "", { exact: true }).waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
+});
+
 browserTest("leads to what describes the API, and back", async (t) => {
   const { url } = await startSwarm(t);
   const { page } = await openTab(await launchChromium(t));
