@@ -77,7 +77,7 @@ export function ServicesPanel({ api, own, peer }: ServicesPanelProps) {
       {services === undefined ? (
         error === undefined && <Empty>It is asked for its services.</Empty>
       ) : peer === undefined ? (
-        <div class="service-list">
+        <div class="service-list scroll" role="region" aria-label="Services of this node" tabIndex={0}>
           {services.map((each) => (
             <ServiceView key={each.name} service={each} />
           ))}
@@ -102,7 +102,7 @@ function ServicesView({ api, peer, services, chosen, onChoose }: ServicesViewPro
   const service = services.find(({ name }) => name === chosen?.service);
   return (
     <div class="call">
-      <div class="service-list" role="group" aria-label="Services and their methods">
+      <div class="service-list scroll" role="region" aria-label="Services and their methods" tabIndex={0}>
         {services.map((each) => (
           <ServiceView
             key={each.name}
