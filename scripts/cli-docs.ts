@@ -26,6 +26,8 @@ tell it apart from the others that the node knows, or by its number in \`dswarm 
 - \`NO_COLOR\` turns colours off. Without a terminal there are none.
 - Errors are told on standard error in one line; with \`--json\` as \`{"event":"failed","code":…,"message":…}\`, with the codes of
   [errors.md](errors.md).
+- What takes long (\`sim\`, \`bench\`) tells on standard error how far it is: whole lines, at most one a second on a terminal and one every
+  30 seconds elsewhere, where what is done sooner stays silent.
 - What may hold control characters, since others have written it, is shown without them.
 `;
 
@@ -40,7 +42,7 @@ export function cliDocs(): string {
 }
 
 function documentTerminal() {
-  return { line: () => undefined, paint: (_style: unknown, text: string) => text, columns };
+  return { line: () => undefined, paint: (_style: unknown, text: string) => text, columns, isTerminal: false };
 }
 
 function helpOf(command: Command): string {

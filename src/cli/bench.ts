@@ -10,6 +10,7 @@ import type { Context } from "./context.ts";
 import { type LocatedPeer, locatePeer } from "./locate-peer.ts";
 import { MemberProcess } from "./member-process.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
+import { progressOn } from "./progress.ts";
 import { listenForStop } from "./stop-signal.ts";
 import { type Column, tableLines } from "./table.ts";
 import { seconds } from "./text.ts";
@@ -60,11 +61,11 @@ export async function bench(name: string | undefined, flags: BenchFlags, context
   try {
     await using node = await createNode({ network: peer.network, discovery: false, api: false });
     const measured: Measured[] = [];
+    const tell = progressOn(stderr);
     if (!flags.json) stdout.line(stdout.paint("dim", `Calls of grpc.health.v1.Health/Check to ${peer.address}`));
     await measure(node, peer.address, flags.inFlight, warmUpMs, signal);
     for (const inFlight of new Set([1, flags.inFlight])) {
-      if (process.stderr.isTTY)
-        stderr.line(stderr.paint("dim", `${inFlight} in flight, ${seconds(flags.seconds * 1000)} …`));
+      tell(`${inFlight} in flight, ${seconds(flags.seconds * 1000)} …`);
       const result = await measure(node, peer.address, inFlight, flags.seconds * 1000, signal);
       if (signal.aborted) return exitCodes.interrupted;
       measured.push(result);

@@ -54,7 +54,7 @@ export function completion(shell: Shell, program: Command, { stdout }: Context):
  */
 export function complete(words: readonly string[], style: Shell, program: Command, { stdout }: Context): number {
   for (const { word, text } of candidates(words, program)) {
-    if (style === "bash") stdout.line(word);
+    if (style === "bash" || text === "") stdout.line(style === "zsh" ? word.replaceAll(":", "\\:") : word);
     else if (style === "fish") stdout.line(`${word}\t${printable(text)}`);
     else stdout.line(`${word.replaceAll(":", "\\:")}:${printable(text)}`);
   }

@@ -7,10 +7,10 @@ import { lognormalLatency } from "../testbed/latency.ts";
 import { formatReport, reportsToCsv } from "../testbed/report.ts";
 import { runScenario, type ScenarioProgress } from "../testbed/scenario.ts";
 import type { ScenarioOptions } from "../testbed/scenario-options.ts";
-import { systemClock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
+import { progressOn } from "./progress.ts";
 import { listenForStop } from "./stop-signal.ts";
 
 /** The flags of `sim`. */
@@ -39,14 +39,15 @@ export interface SimFlags {
 
 // Beyond this the joins of all take minutes.
 const maxJoining = 2000;
-const progressEveryMs = 1000;
 // Flags of which the run does not depend.
 const onlyOutput: ReadonlySet<string> = new Set(["csv", "json"] satisfies (keyof SimFlags)[]);
 
 /** Runs a simulation. Returns the exit code. */
 export async function sim(flags: SimFlags, { stdout, stderr, programName }: Context): Promise<number> {
   const signal = listenForStop();
-  const report = await runScenario({ ...scenarioOf(flags), signal }, progressOn(stderr)).catch((error: unknown) => {
+  const tell = progressOn(stderr);
+  const scenario = { ...scenarioOf(flags), signal };
+  const report = await runScenario(scenario, (progress) => tell(phaseText(progress))).catch((error: unknown) => {
     if (signal.aborted) return undefined;
     throw new CliError(`${messageOf(error)}; to see it again: ${simCommand(flags, programName)}`);
   });
@@ -94,12 +95,6 @@ function scenarioOf(flags: SimFlags): ScenarioOptions {
   };
 }
 
-function progressOn({ line, paint }: Context["stderr"]): (progress: ScenarioProgress) => void {
-  let toldAt = systemClock.now();
-  return ({ phase, done, total, simulatedMs }) => {
-    const now = systemClock.now();
-    if (now - toldAt < progressEveryMs) return;
-    toldAt = now;
-    line(paint("dim", `${phase}: ${done} of ${total}, ${Math.round(simulatedMs / 1000)} s simulated`));
-  };
+function phaseText({ phase, done, total, simulatedMs }: ScenarioProgress): string {
+  return `${phase}: ${done} of ${total}, ${Math.round(simulatedMs / 1000)} s simulated`;
 }

@@ -13,12 +13,15 @@ export interface Terminal {
   readonly paint: (style: Style, text: string) => string;
   /** Characters that a line has room for; infinite where the stream is no terminal. It may change. */
   readonly columns: number;
+  /** Whether somebody is there to watch. */
+  readonly isTerminal: boolean;
 }
 
 /** A terminal on a stream of the process. COLUMNS, where it is set, says how wide it is, whatever it is. */
 export function terminalOn(stream: NodeJS.WriteStream, environment: NodeJS.ProcessEnv = process.env): Terminal {
   const told = Number(environment["COLUMNS"]);
   return {
+    isTerminal: stream.isTTY === true,
     line: (text = "") => void stream.write(`${text}\n`),
     paint: (style, text) => styleText(style, text, { stream }),
     get columns() {

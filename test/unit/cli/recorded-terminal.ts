@@ -13,6 +13,7 @@ export function recordedTerminal(columns = Number.POSITIVE_INFINITY): RecordedTe
   return {
     line: (text = "") => void lines.push(text),
     columns,
+    isTerminal: false,
     paint: (_style, text) => text,
     takeLines() {
       const taken = lines;
