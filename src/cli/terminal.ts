@@ -21,7 +21,7 @@ export interface Terminal {
 export function terminalOn(stream: NodeJS.WriteStream, environment: NodeJS.ProcessEnv = process.env): Terminal {
   const told = Number(environment["COLUMNS"]);
   return {
-    isTerminal: stream.isTTY === true,
+    isTerminal: stream.isTTY,
     line: (text = "") => void stream.write(`${text}\n`),
     paint: (style, text) => styleText(style, text, { stream }),
     get columns() {

@@ -133,13 +133,13 @@ suite("completion", { concurrency: 2 }, () => {
     fish(
       "mkdir -p $XDG_CONFIG_HOME/fish/completions; dswarm completion fish > $XDG_CONFIG_HOME/fish/completions/dswarm.fish",
     );
-    const completed = (line: string): string[] => fish(`complete -C '${line}'`).trimEnd().split("\n");
-    assert.deepEqual(completed("dswarm sw"), ["swarm\tRun many nodes until Ctrl-C."]);
-    assert.deepEqual(completed("dswarm start --log-level w"), ["warn"]);
-    assert.deepEqual(completed("dswarm completion "), ["bash", "fish", "zsh"]);
-    assert.match(completed("dswarm peers --node ").join(), /^1\t@\S+ on port \d+$/);
+    const offered = (line: string): string[] => fish(`complete -C '${line}'`).trimEnd().split("\n");
+    assert.deepEqual(offered("dswarm sw"), ["swarm\tRun many nodes until Ctrl-C."]);
+    assert.deepEqual(offered("dswarm start --log-level w"), ["warn"]);
+    assert.deepEqual(offered("dswarm completion "), ["bash", "fish", "zsh"]);
+    assert.match(offered("dswarm peers --node ").join(), /^1\t@\S+ on port \d+$/);
     mkdirSync(join(rig.directory, "some-directory"));
-    assert.deepEqual(completed(`dswarm start --data-dir ${rig.directory}/some`), [`${rig.directory}/some-directory/`]);
+    assert.deepEqual(offered(`dswarm start --data-dir ${rig.directory}/some`), [`${rig.directory}/some-directory/`]);
   });
 
   test("zsh and fish are told what each word is for", async (t) => {
