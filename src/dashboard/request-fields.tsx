@@ -1,4 +1,5 @@
 // The fields of one message of a request.
+import { BytesField } from "./bytes-field.tsx";
 import type { FormField } from "./request-form.ts";
 import { shown } from "./text.ts";
 
@@ -61,6 +62,7 @@ function FieldView({ field: { name, type, input }, value, onType }: FieldViewPro
       </label>
     );
   }
+  if (input.kind === "bytes") return <BytesField title={title} value={value} onType={onType} />;
   if (input.kind === "choice") {
     return (
       <label class="field">

@@ -9,7 +9,7 @@ const maxChoices = 200;
 
 /** How a field is asked for. */
 type FieldInput =
-  | { readonly kind: "text" | "number" | "check" | "json" }
+  | { readonly kind: "text" | "bytes" | "number" | "check" | "json" }
   | { readonly kind: "choice"; readonly choices: readonly string[] };
 
 /** A field of a form. */
@@ -67,7 +67,8 @@ function inputOf(field: DescField): FieldInput {
   }
   if (field.fieldKind !== "scalar") return { kind: "json" };
   if (field.scalar === ScalarType.BOOL) return { kind: "check" };
-  if (field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES) return { kind: "text" };
+  if (field.scalar === ScalarType.STRING) return { kind: "text" };
+  if (field.scalar === ScalarType.BYTES) return { kind: "bytes" };
   // As text: 64 bits are more than a number of JavaScript holds, and protobuf's JSON takes all numbers as strings.
   return { kind: "number" };
 }
@@ -77,7 +78,7 @@ function typeOf(field: DescField): string {
   if (field.fieldKind === "map") return "a map, as JSON: { … }";
   if (field.fieldKind === "message") return `${field.message.name}, as JSON`;
   if (field.fieldKind === "enum") return field.enum.name;
-  return field.scalar === ScalarType.BYTES ? "bytes, in base64" : scalarName(field.scalar);
+  return field.scalar === ScalarType.BYTES ? "bytes, base64" : scalarName(field.scalar);
 }
 
 function scalarName(scalar: ScalarType): string {

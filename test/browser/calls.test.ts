@@ -82,6 +82,20 @@ browserTest("calls methods of all four kinds", async (t) => {
   await call(echo);
   await echo.locator("pre").filter({ hasText: '"aGVsbG8="' }).waitFor();
 
+  // Bytes may be typed as text, too; what they were stays.
+  await echo.getByRole("checkbox", { name: "as text" }).check();
+  assert.equal(await echo.getByRole("textbox", { name: "payload" }).inputValue(), "hello");
+  await echo.getByRole("textbox", { name: "payload" }).fill("grüß dich");
+  await call(echo);
+  await echo
+    .locator("pre")
+    .filter({ hasText: Buffer.from("grüß dich").toString("base64") })
+    .waitFor();
+  await echo.getByRole("checkbox", { name: "as text" }).uncheck();
+  await echo.getByRole("textbox", { name: "payload" }).fill("//79");
+  await echo.getByRole("checkbox", { name: "as text" }).check();
+  assert.equal(await echo.getByRole("textbox", { name: "payload" }).inputValue(), "");
+
   const repeat = await openForm(page, id, "Repeat");
   await repeat.getByRole("textbox", { name: "count" }).fill("60");
   await call(repeat);
