@@ -74,15 +74,6 @@ export class KBucket {
     return entry.misses < this.#config.maxMisses;
   }
 
-  /** Whether a contact of this id would become an entry now, or a replacement that is none yet. */
-  wants(id: NodeId): boolean {
-    const known = this.#entries[indexOf(this.#entries, id)];
-    if (known !== undefined) return !this.isLive(known);
-    const { k } = this.#config;
-    if (this.#entries.length < k || this.#entries.some((entry) => !this.isLive(entry))) return true;
-    return this.#replacements.length < k && indexOf(this.#replacements, id) < 0;
-  }
-
   /**
    * Whether a contact of an id would become an entry: while there are fewer than `limit`, or in place of a dead one.
    * @param canSpread also in place of one that stands where there are many

@@ -57,17 +57,8 @@ export class RoutingTable {
   }
 
   /**
-   * Whether a contact of this id would enter now, as an entry or as a replacement that is none yet: only such are worth a ping.
-   * Its host may have its share all the same.
-   */
-  wants(id: NodeId): boolean {
-    if (id.equals(this.#options.self)) return false;
-    return this.#slots[this.#indexOf(id)]?.bucket.wants(id) ?? true;
-  }
-
-  /**
    * Whether a contact that answers would become an entry: the k closest belong in the table, and of each range that is farther
-   * `farLimit`; where that is k, also those that spread the contacts of a range more evenly.
+   * `farLimit`; where that is k, also those that spread the contacts of a range more evenly. Its host may have its share all the same.
    * @param others how many are about to enter in nearer ranges, and in the same one
    */
   hasRoomFor(id: NodeId, farLimit: number, others = { closer: 0, beside: 0 }): boolean {

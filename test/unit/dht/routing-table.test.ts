@@ -326,24 +326,19 @@ test("entries keep a smoothed round trip", () => {
   assert.equal(rtt(), 7);
 });
 
-test("a contact is wanted where it would come in, and not again", () => {
+test("there is room for a contact where it would become an entry, and not again", () => {
   const { table } = makeRig({ k: 2 });
-  assert.ok(!table.wants(self));
-  assert.ok(table.wants(far(1).id));
+  assert.ok(!table.hasRoomFor(self, 2));
+  assert.ok(table.hasRoomFor(far(1).id, 2));
   table.seen(far(1));
-  assert.ok(!table.wants(far(1).id));
+  assert.ok(!table.hasRoomFor(far(1).id, 2));
   table.seen(far(2));
-  for (const n of [3, 4]) {
-    assert.ok(table.wants(far(n).id));
-    assert.equal(table.seen(far(n)), "waiting");
-    assert.ok(!table.wants(far(n).id));
-  }
-  assert.ok(!table.wants(far(5).id), "there is no room among the replacements");
+  assert.ok(!table.hasRoomFor(far(3).id, 2));
   // One that is dead is asked whether it is back, and leaves its place to others.
   const alone = makeRig({ k: 1 });
   alone.table.seen(far(1));
   for (let i = 0; i < routingDefaults.maxMisses; i++) alone.table.missed(far(1).id);
-  assert.ok(alone.table.wants(far(1).id) && alone.table.wants(far(2).id));
+  assert.ok(alone.table.hasRoomFor(far(1).id, 1) && alone.table.hasRoomFor(far(2).id, 1));
 });
 
 test("lookups begin with the dead only where too few live; what is saved has both, those that live in front", () => {
@@ -366,7 +361,9 @@ test("under any sequence of events the bounds hold, and what is closest is so of
   // Ids of five buckets, and the own one.
   const ids = Array.from({ length: 60 }, (_, n) => {
     const bytes = Uint8Array.from(selfBytes);
-    if (n > 0) bytes[3] = (0x5a ^ (0x80 >>> (n % 5))) & 0xff;
+    const first = 0x80 >>> (n % 5);
+    // What follows the bit that tells the bucket tells the part of its range.
+    if (n > 0) bytes[3] = 0x5a ^ first ^ ((n * 29) & (first - 1));
     if (n > 0) bytes[9] = n;
     return n > 0 ? idOf(bytes) : self;
   });
@@ -378,7 +375,7 @@ test("under any sequence of events the bounds hold, and what is closest is so of
     rttMs: fc.option(fc.double({ min: 0, max: 5000, noNaN: true }), { nil: undefined }),
   });
   const settings = fc.record({
-    k: fc.integer({ min: 1, max: 6 }),
+    k: fc.integer({ min: 1, max: 8 }),
     maxPerHost: fc.integer({ min: 1, max: 6 }),
     maxPerHostInTable: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 9 })),
     maxMisses: fc.integer({ min: 1, max: 3 }),
@@ -392,12 +389,14 @@ test("under any sequence of events the bounds hold, and what is closest is so of
         const id = ids[n] ?? self;
         if (isAlive) rig.alive.add(id.toHex());
         else rig.alive.delete(id.toHex());
-        const wanted = table.wants(id);
+        const hasRoom = table.hasRoomFor(id, options.k);
         if (what === "seen") {
           const placement = table.seen(contactOf(id, host), rttMs);
-          if (placement === "added") assert.ok(wanted);
-          if (wanted && !capped) assert.notEqual(placement, "refused");
-          if (placement === "added" || placement === "updated") assert.ok(table.has(id) && !table.wants(id));
+          if (placement === "added") assert.ok(hasRoom);
+          if (hasRoom && !capped) assert.ok(placement === "added" || placement === "updated");
+          if (placement === "added" || placement === "updated") {
+            assert.ok(table.has(id) && !table.hasRoomFor(id, options.k));
+          }
         } else if (what === "missed") table.missed(id);
         else if (what === "remove") table.remove(id);
         else await rig.clock.advance(15);
