@@ -23,6 +23,8 @@ import type { Contact } from "./contact.ts";
 
 /** Calls DhtService of peers. Each call rejects with a ConnectError or DswarmError, also when its signal aborts. */
 export interface DhtPeers {
+  /** Whether a call needs no connection to be made first. */
+  isConnected(contact: Contact): boolean;
   ping(
     contact: Contact,
     request: MessageInitShape<typeof PingRequestSchema>,

@@ -30,10 +30,15 @@ export interface LookupOptions<T> {
   readonly timeouts: QueryTimeout;
   /**
    * Asks a peer. What it throws or rejects with is a failure of that peer.
-   * @param signal aborts when the lookup ends, if any query is open then; one signal for all its queries, those that timed
-   *   out included
+   * @param signal aborts when the lookup is cancelled, and where queries are open when it ends, a hard timeout later; one signal for
+   *   all its queries, those that timed out included
    */
   readonly ask: (contact: Contact, signal: AbortSignal) => Promise<LookupAnswer<T>>;
+  /**
+   * Whether a peer can be asked at once, as there is a connection: such are asked before the closest, if they are among the next few.
+   * @default all can be
+   */
+  readonly isConnected?: ((contact: Contact) => boolean) | undefined;
   /** A peer answered, however late. For the routing table. What a callback throws rejects the lookup. */
   readonly onAnswer?: ((contact: Contact, rttMs: number) => void) | undefined;
   /**

@@ -32,6 +32,8 @@ const minUnaskedLimit = 64;
 // others have made up for, would otherwise hold up its end until the hard one.
 const stalledFactor = 2;
 
+const always = (): boolean => true;
+
 // Shared, as the stack of an error costs more than a query.
 const noLongerNeeded = new Error("the lookup that asked has ended");
 
@@ -91,7 +93,7 @@ class Lookup<T> {
     this.#hosts = hosts;
     const isOneTooMany = (contact: Contact): boolean => hosts.isFull(contact);
     this.#paths = Array.from({ length: count }, (_, i) => ({
-      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i, isOneTooMany),
+      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i, isOneTooMany, config.isConnected ?? always),
       inFlight: 0,
       pending: 0,
       hasAnswers: false,

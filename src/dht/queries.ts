@@ -114,6 +114,8 @@ export class Queries {
     table.lookedUp(key.bytes);
     return lookup<readonly RemoteRecord[]>({
       ...this.#base(key.bytes, options),
+      // Any of those that keep it will do.
+      isConnected: (contact) => peers.isConnected(contact),
       ask: async (contact, signal) => {
         const answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
         const records = this.#records(key, answer);

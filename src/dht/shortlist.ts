@@ -3,6 +3,9 @@ import { compareDistance } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 import { type Candidate, isDoubted } from "./lookup-candidate.ts";
 
+// A connection costs a peer's answer several times over; farther ones know less of who is close, and have less of what is kept there.
+const maxPassedOver = 6;
+
 /**
  * Candidates, closest first. Bounded by `maxUnasked` and those that were asked, which stay, so that nobody is asked twice.
  */
@@ -13,6 +16,7 @@ export class Shortlist {
   readonly #k: number;
   readonly #maxUnasked: number;
   readonly #isOneTooMany: (contact: Contact) => boolean;
+  readonly #isConnected: (contact: Contact) => boolean;
   readonly #candidates: Candidate[] = [];
   #unasked = 0;
 
@@ -22,6 +26,7 @@ export class Shortlist {
    * @param maxUnasked candidates kept for asking; the doubted go first, then the farthest
    * @param bit a power of two, another for each shortlist of a lookup
    * @param isOneTooMany whether as many of a contact's host are asked as may be while there are others
+   * @param isConnected whether it is quick to ask
    */
   constructor(
     target: Uint8Array,
@@ -29,12 +34,14 @@ export class Shortlist {
     maxUnasked: number,
     bit: number,
     isOneTooMany: (contact: Contact) => boolean,
+    isConnected: (contact: Contact) => boolean,
   ) {
     this.#target = target;
     this.#k = k;
     this.#maxUnasked = maxUnasked;
     this.bit = bit;
     this.#isOneTooMany = isOneTooMany;
+    this.#isConnected = isConnected;
   }
 
   /** All of it, closest first. */
@@ -75,21 +82,27 @@ export class Shortlist {
   }
 
   /**
-   * Whom to ask next, or again: the closest one, unless k that are closer have answered or may be expected to do so soon.
-   * Those that failed or are slow are made up for by others. Doubted ones, and those of whose host there are many, come last.
+   * Whom to ask next, or again: of the closest few the first that is connected, or else the closest one, unless k that are closer have
+   * answered or may be expected to do so soon. Those that failed or are slow are made up for by others. Doubted ones, and those of
+   * whose host there are many, come last.
    */
   next(): Candidate | undefined {
     let closer = 0;
+    let few = 0;
+    let closest: Candidate | undefined;
     let last: Candidate | undefined;
     for (const candidate of this.#candidates) {
-      if (isWaiting(candidate)) {
-        if (!this.#comesLast(candidate)) return candidate;
+      if (!isWaiting(candidate)) {
+        if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return closest;
+      } else if (this.#comesLast(candidate)) {
         last ??= candidate;
-        continue;
+      } else {
+        if (this.#isConnected(candidate.contact)) return candidate;
+        closest ??= candidate;
+        if (++few === maxPassedOver) return closest;
       }
-      if (candidate.state !== "failed" && candidate.state !== "slow" && ++closer === this.#k) return undefined;
     }
-    return last;
+    return closest ?? last;
   }
 
   /** Whether the k closest that have not failed and need not come last, or all if there are fewer, have answered. */

@@ -242,6 +242,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       peers: new PeerCalls({
         clock,
         meter: this.calls.made,
+        isConnected: (id) => this.isConnected(id),
         connect: (id, addresses) => this.#connections.connect(id, addresses, "dht"),
         onAnswer: (id, rttMs) => this.peers.heard(id, rttMs),
       }),

@@ -28,6 +28,7 @@ export interface PeerCallsInit {
   readonly clock: Clock;
   /** Measures the calls. */
   readonly meter: CallMeter;
+  readonly isConnected: (id: NodeId) => boolean;
   /** Connects to a peer, at the addresses given where none is known that works. */
   readonly connect: (id: NodeId, addresses: readonly HostPort[]) => RpcConnection | Promise<RpcConnection>;
   /** Told of each answer and its round-trip time in milliseconds, without the time that connecting took. */
@@ -50,6 +51,10 @@ export class PeerCalls implements DhtPeers {
 
   constructor(init: PeerCallsInit) {
     this.#init = init;
+  }
+
+  isConnected({ id }: Contact): boolean {
+    return this.#init.isConnected(id);
   }
 
   ping(
