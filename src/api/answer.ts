@@ -1,10 +1,13 @@
 // Writes answers of one line of JSON.
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { systemClock } from "../util/clock.ts";
 import { trailerHeaders } from "./call-metadata.ts";
 import type { Fault } from "./fault.ts";
 
 /** The content type of all JSON that is not Connect's. */
 export const jsonType = "application/json; charset=utf-8";
+
+const hearMs = 1000;
 
 /** Answers with a line of JSON. Headers set before stay. */
 export function sendText(response: ServerResponse, status: number, json: string): void {
@@ -14,7 +17,10 @@ export function sendText(response: ServerResponse, status: number, json: string)
   response.end(`${json}\n`);
 }
 
-/** Answers with a fault. An answer that has begun is cut off instead. */
+/**
+ * Answers with a fault. An answer that has begun is cut off instead. A client that is still sending is heard out for a while: it
+ * would find its connection closed, and might never read the answer.
+ */
 export function sendFault(response: ServerResponse, fault: Fault): void {
   if (response.headersSent) {
     response.destroy();
@@ -22,5 +28,21 @@ export function sendFault(response: ServerResponse, fault: Fault): void {
   }
   for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
   for (const [name, value] of trailerHeaders(fault.trailer)) response.setHeader(name, value);
-  sendText(response, fault.status, JSON.stringify(fault));
+  whenHeard(response.req, () => {
+    if (!response.headersSent) sendText(response, fault.status, JSON.stringify(fault));
+  });
+}
+
+function whenHeard(request: IncomingMessage, answer: () => void): void {
+  if (request.complete || request.destroyed) {
+    answer();
+    return;
+  }
+  const cancel = systemClock.setTimeout(answer, hearMs);
+  request.once("close", cancel);
+  request.once("end", () => {
+    cancel();
+    answer();
+  });
+  request.resume();
 }

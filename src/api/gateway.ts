@@ -78,7 +78,10 @@ async function readyCall(
   const metadata = callMetadata(request);
   const typeName = String(request.params["service"]);
   const { service, registry } = await gateway.schemas.schema(id, typeName, { signal }).catch((error: unknown) => {
-    throw Fault.fromGateway(error);
+    const fault = Fault.fromGateway(error);
+    if (!fault.fromPeer || fault.code !== Code.NotFound) throw fault;
+    const why = `the peer does not serve ${typeName}; GET /api/peers/{id}/services lists what it serves`;
+    throw new Fault(Code.NotFound, why, { fromPeer: true, cause: error });
   });
   const method = methodNamed(String(request.params["method"]), service);
   const check: ResponseCheck = (schema, bytes) =>

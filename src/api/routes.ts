@@ -134,7 +134,8 @@ export function answerUnrouted(request: Request, response: Response): void {
   if (allowed === undefined) throw new Fault(Code.NotFound, "there is no such path; GET /api lists those there are");
   const headers = { Allow: [...new Set([...allowed, "OPTIONS"])].join(", ") };
   if (request.method !== "OPTIONS") {
-    throw new Fault(Code.Unimplemented, `${request.method} is not possible here`, { status: 405, headers });
+    const why = `${request.method} is not possible here, only ${headers.Allow}`;
+    throw new Fault(Code.Unimplemented, why, { status: 405, headers });
   }
   response.writeHead(204, headers).end();
 }

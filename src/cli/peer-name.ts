@@ -17,6 +17,20 @@ export function checkPeerName(name: string): void {
   if (!place.test(name) && !prefix.test(name)) parsed(name);
 }
 
+/** As `checkPeerName`, of what may be a record's key as well. */
+export function checkKeyName(name: string): void {
+  if (isOfPeer(name)) checkPeerName(name);
+}
+
+/** The key that is meant: the id of a peer where a peer is named, otherwise the name itself. */
+export async function keyNamed(name: string, client: NodeClient): Promise<string> {
+  return isOfPeer(name) ? await peerNamed(name, client) : name;
+}
+
+function isOfPeer(name: string): boolean {
+  return name.startsWith("@") || place.test(name);
+}
+
 /**
  * The id of a peer.
  * @param client of the node that is asked which peers there are, where the name is not the whole id

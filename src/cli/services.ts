@@ -1,5 +1,5 @@
 // `dswarm services`: shows what a peer serves, or the schema of one of its services.
-import type { DescField, DescMessage, DescService } from "@bufbuild/protobuf";
+import type { DescEnum, DescField, DescMessage, DescService } from "@bufbuild/protobuf";
 import {
   type NodeServiceListServicesResponse,
   NodeServiceListServicesResponseSchema,
@@ -11,6 +11,9 @@ import { checkPeerName, peerNamed } from "./peer-name.ts";
 import { serviceNamed } from "./peer-schema.ts";
 import { tableLines } from "./table.ts";
 import { counted, printable } from "./text.ts";
+
+/** Messages and enums that are shown at most. */
+const maxTypes = 200;
 
 /**
  * Shows the services of a peer. Returns the exit code.
@@ -50,8 +53,11 @@ function schemaLines({ services: listed }: NodeServiceListServicesResponse, want
       `${printable(serviceName)} has no method ${printable(methodName ?? "")}; it has ${printable(names)}`,
     );
   }
-  const messages = new Set(methods.flatMap(({ input, output }) => [input, output]));
-  const blocks = [serviceLines(service, methods), ...[...messages].map(messageLines)];
+  const types = typesOf(methods);
+  const blocks = [
+    serviceLines(service, methods),
+    ...types.map((type) => (type.kind === "enum" ? enumLines(type) : messageLines(type))),
+  ];
   return blocks
     .map((lines) => lines.join("\n"))
     .join("\n\n")
@@ -66,6 +72,23 @@ function serviceLines({ typeName }: DescService, methods: DescService["methods"]
     return `  rpc ${name}(${sends}${input.typeName}) returns (${answers}${output.typeName});`;
   });
   return [`service ${typeName} {`, ...lines, "}"];
+}
+
+/** What a request and an answer are made of, in the order of need; google.protobuf's own, which have forms of their own in JSON, apart. */
+function typesOf(methods: DescService["methods"]): (DescMessage | DescEnum)[] {
+  const types = new Set<DescMessage | DescEnum>(methods.flatMap(({ input, output }) => [input, output]));
+  for (const type of types) {
+    if (type.kind === "enum") continue;
+    for (const { message, enum: enumeration } of type.fields) {
+      const next = message ?? enumeration;
+      if (types.size < maxTypes && next !== undefined && !next.typeName.startsWith("google.protobuf.")) types.add(next);
+    }
+  }
+  return [...types];
+}
+
+function enumLines({ typeName, values }: DescEnum): string[] {
+  return [`enum ${typeName} {`, ...values.map(({ name, number }) => `  ${name} = ${number};`), "}"];
 }
 
 function messageLines({ typeName, fields }: DescMessage): string[] {

@@ -9,7 +9,7 @@ import type { AskFlags } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { followNode } from "./follow-node.ts";
-import { checkPeerName, peerNamed } from "./peer-name.ts";
+import { checkKeyName, keyNamed } from "./peer-name.ts";
 import { foundNodeLines } from "./provide.ts";
 import type { Style, Terminal } from "./terminal.ts";
 import { counted, fitting, printable, shortId } from "./text.ts";
@@ -29,13 +29,11 @@ const signs: Readonly<Partial<Record<LookupStepKind, readonly [sign: string, sty
 
 /** Draws the lookup of a key or a peer. Returns the exit code: 1 where nobody is found. */
 export async function trace(key: string, flags: AskFlags, context: Context): Promise<number> {
-  const isPeer = key.startsWith("@") || /^\d{1,4}$/.test(key);
-  if (isPeer) checkPeerName(key);
+  checkKeyName(key);
   let found = 0;
   const code = await followNode(flags, context, {
     schema: TraceLookupResponseSchema,
-    follow: async (client, options) =>
-      client.traceLookup({ key: isPeer ? await peerNamed(key, client) : key }, options),
+    follow: async (client, options) => client.traceLookup({ key: await keyNamed(key, client) }, options),
     show(step) {
       found = step.result?.closest.length ?? found;
       return stepLines(step, context.stdout);

@@ -9,6 +9,7 @@ export const addLookup: AddCommand = (program, context) =>
     usage: "lookup <key>",
     description: "Find the nodes closest to a key or a node.",
     examples: [
+      "lookup 3",
       "lookup '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
       "lookup @yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE=",
     ],

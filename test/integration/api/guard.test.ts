@@ -1,7 +1,10 @@
 // Who gets in, on real sockets. Addresses that are not of this machine are in test/unit/api/access.test.ts: all of
 // 127.0.0.0/8 is loopback.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 import { nodeService, send, sendRaw, startApi } from "./api-server.ts";
 
@@ -115,4 +118,26 @@ test("requests that are refused for another reason do not use up the owner's rat
   const { port } = await startApi(t, { services: [nodeService()], clock: new VirtualClock(), requestBurst: 1 });
   for (let i = 0; i < 5; i++) await send(port, "/api/ping", { headers: ["Sec-Fetch-Site", "cross-site"] });
   assert.equal((await send(port, "/api/ping")).status, 200);
+});
+
+test("a client that is refused is answered when it has sent all, or it might find the connection closed first", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], token });
+  const socket = connect(port, "127.0.0.1");
+  let answer = "";
+  socket.setEncoding("utf8").on("data", (text: string) => {
+    answer += text;
+  });
+  socket.write("POST /api/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{");
+  // The server has the same event loop, and longer patience.
+  await delay(100);
+  assert.equal(answer, "");
+  socket.write("}");
+  await once(socket, "close");
+  assert.match(answer, /^HTTP\/1\.1 401 [^]*"unauthenticated"/);
+});
+
+test("a client that is refused and goes on sending for ever is answered all the same, and closed", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], token });
+  const head = `POST /api/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n`;
+  assert.match(await sendRaw(port, `${head}{`), /^HTTP\/1\.1 401 [^]*"unauthenticated"/);
 });

@@ -182,6 +182,15 @@ suite("peer", { concurrency: 2 }, () => {
     ]) {
       assert.ok(stdout.includes(text), stdout);
     }
+    const health = await rig.result(["services", id, "grpc.health.v1.Health/Check"]);
+    assert.ok(
+      health.stdout.includes(
+        "enum grpc.health.v1.HealthCheckResponse.ServingStatus {\n  UNKNOWN = 0;\n  SERVING = 1;\n",
+      ),
+      health.stdout,
+    );
+    const closest = JSON.parse((await rig.result(["lookup", "1", "--json"])).stdout);
+    assert.deepEqual(Object.keys(closest), ["closest", "hops", "queries", "failures", "elapsedMs"]);
     const json = JSON.parse((await rig.result(["services", id, "--json"])).stdout);
     assert.ok(json.services.some(({ name }: { readonly name: string }) => name === "dswarm.example.v1.EchoService"));
   });
