@@ -150,6 +150,19 @@ class Call:
             self._stream.cancel()
         self._fail(error)
 
+    def on_half_close(self) -> None:
+        """Comes to callees only."""
+
+    def on_header(self, metadata: Pairs) -> None:
+        """Response metadata."""
+        self.header = metadata
+
+    def _ended(self, header: Pairs, trailer: Pairs) -> None:
+        self._stop()
+        self.trailer = trailer
+        if header:
+            self.header = header
+
     def _stop(self) -> None:
         self.is_over = True
         if self._timer is not None:
@@ -209,19 +222,9 @@ class UnaryCall(Call, Generic[R]):
         stream.release(cost)
         self._message = message
 
-    def on_half_close(self) -> None:
-        """Comes to callees only."""
-
-    def on_header(self, metadata: Pairs) -> None:
-        """Response metadata."""
-        self.header = metadata
-
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
         """The answer is complete."""
-        self._stop()
-        self.trailer = trailer
-        if header:
-            self.header = header
+        self._ended(header, trailer)
         if end.code:
             self._fail(error_of_end(end, self.header, trailer))
             return
@@ -343,19 +346,9 @@ class _StreamCall(Call, Generic[R]):
         """An answer."""
         self._queue.push(message, cost)
 
-    def on_half_close(self) -> None:
-        """Comes to callees only."""
-
-    def on_header(self, metadata: Pairs) -> None:
-        """Response metadata."""
-        self.header = metadata
-
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
         """The answer is complete; what has come is still to be read."""
-        self._stop()
-        self.trailer = trailer
-        if header:
-            self.header = header
+        self._ended(header, trailer)
         if end.code:
             self._queue.finish(error_of_end(end, self.header, trailer))
             return
