@@ -36,7 +36,7 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
   \`Grpc-Metadata-Name\` in requests and answers, \`Grpc-Trailer-Name\` in answers and errors. Trailers of a stream are \`metadata\` in its
   last line or event: \`{"metadata":{"name":["value"]}}\`, or beside \`error\`. No other header goes to a peer or comes from it.
 - **Requests that stream** go to a peer as lines of JSON with \`Content-Type: application/x-ndjson\`, each as it comes, while answers come
-  back; or all at once as an array. \`curl -N -T -\` sends what is typed; \`dswarm call\` does all of this.
+  back; or all at once as an array. \`curl -N -T . -X POST\` sends what is typed; \`dswarm call\` does all of this.
 - **Clients** of Connect's protocol and of gRPC-Web call \`/api/dswarm.v1.NodeService/<Method>\`.
 `;
 

@@ -4,9 +4,11 @@ import { request as httpsRequest } from "node:https";
 import { pipeline } from "node:stream/promises";
 import { Code } from "@connectrpc/connect";
 import type { Request, Response } from "express";
+import { allowSlowRequest } from "../channel/slow-requests.ts";
 import { NodeId } from "../identity/node-id.ts";
 import type { SwarmDirectory } from "../node/swarm-directory.ts";
 import { sendFault } from "./answer.ts";
+import { isLines } from "./body.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
 
 /** The paths that are forwarded, for Express. */
@@ -15,6 +17,9 @@ export const forwardedPath = "/api/nodes/:id/*rest";
 const prefix = /^\/api\/nodes\/[^/?]+/;
 // They are about this connection, or were checked here.
 const ownHeaders = new Set(["connection", "keep-alive", "host", "origin", "te", "upgrade", "transfer-encoding"]);
+
+// With the metadata that a peer may send.
+const maxHeaderSize = 262_144;
 
 /** Forwards requests to the other nodes of a swarm. */
 export function forwardToNodes(swarm: SwarmDirectory, reporter: FaultReporter) {
@@ -43,7 +48,9 @@ async function forward(
   const headers = Object.fromEntries(
     Object.entries(request.headers).filter(([name]) => !ownHeaders.has(name) && !name.startsWith("sec-fetch-")),
   );
-  const outgoing = httpsRequest({ hostname, port, path, method: request.method, headers, agent });
+  // A stream of requests for a peer lasts as long as it does.
+  if (isLines(request)) allowSlowRequest(request, response);
+  const outgoing = httpsRequest({ hostname, port, path, method: request.method, headers, agent, maxHeaderSize });
   response.once("close", () => outgoing.destroy());
   const answered = new Promise<void>((resolve, reject) => {
     outgoing.once("error", (cause) => {

@@ -13,10 +13,11 @@ const statuses: Readonly<Record<string, string>> = {
   HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
 };
 
-/** Lets a request take any time, until its response is done. It is of a server that `endSlowRequests` was called with. */
+/** Lets a request take any time, until its response is sent. It is of a server that `endSlowRequests` was called with. */
 export function allowSlowRequest({ socket }: IncomingMessage, response: ServerResponse): void {
   allowed.add(socket);
-  response.once("close", () => allowed.delete(socket));
+  // Where the connection is closed instead, it is of no matter.
+  response.once("finish", () => allowed.delete(socket));
 }
 
 /** Answers what is no request, and those that take too long unless they may, and closes their connections. */

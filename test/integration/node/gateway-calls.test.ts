@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -413,6 +413,50 @@ test("a client that reads nothing holds up the peer, in bounded memory", async (
   assert.ok(node.load.unreadBytes <= 1_048_576, `${node.load.unreadBytes} bytes`);
   open.outgoing.destroy();
   await until("the handler is told", () => seen.aborted === 1);
+});
+
+test("a service that the node has never seen is called on a peer of which it has the key alone", async (t) => {
+  const { network } = await testNetwork();
+  const between = await startNode(t, { network, discovery: false });
+  const bootstrap = [between.address];
+  const node = await startNode(t, { network, discovery: false, bootstrap });
+  const peer = await startNode(t, { network, discovery: false, bootstrap });
+  peer.serve(serviceIn(schema, odd), implementation({ echo: (box: Box) => box }));
+  await until("the one in between can tell of the peer", () => between.dht.table.has(peer.id));
+  await until("the node can ask the one in between", () => node.dht.table.has(between.id));
+  assert.equal(node.peers.get(peer.id), undefined);
+  const path = `/api/peers/${peer.id.toBase64url()}/${odd}/Echo`;
+  const answer = await send(node.port, path, { method: "POST" }, `{"count":3,"legacy":{"[odd.v1.note]":"found"}}`);
+  assert.equal(answer.status, 200, answer.text);
+  assert.deepEqual(JSON.parse(answer.text), { count: 3, legacy: { "[odd.v1.note]": "found" } });
+});
+
+test("calls go through another node of the swarm with all that belongs to them", async (t) => {
+  const { node, path, seen } = await withOddPeer(t);
+  const agent = new Agent({ rejectUnauthorized: false });
+  t.after(() => agent.destroy());
+  const member = {
+    id: node.id.toString(),
+    port: node.port,
+    index: 2,
+    pid: process.pid,
+    url: `https://127.0.0.1:${node.port}`,
+  };
+  const swarm = { list: async () => [], find: async () => ({ ...member, agent: () => agent }) };
+  const first = await startNode(t, { discovery: false, api: { swarm } });
+  const forwarded = (name: string) => path(name).replace("/api/", `/api/nodes/${node.id.toBase64url()}/`);
+  const headers = { "Content-Type": "application/json", "Grpc-Metadata-Some": "thing" };
+  const answer = await send(first.port, forwarded("Echo"), { method: "POST", headers }, `{"count":1}`);
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.headers["grpc-trailer-farewell"], "bye");
+  assert.equal(seen.headers[0]?.get("some"), "thing");
+  const open = new OpenCall(first.port, forwarded("Converse"));
+  for (let i = 0; i < 2; i++) {
+    open.send({ count: i });
+    assert.deepEqual(await open.line(i), { result: { count: i } });
+  }
+  open.outgoing.destroy();
+  await until("the handlers are told", () => seen.aborted === 2);
 });
 
 test("a node calls its own services in the same way, and tells itself as the caller", async (t) => {
