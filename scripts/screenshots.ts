@@ -9,10 +9,10 @@ import { launchChromium, openTab } from "../test/browser/chromium.ts";
 
 const nodes = 10;
 const pictures = [
-  { name: "dashboard", width: 1280, height: 1560, colorScheme: "light" },
-  { name: "dashboard-dark", width: 1280, height: 1560, colorScheme: "dark" },
+  { name: "dashboard", width: 1280, height: 1700, colorScheme: "light" },
+  { name: "dashboard-dark", width: 1280, height: 1700, colorScheme: "dark" },
   { name: "dashboard-narrow", width: 360, height: 1560, colorScheme: "light" },
-  { name: "dashboard-wide", width: 1920, height: 1680, colorScheme: "light" },
+  { name: "dashboard-wide", width: 1920, height: 1760, colorScheme: "light" },
 ] as const;
 
 const root = join(import.meta.dirname, "..");
@@ -58,6 +58,7 @@ try {
     await services.locator(".answer").waitFor();
     await page.getByLabel("Value", { exact: true }).fill(`hello from ${name}`);
     await page.getByRole("button", { name: "Put", exact: true }).click();
+    await page.locator(".values .answer").waitFor();
     await page.getByRole("button", { name: "Get", exact: true }).click();
     await page.locator(".values pre").waitFor();
     await page.getByRole("button", { name: "Random" }).click();

@@ -69,6 +69,14 @@ export function Dashboard({ api, swarm, onChoose, onTrouble }: DashboardProps) {
               <li class="is-connected">connected</li>
               <li class="is-contact">in a k-bucket</li>
               <li class="is-node">known, or of the swarm</li>
+              {lookup !== undefined && (
+                <>
+                  <li class="is-target">what is looked for</li>
+                  <li class="is-asked">asked</li>
+                  <li class="is-answered">has answered</li>
+                  <li class="is-failed">has failed</li>
+                </>
+              )}
             </ul>
             <SelectedNode
               id={selected}

@@ -52,6 +52,11 @@ export function SpaceView({ scene, onSelect }: SpaceViewProps) {
       aria-label={label}
       onKeyDown={onKeyDown}
       onClick={(event) => onSelect(painter.current?.nodeAt(event.offsetX, event.offsetY)?.id)}
+      onPointerMove={({ currentTarget, offsetX, offsetY }) => {
+        const near = painter.current?.nodeAt(offsetX, offsetY);
+        currentTarget.title = near === undefined ? "" : `${shortId(near.id)}, ${kinds[near.kind]}`;
+        currentTarget.classList.toggle("is-near", near !== undefined);
+      }}
     />
   );
 }

@@ -106,7 +106,9 @@ browserTest("shows who the node is, its peers with round-trip times, lookups and
   const asked = pinged.flat();
   assert.equal(new Set(asked).size, asked.length);
   assert.ok(pinged.every(({ length }) => length <= 3));
-  const answered = page.waitForResponse((response) => response.url().endsWith("/PingPeers"));
+  const answered = page.waitForResponse(
+    (response) => response.url().endsWith("/PingPeers") && response.request().postDataJSON().ids.length === nodes - 1,
+  );
   await peers.getByRole("button", { name: "Ping", exact: true }).click();
   const { results } = await (await answered).json();
   assert.equal(results.length, nodes - 1);
@@ -387,6 +389,7 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await page.getByText("The lookup ended").waitFor();
       await page.getByLabel("Value", { exact: true }).fill("a".repeat(200));
       await page.getByRole("button", { name: "Put", exact: true }).click();
+      await page.locator(".values .answer").waitFor();
       await page.getByRole("button", { name: "Get", exact: true }).click();
       await page.locator(".values pre").waitFor();
       await page.locator(".records tbody tr").first().waitFor();

@@ -141,6 +141,7 @@ for (const { what, url } of doors) {
     await values.getByLabel("Value").fill("by this door, too");
     await values.getByRole("button", { name: "Put" }).click();
     await page.locator(".events li").filter({ hasText: "record stored" }).waitFor();
+    await values.locator(".answer").waitFor();
     await values.getByRole("button", { name: "Get" }).click();
     await values.locator("pre").filter({ hasText: "by this door, too" }).waitFor();
     assert.deepEqual(faults, []);
