@@ -61,7 +61,9 @@ export class Fault extends Error {
     const error = thrown instanceof ConnectError ? thrown : own?.toConnectError();
     if (error !== undefined) {
       const { code, rawMessage, details } = error;
-      return new Fault(code, rawMessage, { reason: own?.code, details, fromPeer: isFromPeer(thrown), cause: thrown });
+      const fromPeer = isFromPeer(thrown);
+      const status = statusOf(code, fromPeer);
+      return new Fault(code, rawMessage, { status, reason: own?.code, details, fromPeer, cause: thrown });
     }
     if (thrown instanceof Error && thrown.name === "AbortError")
       return new Fault(Code.Canceled, "the call was canceled");
@@ -116,6 +118,12 @@ export class Fault extends Error {
     const json = errorToJson(this.#withoutReason(), undefined);
     return { ...json, ...(reason !== undefined && { reason }), ...(fromPeer && { fromPeer }) };
   }
+}
+
+/** The HTTP status of a code. What of this node would be 500 is 502 of a peer: this one is well. */
+function statusOf(code: Code, isFromOther: boolean): number {
+  const status = codeToHttpStatus(code);
+  return status === serverError && isFromOther ? badGateway : status;
 }
 
 /** Counts faults, and logs those that are bugs. */

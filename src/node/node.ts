@@ -601,6 +601,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   #onDisconnected(id: NodeId, reason: DswarmError | undefined): void {
     const isForgotten = this.peers.disconnected(id);
+    this.schemas.forget(id);
     this.#bootstrap?.lost(id);
     this.events.add("connection_closed", { peer: id.toString(), detail: reason?.code ?? "" });
     this.#tell("disconnected", id, reason);

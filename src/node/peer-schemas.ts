@@ -46,7 +46,7 @@ const schemaLimits = {
 const declarationBytes = 1000;
 const maxCached = 256;
 const maxCachedBytes = 64 * 1024 * 1024;
-// A peer that was started anew may serve another version.
+// A peer may serve another version at any time, though mostly it is started anew for that.
 const cachedMs = 60_000;
 const timeoutMs = 10_000;
 const typeNamePattern = /^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$/;
@@ -71,6 +71,12 @@ export class PeerSchemas {
   /** @param clientOf a client of a peer, which connects when it is called, and looks at the answers with the check */
   constructor(clientOf: (id: NodeId, check: ResponseCheck) => Client<typeof ReflectionService>) {
     this.#clientOf = clientOf;
+  }
+
+  /** A peer is gone: when it comes back, it may serve something else. */
+  forget(id: NodeId): void {
+    const start = `${id.toString()} `;
+    for (const key of this.#cache.keys()) if (key.startsWith(start)) this.#cache.delete(key);
   }
 
   /** Type names of a peer's services, in alphabetical order, at most 64. Rejects with a ConnectError. */

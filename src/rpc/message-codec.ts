@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
 import { decodeMessage } from "./message-reader.ts";
 import { encodeMessage, type MessageMemory } from "./message-writer.ts";
+import { fromPeer } from "./status.ts";
 
 /**
  * Caller: a request as bytes.
@@ -50,6 +51,6 @@ export function decodeResponse<O extends DescMessage>(
     return decodeMessage(schema, bytes);
   } catch (error) {
     if (error instanceof ConnectError) throw error;
-    throw new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error);
+    throw fromPeer(new ConnectError("the answer does not decode", Code.Internal, undefined, undefined, error));
   }
 }

@@ -101,15 +101,20 @@ function shortened(message: string): string {
 // Those that are forgotten leave it.
 const fromPeers = new WeakSet<object>();
 
-/** Whether an error is what a peer has answered. Otherwise this end says so itself. */
+/** Notes that an error is what a peer has answered. Returns it. */
+export function fromPeer(error: ConnectError): ConnectError {
+  fromPeers.add(error);
+  return error;
+}
+
+/** Whether an error is what a peer has answered, one for an answer that makes no sense included. Otherwise this end says so itself. */
 export function isFromPeer(error: unknown): boolean {
   return typeof error === "object" && error !== null && fromPeers.has(error);
 }
 
 /** The error that an End frame tells of. `metadata` is header and trailer together. */
 export function errorOfEnd(end: End, metadata: Headers): ConnectError {
-  const error = new ConnectError(end.message, codeOf(end.code), metadata);
-  fromPeers.add(error);
+  const error = fromPeer(new ConnectError(end.message, codeOf(end.code), metadata));
   error.details = end.details.map(({ typeUrl, value }) => ({
     type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1),
     value,

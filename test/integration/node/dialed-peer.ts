@@ -13,7 +13,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { ReflectionService } from "../../../gen/dswarm/v1/reflection_pb.ts";
 import { dial } from "../../../src/channel/dial.ts";
 import { networkKeyOf, resolveChannelOptions } from "../../../src/channel/options.ts";
-import { generateKeyPair } from "../../../src/identity/keys.ts";
+import { generateKeyPair, type KeyPair } from "../../../src/identity/keys.ts";
 import type { NodeId } from "../../../src/identity/node-id.ts";
 import { RpcConnection } from "../../../src/rpc/mux.ts";
 import { resolveRpcOptions } from "../../../src/rpc/params.ts";
@@ -34,8 +34,8 @@ export async function dialIn(
   t: TestContext,
   node: { readonly id: NodeId; readonly port: number },
   network: string,
+  keys: KeyPair = generateKeyPair(),
 ): Promise<DialedPeer> {
-  const keys = generateKeyPair();
   const link = await dial({
     address: { id: node.id, host: "127.0.0.1", port: node.port },
     keys,

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { JsonObject } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, file_google_protobuf_any } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
 import { type DialedPeer, dialIn, filesOf, implementation, serviceIn, tell } from "./dialed-peer.ts";
 import { apiJson, LogKeeper, send, startNode, testNetwork, until } from "./rig.ts";
@@ -257,6 +259,53 @@ test("a peer that tells another schema each time, or of other services only, is 
   );
   const { status, json } = await callChanged();
   assert.deepEqual([status, json.code], [502, "internal"]);
+  await assertUnharmed(node, logger);
+});
+
+test("a peer that comes back with another schema is called by that one", async (t) => {
+  const { network } = await testNetwork();
+  const node = await startNode(t, { network, discovery: false });
+  const keys = generateKeyPair();
+  const path = `/api/peers/${keys.id.toBase64url()}/${name}/Call`;
+  for (const jsonName of ["before", "after"]) {
+    const files = lie({ field: [field(1, { ...repeated, jsonName })] });
+    const peer = await dialIn(t, node, network, keys);
+    await until("the node has the connection", () => node.isConnected(keys.id));
+    tell(peer, () => files, [name]);
+    peer.registry.serve(serviceIn(truth, name), implementation({ call: () => ({ f1: [] }) }));
+    assert.equal((await send(node.port, path, { method: "POST" }, "{}")).text, `{"${jsonName}":[]}\n`);
+    await peer.connection.close();
+    await until("the node has lost it", () => !node.isConnected(keys.id));
+  }
+});
+
+test("a list of services that is none is the peer's fault, 502, by the short route, too", async (t) => {
+  const { node, logger } = await withLiar(t);
+  const reflection = filesOf({
+    name: "reflection.proto",
+    package: "dswarm.v1",
+    syntax: "proto3",
+    messageType: [{ name: "In" }, { name: "Out", field: [field(1, repeated)] }],
+    service: [
+      {
+        name: "ReflectionService",
+        method: [{ name: "ListServices", inputType: ".dswarm.v1.In", outputType: ".dswarm.v1.Out" }],
+      },
+    ],
+  });
+  for (const answer of [
+    () => ({ f1: [Buffer.from([0xff, 0xfe])] }),
+    () => {
+      throw new ConnectError("broken", Code.Internal);
+    },
+  ]) {
+    const peer = await dialIn(t, node, node.config.network);
+    await until("the node has the connection", () => node.isConnected(peer.id));
+    peer.registry.serve(serviceIn(reflection, "dswarm.v1.ReflectionService"), implementation({ listServices: answer }));
+    const { status, text } = await send(node.port, `/api/peers/${peer.id.toBase64url()}/services`);
+    assert.equal(status, 502, text);
+    assert.deepEqual([JSON.parse(text).code, JSON.parse(text).fromPeer], ["internal", true]);
+  }
   await assertUnharmed(node, logger);
 });
 
