@@ -17,7 +17,7 @@ export const misbehaviours = ["dead-contacts", "own-contacts", "wrong-values", "
  * `dead-contacts` tells of nodes close to the target that are not there;
  * `own-contacts` tells of itself under invented ids close to the target;
  * `wrong-values` has a value for every key, which is not the key's;
- * `oversized` sends thousands of contacts and a value over the limit;
+ * `oversized` sends a thousand contacts and a value over the limit;
  * `silent` never answers;
  * `flood` answers as it should, and stores random values with others as fast as it can.
  */
@@ -28,7 +28,7 @@ type RecordMessage = MessageInitShape<typeof RecordSchema>;
 
 const idBytes = 32;
 const inventedContacts = 20;
-const oversizedContacts = 5000;
+const oversizedContacts = 1000;
 const oversizedValueBytes = 1_000_000;
 const ttlS = 86_400;
 
