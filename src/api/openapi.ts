@@ -22,6 +22,7 @@ const faultSchema: JsonObject = {
     reason: { type: "string", description: "Name of the error in docs/errors.md, where it is one of dswarm's own." },
     details: { type: "array", items: { type: "object" }, description: "As in Connect's protocol." },
     fromPeer: {
+      type: "boolean",
       const: true,
       description: "Whether a peer has answered so; otherwise the node says it, and this is absent.",
     },

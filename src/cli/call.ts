@@ -17,6 +17,8 @@ export interface CallFlags extends AskFlags {
   readonly timeout: number;
   /** "name: value" each. */
   readonly header: readonly string[];
+  /** Whether to show the metadata that the peer sends. */
+  readonly verbose?: boolean;
 }
 
 /**
@@ -38,7 +40,10 @@ export async function call(
   }
   const metadata = metadataOf(flags.header);
   const signal = listenForStop();
-  const options = { signal, timeoutMs: flags.timeout, metadata };
+  const onMetadata = (key: string, value: string): void => {
+    if (flags.verbose === true) context.stderr.line(context.stderr.paint("dim", printable(`${key}: ${value}`)));
+  };
+  const options = { signal, timeoutMs: flags.timeout, metadata, onMetadata };
   try {
     await withNode(flags, context, async (client, target) => {
       const id = await peerNamed(name, client);

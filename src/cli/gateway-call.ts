@@ -9,6 +9,7 @@ import type { DescMethod, JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
+import { listOf, objectOf, textOf } from "../api/json-values.ts";
 import { agentFor, maxAnswerBytes } from "./api-client.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { NodeTarget } from "./find-node.ts";
@@ -27,7 +28,12 @@ export interface GatewayCallOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly metadata: Headers;
+  /** Gets what the peer sends beside its answers, headers first, then trailers, names in lower case. */
+  readonly onMetadata: (name: string, value: string) => void;
 }
+
+const headerPrefix = "grpc-metadata-";
+const trailerPrefix = "grpc-trailer-";
 
 // Metadata, as large as a peer may send it, in base64.
 const maxHeaderSize = 262_144;
@@ -51,18 +57,32 @@ export async function* callByGateway(
   try {
     const response = await post(new URL(path, target.url), body, target, agent, options);
     response.setEncoding("utf8");
-    if (response.statusCode !== 200) throw errorOf(parsed(await text(response)));
+    tell(response, headerPrefix, options);
+    if (response.statusCode !== 200) {
+      tell(response, trailerPrefix, options);
+      throw errorOf(parsed(await text(response)));
+    }
     for await (const line of linesOf(response)) {
       if (!streamsOut) {
         yield line;
         continue;
       }
-      const { error, result } = parsed(line);
+      const { error, result, metadata } = parsed(line);
+      for (const [name, values] of Object.entries(objectOf(metadata))) {
+        for (const value of listOf(values)) options.onMetadata(name, textOf(value));
+      }
       if (error !== undefined) throw errorOf(error);
       if (result !== undefined) yield JSON.stringify(result);
     }
+    tell(response, trailerPrefix, options);
   } finally {
     agent?.destroy();
+  }
+}
+
+function tell({ headers }: IncomingMessage, prefix: string, { onMetadata }: GatewayCallOptions): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(prefix)) onMetadata(name.slice(prefix.length), String(value));
   }
 }
 

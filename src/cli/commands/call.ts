@@ -30,6 +30,7 @@ export const addCall: AddCommand = (program, context) =>
         .argParser(repeated)
         .default([], "none"),
     )
+    .option("-v, --verbose", "show the metadata that the peer sends, too, on standard error")
     .action((peer: string, method: string, data: string | undefined, flags: CallFlags) =>
       run(import("../call.ts").then(({ call }) => call(peer, method, data ?? "{}", flags, context))),
     );

@@ -18,11 +18,14 @@ async function withEcho(t: TestContext) {
   t.after(() => peer.close());
   const headers: (string | null)[] = [];
   peer.serve(EchoService, {
-    echo({ payload }, { requestHeader }) {
+    echo({ payload }, { requestHeader, responseTrailer }) {
       headers.push(requestHeader.get("x-test"));
+      responseTrailer.set("farewell", "bye");
       return { payload };
     },
-    async *repeat({ payload, count }) {
+    async *repeat({ payload, count }, { responseHeader, responseTrailer }) {
+      responseHeader.set("greeting", "hello");
+      responseTrailer.set("farewell", "bye");
       for (let index = 0; index < count; index++) yield { payload, index };
     },
     async collect(requests) {
@@ -53,6 +56,13 @@ suite("peer", { concurrency: 2 }, () => {
     const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}', "-H", "x-test: yes"]);
     assert.deepEqual([echo.code, echo.stderr, echo.stdout], [0, "", '{"payload":"aGk="}\n']);
     assert.deepEqual(headers, ["yes"]);
+    const told = await rig.result(["call", id, path("Echo"), "-v"]);
+    assert.deepEqual([told.stderr, told.stdout], ["farewell: bye\n", '{"payload":""}\n']);
+    const streamed = await rig.result(["call", id, path("Repeat"), '{"count":1}', "--verbose"]);
+    assert.deepEqual(
+      [streamed.stderr, streamed.stdout],
+      ["greeting: hello\nfarewell: bye\n", '{"payload":"","index":0}\n'],
+    );
     const repeat = await rig.result(["call", id, path("Repeat"), '{"payload":"aGk=","count":3}']);
     assert.deepEqual(
       jsonLines(repeat.stdout).map(({ index }) => index),
