@@ -56,6 +56,8 @@ async function look(token: string | undefined): Promise<Seen> {
 
 execFileSync("ip", ["link", "set", "lo", "up"]);
 execFileSync("ip", ["link", "add", "net0", "type", "veth", "peer", "name", "net1"]);
+// Without addresses that IPv6 gives itself a moment later: Chromium ends what is under way when addresses change.
+for (const name of ["net0", "net1"]) execFileSync("ip", ["link", "set", name, "addrgenmode", "none"]);
 execFileSync("ip", ["address", "add", `${address}/24`, "dev", "net0"]);
 execFileSync("ip", ["link", "set", "net0", "up"]);
 execFileSync("ip", ["link", "set", "net1", "up"]);
