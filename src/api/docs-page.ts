@@ -5,12 +5,15 @@ import { listOf, objectOf, textOf } from "./json-values.ts";
 
 const style = `
 :root { color-scheme: light dark; font: 1rem/1.5 ui-sans-serif, system-ui, sans-serif; }
+html { background: light-dark(#fff, #0f1519); color: light-dark(#17242b, #e3eaed); }
+a { color: light-dark(#1f6784, #66b3d1); }
 body { max-width: 60rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 details { border-top: 1px solid color-mix(in srgb, currentcolor 20%, transparent); padding: 0.35rem 0; }
 summary { cursor: pointer; }
 summary span { display: block; padding-left: 1.1rem; opacity: 0.8; }
 code, pre { font-family: ui-monospace, monospace; font-size: 0.85rem; }
+details p { margin: 0.5rem 0 0 2.2rem; white-space: pre-line; }
 pre { overflow-x: auto; padding: 0.75rem; background: color-mix(in srgb, currentcolor 7%, transparent); }
 dl { margin: 0.5rem 0 0.5rem 1.1rem; } dt { margin-top: 0.35rem; } dd { margin-left: 1.1rem; white-space: pre-line; }
 :target { outline: 2px solid; }
@@ -99,7 +102,8 @@ function schemaHtml(name: string, schema: JsonObject): string {
   const fields = Object.entries(objectOf(schema["properties"])).map(([field, of]) => row(field, objectOf(of)));
   return `<details id="${escaped(name)}" open>
 <summary><code>${escaped(name)}</code></summary>
-<dl><dd>${escaped(textOf(schema["description"]))}</dd>${fields.join("")}</dl>
+<p>${escaped(textOf(schema["description"]))}</p>
+${fields.length === 0 ? "" : `<dl>${fields.join("")}</dl>`}
 </details>`;
 }
 

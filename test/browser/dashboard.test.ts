@@ -394,6 +394,9 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await page.locator(".values pre").waitFor();
       await page.locator(".records tbody tr").first().waitFor();
       await check("a lookup and a value are shown");
+      await page.goto(`${url}/api/docs`);
+      await page.evaluate(axe);
+      await check("the description of the API");
       await page.context().close();
     }
   }
