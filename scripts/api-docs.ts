@@ -29,7 +29,7 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
   field that is not known is refused. In paths and queries a key is best written as base64url or hex.
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status
   follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes). With \`"fromPeer":true\` a peer has
-  answered so; then 502 stands for what would be 500.
+  answered so; then 502 stands for what would be 500. 401 is for the node's own token alone: any other \`unauthenticated\` is 403.
 - **Streams** come as lines of JSON, \`{"result":…}\`, the last one \`{"error":…}\` if it fails; or, with \`Accept: text/event-stream\`, as
   Server-Sent Events, the last one named \`end\` or \`error\`.
 - **Metadata** of a peer's calls are headers with a prefix, those of [grpc-gateway](https://grpc-ecosystem.github.io/grpc-gateway/):

@@ -11,11 +11,12 @@ import { dswarmErrorOf, type ErrorCode, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 
 const maxMessageLength = 500;
+const forbidden = 403;
 const serverError = 500;
 const badGateway = 502;
 
 interface FaultInit {
-  /** HTTP status where it is not the one that Connect has for the code. */
+  /** HTTP status where it is not that of `httpStatusOf`. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly reason?: ErrorCode | undefined;
@@ -46,7 +47,7 @@ export class Fault extends Error {
     // Half a surrogate pair cannot be sent.
     super(short.toWellFormed(), { cause: init.cause });
     this.code = code;
-    this.status = init.status ?? codeToHttpStatus(code);
+    this.status = init.status ?? httpStatusOf(code, init.fromPeer);
     this.headers = init.headers ?? {};
     this.reason = init.reason;
     this.fromPeer = init.fromPeer ?? false;
@@ -61,9 +62,7 @@ export class Fault extends Error {
     const error = thrown instanceof ConnectError ? thrown : own?.toConnectError();
     if (error !== undefined) {
       const { code, rawMessage, details } = error;
-      const fromPeer = isFromPeer(thrown);
-      const status = statusOf(code, fromPeer);
-      return new Fault(code, rawMessage, { status, reason: own?.code, details, fromPeer, cause: thrown });
+      return new Fault(code, rawMessage, { reason: own?.code, details, fromPeer: isFromPeer(thrown), cause: thrown });
     }
     if (thrown instanceof Error && thrown.name === "AbortError")
       return new Fault(Code.Canceled, "the call was canceled");
@@ -120,10 +119,14 @@ export class Fault extends Error {
   }
 }
 
-/** The HTTP status of a code. What of this node would be 500 is 502 of a peer: this one is well. */
-function statusOf(code: Code, isFromOther: boolean): number {
+/**
+ * The HTTP status of a code: Connect's, but that 401 is for the node's own token alone, as clients ask for another one then, and
+ * that what of this node would be 500 is 502 of a peer.
+ */
+export function httpStatusOf(code: Code, fromPeer = false): number {
+  if (code === Code.Unauthenticated) return forbidden;
   const status = codeToHttpStatus(code);
-  return status === serverError && isFromOther ? badGateway : status;
+  return status === serverError && fromPeer ? badGateway : status;
 }
 
 /** Counts faults, and logs those that are bugs. */

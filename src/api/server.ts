@@ -23,6 +23,7 @@ const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
   target: new Fault(Code.InvalidArgument, "the request target must be a path"),
   client: new Fault(Code.PermissionDenied, "without a token only this machine may call"),
   token: new Fault(Code.Unauthenticated, "a bearer token is needed, and the right one", {
+    status: 401,
     headers: { "WWW-Authenticate": "Bearer" },
   }),
   host: new Fault(Code.PermissionDenied, "the Host header does not name this node; its owner may add host names"),

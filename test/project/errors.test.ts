@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { codeToHttpStatus, codeToString } from "@connectrpc/connect/protocol-connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { httpStatusOf } from "../../src/api/fault.ts";
 import { errorTable } from "../../src/util/errors.ts";
 
 test("docs/errors.md has the rows of the table in src/util/errors.ts", () => {
   const rows = Object.entries(errorTable).map(([code, { message, connect, retryable }]) => {
-    const status = codeToHttpStatus(connect);
+    const status = httpStatusOf(connect);
     return `| \`${code}\` | \`${codeToString(connect)}\` | ${status} | ${retryable ? "yes" : "no"} | ${message} |`;
   });
   const documented = readFileSync("docs/errors.md", "utf8")
