@@ -10,13 +10,15 @@ import { expressConnectMiddleware } from "@connectrpc/connect-express";
 import type { Request } from "express";
 import { jsonType } from "./answer.ts";
 import { chunksOf, readBody } from "./body.ts";
-import { Fault, type FaultReporter } from "./fault.ts";
+import { Fault, type FaultReporter, httpStatusOf } from "./fault.ts";
 import type { ApiConfig } from "./options.ts";
 import { progressKey, reportFaults } from "./report-faults.ts";
 import type { Route } from "./routes.ts";
 
 type Handler = ConnectRouter["handlers"][number];
 type Result = Awaited<ReturnType<Handler>>;
+
+const unauthorized = 401;
 
 const jsonOptions = {
   ignoreUnknownFields: false,
@@ -79,7 +81,8 @@ function withFaults(handler: Handler, reporter: FaultReporter) {
       if (result.status >= 400 && !progress.called) throw await refusalOf(result);
       // As Node will, too late for an answer.
       for (const [name, value] of result.header ?? []) validateHeaderValue(name, value);
-      return result;
+      // As everywhere under /api: 401 would ask for another token of the node. Clients look at the code.
+      return result.status === unauthorized ? { ...result, status: httpStatusOf(Code.Unauthenticated) } : result;
     } catch (thrown) {
       const fault = reporter.report(thrown, handler.method);
       const header = new Headers({ ...fault.headers, "Content-Type": jsonType });

@@ -215,6 +215,17 @@ const thrown: [unknown, number, { code: string; message?: string; reason?: strin
     { code: "invalid_argument", message: "count is 1 to 20" },
   ],
   [new ConnectError("", Code.Unavailable), 503, { code: "unavailable" }],
+  // 401 is for the node's own token.
+  [new ConnectError("who is it?", Code.Unauthenticated), 403, { code: "unauthenticated", message: "who is it?" }],
+  [
+    new DswarmError("authentication_failed"),
+    403,
+    {
+      code: "unauthenticated",
+      message: "the peer does not hold the expected key, or refuses ours",
+      reason: "authentication_failed",
+    },
+  ],
   [new ConnectError("half \ud800", Code.NotFound), 404, { code: "not_found", message: "half \ufffd" }],
   [new TypeError("secret"), 500, { code: "internal", message: "internal error" }],
   [
