@@ -39,6 +39,8 @@ export interface DhtInit {
   readonly store: RecordStore;
   /** Where this node is reached, the best first; none while that is not known. */
   readonly addresses: () => readonly HostPort[];
+  /** Does something that needs a connection to be made, when it is its turn. @default at once */
+  readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
   /** Where a peer was reached last, if that is known. Without it, it is believed to be where it was asked. */
   readonly provenAddress?: (id: NodeId) => HostPort | undefined;
   readonly counters?: Counters;
@@ -84,7 +86,7 @@ export class Dht implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   constructor(init: DhtInit) {
-    const { keys, clock, config, peers, store, counters = new Counters() } = init;
+    const { keys, clock, config, peers, store, inTurn = (work) => work(), counters = new Counters() } = init;
     // Each query and each pause listens to it.
     setMaxListeners(0, this.#closing.signal);
     this.#init = init;
@@ -112,7 +114,7 @@ export class Dht implements AsyncDisposable {
       self: keys.id,
       clock,
       isWanted: ({ id }, farLimit, others) => table.hasRoomFor(id, farLimit, others),
-      ping: (contact) => this.ping(contact),
+      ping: (contact) => (peers.isConnected(contact) ? this.ping(contact) : inTurn(() => this.ping(contact))),
     });
     const { signal } = this.#closing;
     const queries = this.#queries;

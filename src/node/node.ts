@@ -10,6 +10,7 @@ import type { RequestListener } from "node:http";
 import { join } from "node:path";
 import type { DescService } from "@bufbuild/protobuf";
 import type { Client, HandlerContext, Interceptor, ServiceImpl, Transport } from "@connectrpc/connect";
+import pLimit from "p-limit";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
@@ -160,6 +161,9 @@ interface ClientOptions {
 const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
+// Of all nodes of the process, which share its thread: where each begins as many handshakes as it may, all take so long that some fail,
+// and nothing else is answered meanwhile.
+const inTurn = pLimit(24);
 const providerPingMs = 2000;
 const maxProvidersTried = 8;
 
@@ -247,6 +251,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         onAnswer: (id, rttMs) => this.peers.heard(id, rttMs),
       }),
       store,
+      inTurn,
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
       provenAddress: (id) => this.peers.provenAddress(id),
       counters,
