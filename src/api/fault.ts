@@ -14,6 +14,8 @@ const maxMessageLength = 500;
 const forbidden = 403;
 const serverError = 500;
 const badGateway = 502;
+// It is a peer that breaks the protocol so, though nothing that it says.
+const faultsOfPeers: ReadonlySet<ErrorCode> = new Set(["frame_invalid", "frame_too_large", "credit_exceeded"]);
 
 interface FaultInit {
   /** HTTP status where it is not that of `httpStatusOf`. */
@@ -62,7 +64,15 @@ export class Fault extends Error {
     const error = thrown instanceof ConnectError ? thrown : own?.toConnectError();
     if (error !== undefined) {
       const { code, rawMessage, details } = error;
-      return new Fault(code, rawMessage, { reason: own?.code, details, fromPeer: isFromPeer(thrown), cause: thrown });
+      const reason = own?.code;
+      const isPeers = reason !== undefined && faultsOfPeers.has(reason);
+      return new Fault(code, rawMessage, {
+        ...(isPeers && { status: badGateway }),
+        reason,
+        details,
+        fromPeer: isFromPeer(thrown),
+        cause: thrown,
+      });
     }
     if (thrown instanceof Error && thrown.name === "AbortError")
       return new Fault(Code.Canceled, "the call was canceled");

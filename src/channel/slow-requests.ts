@@ -1,6 +1,6 @@
 // Requests of HTTP that may take longer than `requestTimeout`, such as a stream of messages. All others end as Node has it: Node
 // leaves out its own answers where somebody listens for them, so they are made here.
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
 // Sockets that are gone leave them.
@@ -20,9 +20,16 @@ export function allowSlowRequest({ socket }: IncomingMessage, response: ServerRe
   response.once("finish", () => allowed.delete(socket));
 }
 
+/** The class of the responses of a server that `endSlowRequests` is called with. */
+export class NotedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
+  constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {
+    super(...args);
+    responses.set(args[0].socket, this);
+  }
+}
+
 /** Answers what is no request, and those that take too long unless they may, and closes their connections. */
 export function endSlowRequests(server: Server): void {
-  server.on("request", (request, response) => void responses.set(request.socket, response));
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
     const { code = "" } = error;
     if (code === "ERR_HTTP_REQUEST_TIMEOUT" && allowed.has(socket)) return;

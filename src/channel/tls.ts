@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:https";
 import { isIP } from "node:net";
 import { generate } from "selfsigned";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { endSlowRequests } from "./slow-requests.ts";
+import { endSlowRequests, NotedResponse } from "./slow-requests.ts";
 
 /** A self-signed certificate and its key. */
 export interface Certificate {
@@ -24,6 +24,7 @@ const validDays = 3650;
 // How Node's server treats slow clients once they have left the listener's own deadline behind.
 const tlsHandshakeTimeoutMs = 10_000;
 const slowClients = Object.freeze({
+  ServerResponse: NotedResponse,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 5000,

@@ -4,12 +4,12 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { type TestContext, test } from "node:test";
-import { allowSlowRequest, endSlowRequests } from "../../../src/channel/slow-requests.ts";
+import { allowSlowRequest, endSlowRequests, NotedResponse } from "../../../src/channel/slow-requests.ts";
 import { until } from "./rig.ts";
 
 async function startServer(t: TestContext, listener: RequestListener): Promise<number> {
   const server = createServer(
-    { requestTimeout: 100, headersTimeout: 100, connectionsCheckingInterval: 20 },
+    { ServerResponse: NotedResponse, requestTimeout: 100, headersTimeout: 100, connectionsCheckingInterval: 20 },
     listener,
   ).listen(0, "127.0.0.1");
   endSlowRequests(server);

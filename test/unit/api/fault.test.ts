@@ -24,6 +24,12 @@ test("an error of dswarm's own keeps its name", () => {
   });
 });
 
+test("that a peer breaks the protocol is no fault of this node", () => {
+  for (const code of ["frame_invalid", "frame_too_large", "credit_exceeded"] as const)
+    assert.equal(Fault.from(new DswarmError(code).toConnectError())?.status, 502);
+  assert.equal(Fault.from(new DswarmError("storage_failed"))?.status, 500);
+});
+
 test("a ConnectError keeps its code, message and details, and loses its metadata", () => {
   const thrown = new ConnectError("no such thing", Code.NotFound, { "set-cookie": "a=b" });
   thrown.details = [{ type: "a.B", value: new Uint8Array([1]) }];
