@@ -19,13 +19,15 @@ export interface CandidatesInit {
   readonly clock: Clock;
   /** Whether the routing table has a place for it, with at most `farLimit` contacts of a range that is not near. */
   readonly isWanted: (contact: Contact, farLimit: number, others: Others) => boolean;
+  /** Does something that may need a connection to the contact, when it is its turn. */
+  readonly inTurn: <T>(contact: Contact, work: () => Promise<T>) => Promise<T>;
   /** Whether it answers now; must not reject. Who answers is entered there. */
   readonly ping: (contact: Contact) => Promise<boolean>;
 }
 
 /** Other candidates, which may enter the table too. */
 export interface Others {
-  /** Of nearer ranges. */
+  /** Closer to this node. */
   readonly closer: number;
   /** Of the same range, being pinged. */
   readonly beside: number;
@@ -48,7 +50,7 @@ interface Waiting {
 export class Candidates {
   readonly #init: CandidatesInit;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #pinged = new Map<string, { readonly range: number; readonly answer: Promise<boolean> }>();
+  readonly #pinged = new Map<string, { readonly candidate: Waiting; readonly answer: Promise<unknown> }>();
   /** Those that did not answer, by what stops their timer. */
   readonly #later = new Map<string, () => void>();
   /** How many are pinged at once: fewer while pings fail, so that nodes that are all busy do not keep one another from answering. */
@@ -95,19 +97,26 @@ export class Candidates {
     while (this.#pinged.size < this.#window) {
       const candidate = this.#next();
       if (candidate === undefined) return;
-      const { contact, farLimit, range } = candidate;
+      const { contact, farLimit } = candidate;
       const name = contact.id.toString();
       this.#waiting.delete(name);
-      if (!this.#init.isWanted(contact, farLimit, this.#othersOf(range))) continue;
-      const answer = this.#init.ping(contact).then((answers) => {
-        this.#pinged.delete(name);
-        this.#window = answers ? Math.min(this.#window + 1, maxAtOnce) : 1;
-        if (!answers) this.#tryLater(candidate);
-        this.#proceed();
-        return answers;
-      });
-      this.#pinged.set(name, { range, answer });
+      if (!this.#init.isWanted(contact, farLimit, this.#othersOf(candidate))) continue;
+      const answer = this.#init
+        .inTurn(contact, () => this.#pingIfWanted(candidate))
+        .then((answers) => {
+          this.#pinged.delete(name);
+          if (answers === false) this.#tryLater(candidate);
+          if (answers !== undefined) this.#window = answers ? Math.min(this.#window + 1, maxAtOnce) : 1;
+          this.#proceed();
+        });
+      this.#pinged.set(name, { candidate, answer });
     }
+  }
+
+  /** Undefined where others, which have come while it waited for its turn, have taken its place. */
+  async #pingIfWanted(candidate: Waiting): Promise<boolean | undefined> {
+    const { contact, farLimit } = candidate;
+    return this.#init.isWanted(contact, farLimit, this.#othersOf(candidate)) ? this.#init.ping(contact) : undefined;
   }
 
   #tryLater({ contact, farLimit, failures }: Waiting): void {
@@ -121,12 +130,15 @@ export class Candidates {
     this.#later.set(name, clock.setTimeout(again, jittered(clock, firstRetryMs * 2 ** failures, retryJitter)));
   }
 
-  #othersOf(range: number): Others {
+  /** Of a contact, which may be among them itself. */
+  #othersOf({ contact, range }: Waiting): Others {
+    const target = this.#init.self.bytes;
+    const isCloser = (other: Waiting) => compareDistance(target, other.contact.id.bytes, contact.id.bytes) < 0;
     let [closer, beside] = [0, 0];
-    for (const waiting of this.#waiting.values()) if (waiting.range > range) closer += 1;
-    for (const pinged of this.#pinged.values()) {
-      if (pinged.range > range) closer += 1;
-      if (pinged.range === range) beside += 1;
+    for (const waiting of this.#waiting.values()) if (isCloser(waiting)) closer += 1;
+    for (const { candidate } of this.#pinged.values()) {
+      if (isCloser(candidate)) closer += 1;
+      if (candidate.range === range && candidate.contact !== contact) beside += 1;
     }
     return { closer, beside };
   }

@@ -114,7 +114,8 @@ export class Dht implements AsyncDisposable {
       self: keys.id,
       clock,
       isWanted: ({ id }, farLimit, others) => table.hasRoomFor(id, farLimit, others),
-      ping: (contact) => (peers.isConnected(contact) ? this.ping(contact) : inTurn(() => this.ping(contact))),
+      inTurn: (contact, work) => (peers.isConnected(contact) ? work() : inTurn(work)),
+      ping: (contact) => this.ping(contact),
     });
     const { signal } = this.#closing;
     const queries = this.#queries;

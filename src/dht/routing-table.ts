@@ -67,6 +67,10 @@ export class RoutingTable {
     const { k } = this.#options.config;
     let { closer } = others;
     for (let i = index + 1; i < this.#slots.length; i++) closer += this.#slots[i]?.bucket.entries.length ?? 0;
+    for (const { contact } of this.#slots[index]?.bucket.entries ?? []) {
+      if (closer >= k) break;
+      if (compareDistance(this.#options.self.bytes, contact.id.bytes, id.bytes) < 0) closer += 1;
+    }
     const limit = closer < k ? k : Math.min(k, farLimit);
     return this.#slots[index]?.bucket.hasRoomFor(id, limit - others.beside, farLimit >= k) ?? others.beside < limit;
   }

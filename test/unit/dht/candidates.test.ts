@@ -1,7 +1,7 @@
 // Contacts that were heard of, and which of them are pinged when.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Candidates } from "../../../src/dht/candidates.ts";
+import { Candidates, type CandidatesInit } from "../../../src/dht/candidates.ts";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { compareDistance, type NodeId } from "../../../src/identity/node-id.ts";
@@ -10,7 +10,7 @@ import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 const farLimit = 4;
 
 /** Candidates of a node, whose pings end when the test says so. */
-function rig() {
+function rig({ inTurn = (_: Contact, work) => work() }: Partial<Pick<CandidatesInit, "inTurn">> = {}) {
   const self = generateKeyPair().id;
   const asked: Contact[] = [];
   const unwanted = new Set<NodeId>();
@@ -20,6 +20,7 @@ function rig() {
     self,
     clock,
     isWanted: ({ id }) => !unwanted.has(id),
+    inTurn,
     ping(contact) {
       asked.push(contact);
       const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -106,6 +107,26 @@ describe("Candidates", () => {
     await answer();
     await clock.advance(1_000_000);
     assert.equal(asked.length, 2);
+  });
+
+  test("does not ping one for which others have left no place until its turn comes", async () => {
+    const turns: (() => void)[] = [];
+    const { asked, unwanted, pending, candidates, answer } = rig({
+      async inTurn(_, work) {
+        await new Promise<void>((come) => turns.push(come));
+        return work();
+      },
+    });
+    const [kept, dropped, next] = strangers(3);
+    assert.ok(kept !== undefined && dropped !== undefined && next !== undefined);
+    for (const contact of [kept, dropped, next]) candidates.offer(contact, farLimit);
+    unwanted.add(dropped.id);
+    while (turns.length > 0 || pending.length > 0) {
+      turns.shift()?.();
+      await new Promise(setImmediate);
+      await answer();
+    }
+    assert.deepEqual(asked, [kept, next]);
   });
 
   test("takes the closest first of those that it is the first to ping", async () => {

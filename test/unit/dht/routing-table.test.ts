@@ -341,6 +341,18 @@ test("there is room for a contact where it would become an entry, and not again"
   assert.ok(alone.table.hasRoomFor(far(1).id, 1) && alone.table.hasRoomFor(far(2).id, 1));
 });
 
+test("of a far range there is room for those of the k closest, entered or about to enter, and for few others", () => {
+  const { table } = makeRig({ k: 3 });
+  const [a, b, c, d] = [1, 2, 3, 4]
+    .map((n) => far(n))
+    .sort((x, y) => compareDistance(self.bytes, x.id.bytes, y.id.bytes));
+  assert.ok(a && b && c && d);
+  for (const contact of [b, c]) table.seen(contact);
+  assert.ok(table.hasRoomFor(d.id, 1), "only two are closer");
+  assert.ok(!table.hasRoomFor(d.id, 1, { closer: 1, beside: 0 }));
+  assert.ok(table.hasRoomFor(a.id, 1, { closer: 1, beside: 0 }));
+});
+
 test("lookups begin with the dead only where too few live; what is saved has both, those that live in front", () => {
   const { table } = makeRig();
   for (const n of [1, 2, 3, 4]) table.seen(far(n));
