@@ -57,16 +57,21 @@ const csvColumns: readonly (readonly [string, (report: ScenarioReport, operation
   ["digest", ({ digest }) => digest],
 ];
 
-/** Reports as CSV: a head, and a line for each operation of each report. No field needs quotes. */
+/** Reports as CSV: a head, and a line for each operation of each report; what was not measured is empty. No field needs quotes. */
 export function reportsToCsv(reports: readonly ScenarioReport[]): string {
   const rows = reports.flatMap((report) =>
-    report.operations.map((operation) => csvColumns.map(([, cellOf]) => cellOf(report, operation) ?? "")),
+    report.operations.map((operation) => csvColumns.map(([, cellOf]) => known(cellOf(report, operation)) ?? "")),
   );
   return [csvColumns.map(([head]) => head), ...rows].map((row) => `${row.join(",")}\r\n`).join("");
 }
 
 function fixed(value: number | undefined, digits: number): string {
-  return value === undefined || Number.isNaN(value) ? "" : value.toFixed(digits);
+  return known(value)?.toFixed(digits) ?? "";
+}
+
+/** Undefined for what sums up no numbers. */
+function known<T>(value: T): T | undefined {
+  return Number.isNaN(value) ? undefined : value;
 }
 
 /** Names to the left, numbers to the right. */

@@ -1,5 +1,7 @@
 // A small simulated network of the daemon's DHT, for tests that look into its nodes.
 import assert from "node:assert/strict";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { FindNodeRequestSchema, type RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { Dht } from "../../src/dht/dht.ts";
 import type { DhtOptions } from "../../src/dht/options.ts";
 import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
@@ -28,6 +30,21 @@ export interface DhtNetwork {
   sleep(ms: number): Promise<void>;
   /** What each node comes to, one after the other. */
   each<T>(nodes: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>): Promise<T[]>;
+}
+
+/** These nodes answer records, whatever they were given, and say that they keep what they forget. */
+export function lie(liars: readonly NetworkNode[], records: readonly MessageInitShape<typeof RecordSchema>[]): void {
+  for (const { endpoint, honest } of liars) {
+    endpoint.serve({
+      ping: (request, caller) => honest.ping(request, caller),
+      findNode: (request, caller) => honest.findNode(request, caller),
+      findValue: async ({ key: target }, caller) => {
+        const { contacts = [] } = await honest.findNode(create(FindNodeRequestSchema, { target }), caller);
+        return { contacts, records: [...records] };
+      },
+      store: () => ({}),
+    });
+  }
 }
 
 /** Forms a network. */

@@ -1,12 +1,10 @@
 // Answers and requests that are larger than the protocol allows.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { FindNodeRequestSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { keyPairFromSeed } from "../../src/identity/keys.ts";
-import { dhtNetwork } from "./dht-network.ts";
+import { dhtNetwork, lie } from "./dht-network.ts";
 
 const forever = new AbortController().signal;
 const ttlS = 3600;
@@ -23,17 +21,7 @@ test("of an answer with more records than may be none is taken, and providers ar
     return recordToMessage(createProvider({ keys, key, addresses, sequence: 1n }), ttlS);
   });
   const liars = network.nodes.slice(3).filter((_, i) => i % 4 === 0);
-  for (const { endpoint, honest } of liars) {
-    endpoint.serve({
-      ping: (request, caller) => honest.ping(request, caller),
-      findNode: (request, caller) => honest.findNode(request, caller),
-      findValue: async ({ key: target }, caller) => {
-        const { contacts = [] } = await honest.findNode(create(FindNodeRequestSchema, { target }), caller);
-        return { contacts, records: invented };
-      },
-      store: () => ({}),
-    });
-  }
+  lie(liars, invented);
   const readers = network.nodes.filter((node) => !liars.includes(node));
   const expected = providers.map(({ dht }) => dht.id.toString()).toSorted();
   for (const found of await network.each(readers, ({ dht }) => dht.findProviders(key))) {

@@ -146,6 +146,13 @@ test("a report has a line for each operation, as text and as CSV", async () => {
   assert.deepEqual(new Set(columns).size, 1);
 });
 
+test("what a lone node has no numbers of is empty in text and CSV", async () => {
+  const report = await run({ nodes: 1, lookups: 3 });
+  const [head = "", row = ""] = reportsToCsv([report]).split("\r\n");
+  assert.equal(row.split(",")[head.split(",").indexOf("recall")], "");
+  assert.doesNotMatch(row + formatReport(report), /NaN|undefined/);
+});
+
 test("the CSV has the numbers of the table, exact, under names", async () => {
   const report = await run({ nodes: 30, lookups: 20, puts: 4, gets: 8, deadShare: 0.2 });
   const [head = [], ...rows] = reportsToCsv([report])

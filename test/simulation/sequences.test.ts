@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { FindNodeRequestSchema, type Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import { type Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import type { DhtRecord, MutableRecord } from "../../src/dht/record.ts";
 import { createMutable, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { keyPairFromSeed } from "../../src/identity/keys.ts";
 import { compareDistance } from "../../src/identity/node-id.ts";
 import { dswarmErrorOf } from "../../src/util/errors.ts";
-import { type DhtNetwork, dhtNetwork, type NetworkNode } from "./dht-network.ts";
+import { type DhtNetwork, dhtNetwork, lie, type NetworkNode } from "./dht-network.ts";
 
 const ttlS = 12 * 3600;
 const hourMs = 3_600_000;
@@ -48,27 +48,12 @@ async function store(network: DhtNetwork, at: readonly NetworkNode[], record: Dh
   }
 }
 
-/** These nodes answer a record, whatever they were given, and say that they keep what they forget. */
-function lie(liars: readonly NetworkNode[], record: RecordMessage): void {
-  for (const { endpoint, honest } of liars) {
-    endpoint.serve({
-      ping: (request, caller) => honest.ping(request, caller),
-      findNode: (request, caller) => honest.findNode(request, caller),
-      findValue: async ({ key: target }, caller) => {
-        const { contacts = [] } = await honest.findNode(create(FindNodeRequestSchema, { target }), caller);
-        return { contacts, records: [record] };
-      },
-      store: () => ({}),
-    });
-  }
-}
-
 test("a fifth of the replicas that answer an old sequence hide the newest from no reader who asks a quorum of five", async () => {
   const network = await dhtNetwork(60, 5, { readQuorum: 5 });
   const close = replicas(network, 20);
   const liars = close.filter((_, i) => i % 5 === 0);
   await store(network, close, signed(1n, "old"));
-  lie(liars, messageOf(signed(1n, "old")));
+  lie(liars, [messageOf(signed(1n, "old"))]);
   await store(network, close, signed(2n, "new"));
   const readers = network.nodes.filter((node) => !liars.includes(node));
   const texts = await network.each(readers, async ({ dht }) => textOf(await dht.get(key)));
@@ -83,7 +68,7 @@ test("a sequence far ahead that the signer has not signed is taken from no answe
   forged.kind.value.sequence = 2n ** 62n;
   await store(network, close, signed(1n, "genuine"));
   const liars = close.filter((_, i) => i % 3 === 0);
-  lie(liars, forged);
+  lie(liars, [forged]);
   const readers = network.nodes.filter((node) => !liars.includes(node));
   const found = await network.each(readers, ({ dht }) => dht.get(key));
   for (const record of found)
