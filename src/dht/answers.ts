@@ -98,7 +98,7 @@ export class Answers implements DhtAnswers {
   }
 
   #closest(target: Uint8Array, except: NodeId): ContactMessage[] {
-    return this.#init.table.closest(target, maxContactsOf(this.#init.config.routing.k), except).map(contactToMessage);
+    return this.#init.table.tell(target, maxContactsOf(this.#init.config.routing.k), except).map(contactToMessage);
   }
 }
 

@@ -13,6 +13,8 @@ export interface BucketEntry {
   readonly lastSeenAt: number;
   /** Requests in a row that it has not answered. */
   readonly misses: number;
+  /** When it last answered, or did not, on the clock's `now`. */
+  readonly triedAt: number;
   /** Its smoothed round trip, milliseconds; undefined where none was measured. */
   readonly rttMs: number | undefined;
 }
@@ -69,19 +71,15 @@ export class KBucket {
     return this.#replacements;
   }
 
-  /** Whether a contact misses no more answers than it may: others are not handed out. */
-  isLive(entry: BucketEntry): boolean {
-    return entry.misses < this.#config.maxMisses;
-  }
-
   /**
-   * Whether a contact of an id would become an entry: while there are fewer than `limit`, or in place of a dead one.
+   * Whether it is worth asking a contact of an id: it would become an entry, while there are fewer than `limit` or in place of a dead
+   * one, or it is one that was silent.
    * @param canSpread also in place of one that stands where there are many
    */
   hasRoomFor(id: NodeId, limit: number, canSpread = false): boolean {
     const known = this.#entries[indexOf(this.#entries, id)];
-    if (known !== undefined) return !this.isLive(known);
-    if (this.#entries.length < limit || this.#entries.some((entry) => !this.isLive(entry))) return true;
+    if (known !== undefined) return !isGood(known);
+    if (this.#entries.length < limit || this.#entries.some((entry) => !this.#isLive(entry))) return true;
     return canSpread && this.#entries.length >= this.#config.k && this.#crowded(id) !== undefined;
   }
 
@@ -91,14 +89,14 @@ export class KBucket {
     if (known !== undefined) {
       // One that moves to a host that has its share here keeps the addresses that it had.
       const kept = this.#hasRoomFor(contact) ? contact : known.contact;
-      const entry = { contact: kept, lastSeenAt: now, misses: 0, rttMs: smoothed(known.rttMs, rttMs) };
+      const entry = { contact: kept, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothed(known.rttMs, rttMs) };
       this.#putEntry(this.#entries.length, entry);
       return "updated";
     }
     const waiting = this.#takeReplacement(contact.id);
-    const entry = { contact, lastSeenAt: now, misses: 0, rttMs: smoothed(waiting?.rttMs, rttMs) };
+    const entry = { contact, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothed(waiting?.rttMs, rttMs) };
     if (this.#entries.length >= this.#config.k) {
-      const at = this.#entries.findIndex((other) => !this.isLive(other));
+      const at = this.#entries.findIndex((other) => !this.#isLive(other));
       const dead = this.#entries[at];
       if (dead === undefined) return this.#spread(entry);
       // The one that leaves may make room for its host. Where nobody comes, nobody goes.
@@ -113,7 +111,7 @@ export class KBucket {
   /** Notes that an entry has answered a ping; its addresses stay as they are. */
   answered(id: NodeId, now: number): void {
     const entry = take(this.#entries, id);
-    if (entry !== undefined) this.#entries.push({ ...entry, lastSeenAt: now, misses: 0 });
+    if (entry !== undefined) this.#entries.push({ ...entry, lastSeenAt: now, triedAt: now, misses: 0 });
   }
 
   /**
@@ -121,7 +119,7 @@ export class KBucket {
    * @param asked where, if that is known: silence at none of the addresses that it has here says nothing of it
    * @returns whether it is an entry no more
    */
-  missed(id: NodeId, asked?: readonly HostPort[]): boolean {
+  missed(id: NodeId, now: number, asked?: readonly HostPort[]): boolean {
     const waiting = this.#replacements[indexOf(this.#replacements, id)];
     if (waiting !== undefined && wasAsked(waiting, asked)) this.#takeReplacement(id);
     const at = indexOf(this.#entries, id);
@@ -130,7 +128,7 @@ export class KBucket {
     const misses = entry.misses + 1;
     const { maxMisses, maxMissesAlone } = this.#config;
     if (misses >= maxMissesAlone || (misses >= maxMisses && this.#replacements.length > 0)) return this.remove(id);
-    this.#entries[at] = { ...entry, misses };
+    this.#entries[at] = { ...entry, triedAt: now, misses };
     return false;
   }
 
@@ -188,6 +186,11 @@ export class KBucket {
     return part;
   }
 
+  /** Whether a contact has missed no more answers than it may: others give way to newcomers. */
+  #isLive(entry: BucketEntry): boolean {
+    return entry.misses < this.#config.maxMisses;
+  }
+
   /** Whether the host of a contact has room for one more entry, here and in the table. */
   #hasRoomFor(contact: Contact): boolean {
     return this.#entryShares.hasRoomFor(contact) && this.#tableShares.hasRoomFor(contact);
@@ -223,6 +226,11 @@ export class KBucket {
     if (entry !== undefined) this.#replacementShares.delete(entry.contact);
     return entry;
   }
+}
+
+/** Whether a contact has answered what it was asked last: others are told to nobody. */
+export function isGood({ misses }: BucketEntry): boolean {
+  return misses === 0;
 }
 
 function smoothed(beforeMs: number | undefined, rttMs: number | undefined): number | undefined {

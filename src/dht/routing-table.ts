@@ -5,7 +5,7 @@ import type { HostPort } from "../identity/peer-address.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
 import { HostShares } from "./host-shares.ts";
-import { type BucketEntry, KBucket, type Placement } from "./k-bucket.ts";
+import { type BucketEntry, isGood, KBucket, type Placement } from "./k-bucket.ts";
 import { dhtProtocol, type RoutingConfig } from "./params.ts";
 
 /** Settings of a routing table. */
@@ -18,6 +18,8 @@ export interface RoutingTableOptions {
 }
 
 const surelyLiveMs = 60_000;
+// After so long without an answer a node is questionable (BEP 5, "Routing Table").
+const questionableMs = 900_000;
 
 interface Slot {
   readonly bucket: KBucket;
@@ -34,6 +36,8 @@ export class RoutingTable {
   readonly #slots: (Slot | undefined)[] = [];
   readonly #shares: HostShares;
   #size = 0;
+  /** Whether one of those that were told is being pinged. */
+  #isCheckingTold = false;
 
   constructor(options: RoutingTableOptions) {
     this.#options = options;
@@ -57,8 +61,9 @@ export class RoutingTable {
   }
 
   /**
-   * Whether a contact that answers would become an entry: the k closest belong in the table, and of each range that is farther
-   * `farLimit`; where that is k, also those that spread the contacts of a range more evenly. Its host may have its share all the same.
+   * Whether a contact that answers would become an entry, or is one that was silent: the k closest belong in the table, and of each
+   * range that is farther `farLimit`; where that is k, also those that spread the contacts of a range more evenly. Its host may have
+   * its share all the same.
    * @param others how many are about to enter in nearer ranges, and in the same one
    */
   hasRoomFor(id: NodeId, farLimit: number, others = { closer: 0, beside: 0 }): boolean {
@@ -96,7 +101,8 @@ export class RoutingTable {
    *   whoever tells wrong addresses of others would make them go
    */
   missed(id: NodeId, asked?: readonly HostPort[]): void {
-    this.#change(id, (bucket) => bucket.missed(id, asked));
+    const now = this.#options.clock.now();
+    this.#change(id, (bucket) => bucket.missed(id, now, asked));
   }
 
   /** Forgets a contact, which has taken its leave. */
@@ -105,12 +111,34 @@ export class RoutingTable {
   }
 
   /**
-   * The contacts closest to a target that answer, the closest first.
+   * The contacts closest to a target that answered when they were asked last, the closest first.
    * @param target 32 bytes
-   * @param except one that is left out, for example who asks
+   * @param except one that is left out
    */
   closest(target: Uint8Array, count: number, except?: NodeId): Contact[] {
-    return this.#closest(target, count, true, except);
+    const found: Contact[] = [];
+    for (const entry of this.#byDistance(target)) {
+      const { contact } = entry;
+      if (isGood(entry) && (except === undefined || !contact.id.equals(except)) && found.push(contact) >= count) break;
+    }
+    return found;
+  }
+
+  /**
+   * `closest`, to be told to a peer. Of these, and of those between them that were silent, the one tried longest ago is pinged if that
+   * was a quarter of an hour ago, one at a time: so the dead are not told of for long, and where nobody asks it costs nothing.
+   * @param except who asks
+   */
+  tell(target: Uint8Array, count: number, except: NodeId): Contact[] {
+    const told: Contact[] = [];
+    let stalest: BucketEntry | undefined;
+    for (const entry of this.#byDistance(target)) {
+      if (entry.contact.id.equals(except)) continue;
+      if (entry.triedAt < (stalest?.triedAt ?? Infinity)) stalest = entry;
+      if (isGood(entry) && told.push(entry.contact) >= count) break;
+    }
+    if (stalest !== undefined && !this.#isCheckingTold) void this.#checkTold(stalest);
+    return told;
   }
 
   /** Whether no contact that answers, one left out, is closer to a target of 32 bytes than this node is. */
@@ -119,18 +147,23 @@ export class RoutingTable {
       (slot, index) =>
         slot !== undefined &&
         this.#isCloser(index, target) &&
-        slot.bucket.entries.some((entry) => slot.bucket.isLive(entry) && !entry.contact.id.equals(except)),
+        slot.bucket.entries.some((entry) => isGood(entry) && !entry.contact.id.equals(except)),
     );
   }
 
   /**
-   * Where a lookup of this node begins: the contacts closest to a target that answer, the closest first, and where there are fewer
-   * than `count`, those behind them that have missed answers: after an outage of this node's own there may be no others.
+   * Where a lookup of this node begins: the contacts closest to a target that answered when they were asked last, the closest first,
+   * and where there are fewer than `count`, those behind them that did not: after an outage of this node's own there may be no others.
    * @param target 32 bytes
    */
   seeds(target: Uint8Array, count: number): Contact[] {
-    const live = this.#closest(target, count, true);
-    return live.length < count ? [...live, ...this.#closest(target, count - live.length, false)] : live;
+    const good: Contact[] = [];
+    const silent: Contact[] = [];
+    for (const entry of this.#byDistance(target)) {
+      if (!isGood(entry)) silent.push(entry.contact);
+      else if (good.push(entry.contact) >= count) return good;
+    }
+    return [...good, ...silent].slice(0, count);
   }
 
   /** All entries, to be saved: those that answer in front, each part with the closest to this node first. */
@@ -204,18 +237,13 @@ export class RoutingTable {
     return ((((this.#options.self.bytes[byte] ?? 0) ^ (target[byte] ?? 0)) >>> (7 - (index & 7))) & 1) === 1;
   }
 
-  #closest(target: Uint8Array, count: number, live: boolean, except?: NodeId): Contact[] {
-    const found: Contact[] = [];
-    for (const bucket of this.#bucketsByDistance(target)) {
-      const start = found.length;
-      for (const entry of bucket.entries) {
-        const { contact } = entry;
-        if (bucket.isLive(entry) === live && (except === undefined || !contact.id.equals(except)))
-          insertByDistance(found, start, contact, target);
-      }
-      if (found.length >= count) return found.slice(0, count);
+  /** Entries, the closest to a target first. */
+  *#byDistance(target: Uint8Array): Generator<BucketEntry> {
+    for (const { entries } of this.#bucketsByDistance(target)) {
+      const sorted: BucketEntry[] = [];
+      for (const entry of entries) insertByDistance(sorted, entry, target);
+      yield* sorted;
     }
-    return found;
   }
 
   #indexOf(id: NodeId): number {
@@ -246,27 +274,41 @@ export class RoutingTable {
     const [oldest] = slot.bucket.entries;
     // Of one that has just answered there is nothing to learn.
     if (oldest === undefined || this.#options.clock.now() - oldest.lastSeenAt < surelyLiveMs) return;
-    const { contact } = oldest;
     slot.isChecking = true;
     try {
-      // It may have moved or left until then.
-      if (await this.#options.ping(contact)) slot.bucket.answered(contact.id, this.#options.clock.now());
-      else this.missed(contact.id);
+      await this.#check(oldest);
     } finally {
       slot.isChecking = false;
     }
   }
+
+  async #checkTold(stalest: BucketEntry): Promise<void> {
+    if (this.#options.clock.now() - stalest.triedAt < questionableMs) return;
+    this.#isCheckingTold = true;
+    try {
+      await this.#check(stalest);
+    } finally {
+      this.#isCheckingTold = false;
+    }
+  }
+
+  async #check({ contact: { id }, contact }: BucketEntry): Promise<void> {
+    // It may have moved or left until then.
+    if (await this.#options.ping(contact))
+      this.#slots[this.#indexOf(id)]?.bucket.answered(id, this.#options.clock.now());
+    else this.missed(id, contact.addresses);
+  }
 }
 
-/** Puts a contact in its place among those from `start` on, the closest first. Few at a time, for which this is quicker than to sort. */
-function insertByDistance(contacts: Contact[], start: number, contact: Contact, target: Uint8Array): void {
-  const id = contact.id.bytes;
-  let at = contacts.length;
-  contacts.push(contact);
-  for (; at > start; at--) {
-    const before = contacts[at - 1];
-    if (before === undefined || compareDistance(target, before.id.bytes, id) <= 0) break;
-    contacts[at] = before;
+/** Puts an entry in its place, the closest first. Few at a time, for which this is quicker than to sort. */
+function insertByDistance(entries: BucketEntry[], entry: BucketEntry, target: Uint8Array): void {
+  const id = entry.contact.id.bytes;
+  let at = entries.length;
+  entries.push(entry);
+  for (; at > 0; at--) {
+    const before = entries[at - 1];
+    if (before === undefined || compareDistance(target, before.contact.id.bytes, id) <= 0) break;
+    entries[at] = before;
   }
-  contacts[at] = contact;
+  entries[at] = entry;
 }

@@ -69,6 +69,15 @@ test("values are put all along while nodes come and go, and got at the end", asy
   assert.deepEqual(successes(report), { put: 1, get: 1 }, formatReport(report));
 });
 
+test("few queries of a lookup go to nodes that have left, where half leave within an hour", async () => {
+  const churn = { hours: 3, medianSessionMs: 3_600_000, gracefulShare: 0.5 };
+  const report = await run({ nodes: 100, churn, lookups: 200, puts: 50, gets: 0, putsDuring: true });
+  const lookups = report.operations.find(({ name }) => name === "lookup");
+  assert.equal(lookups?.success, 1, formatReport(report));
+  // Where nodes told of whoever had not missed three answers it was ten.
+  assert.ok((lookups?.failures?.mean ?? Infinity) <= 4, formatReport(report));
+});
+
 test("in a flood of stores no peer has more room than its quota, and honest values are kept and got", async () => {
   const maxPeerRecords = 40;
   const stores: RecordStore[] = [];

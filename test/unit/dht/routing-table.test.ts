@@ -191,19 +191,34 @@ test("what comes while a contact is pinged counts: new addresses stay, and who l
   assert.deepEqual(entriesOf(rig), hexOf(far(1), far(4)));
 });
 
+test("a ping in vain says nothing of a contact that has moved meanwhile", async () => {
+  const rig = makeRig({ k: 2 });
+  for (const n of [1, 2]) rig.table.seen(far(n));
+  await rig.clock.advance(60_000);
+  rig.table.seen(far(3));
+  rig.table.seen(far(1, "10.0.0.9"));
+  await rig.clock.advance(1000);
+  assert.deepEqual(rig.pinged, hexOf(far(1)));
+  assert.deepEqual(hexOf(...rig.table.closest(far(1).id.bytes, 1)), hexOf(far(1)));
+});
+
 test("misses in a row make a contact go: early where another waits, late where none does; an answer forgives them", () => {
   const { maxMisses, maxMissesAlone } = routingDefaults;
   const rig = makeRig({ k: 2 });
   rig.table.seen(far(1));
-  for (let i = 1; i < maxMisses; i++) rig.table.missed(far(1).id);
-  assert.equal(rig.table.closest(selfBytes, 9).length, 1);
-  rig.table.missed(far(1).id);
-  // Kept, and not handed out.
+  for (let i = 1; i < maxMissesAlone; i++) rig.table.missed(far(1).id);
   assert.equal(rig.table.size, 1);
-  assert.deepEqual(rig.table.closest(selfBytes, 9), []);
   rig.table.seen(far(1));
-  assert.equal(rig.table.closest(selfBytes, 9).length, 1);
-  for (let i = 0; i < maxMissesAlone; i++) rig.table.missed(far(1).id);
+  for (let i = 1; i < maxMissesAlone; i++) rig.table.missed(far(1).id);
+  assert.equal(rig.table.size, 1);
+  rig.table.missed(far(1).id);
+  assert.equal(rig.table.size, 0);
+  for (const n of [1, 2, 3]) rig.table.seen(far(n));
+  for (let i = 1; i < maxMisses; i++) rig.table.missed(far(1).id);
+  assert.deepEqual(entriesOf(rig), hexOf(far(1), far(2)));
+  rig.table.missed(far(1).id);
+  assert.deepEqual(entriesOf(rig), hexOf(far(2), far(3)));
+  for (const n of [2, 3]) rig.table.remove(far(n).id);
   assert.equal(rig.table.size, 0);
   rig.table.missed(far(1).id);
   rig.table.remove(far(9).id);
@@ -334,10 +349,12 @@ test("there is room for a contact where it would become an entry, and not again"
   assert.ok(!table.hasRoomFor(far(1).id, 2));
   table.seen(far(2));
   assert.ok(!table.hasRoomFor(far(3).id, 2));
-  // One that is dead is asked whether it is back, and leaves its place to others.
+  // One that was silent is asked whether it is back, and when it is dead leaves its place to others.
   const alone = makeRig({ k: 1 });
   alone.table.seen(far(1));
-  for (let i = 0; i < routingDefaults.maxMisses; i++) alone.table.missed(far(1).id);
+  alone.table.missed(far(1).id);
+  assert.ok(alone.table.hasRoomFor(far(1).id, 1) && !alone.table.hasRoomFor(far(2).id, 1));
+  for (let i = 1; i < routingDefaults.maxMisses; i++) alone.table.missed(far(1).id);
   assert.ok(alone.table.hasRoomFor(far(1).id, 1) && alone.table.hasRoomFor(far(2).id, 1));
 });
 
@@ -353,10 +370,10 @@ test("of a far range there is room for those of the k closest, entered or about 
   assert.ok(table.hasRoomFor(a.id, 1, { closer: 1, beside: 0 }));
 });
 
-test("lookups begin with the dead only where too few live; what is saved has both, those that live in front", () => {
+test("lookups begin with those that were silent only where there are too few others; what is saved has both, those in front that answered", () => {
   const { table } = makeRig();
   for (const n of [1, 2, 3, 4]) table.seen(far(n));
-  for (const n of [1, 3]) for (let i = 0; i < routingDefaults.maxMisses; i++) table.missed(far(n).id);
+  for (const n of [1, 3]) table.missed(far(n).id);
   const target = far(1).id.bytes;
   const order = (...ns: number[]) => hexOf(...ns.map((n) => far(n)));
   const [near = 0, next = 0] = [2, 4].sort((a, b) => compareDistance(target, far(a).id.bytes, far(b).id.bytes));
@@ -368,7 +385,60 @@ test("lookups begin with the dead only where too few live; what is saved has bot
   assert.deepEqual(hexOf(...table.snapshot()), order(...[2, 4].sort(bySelf), ...[1, 3].sort(bySelf)));
 });
 
-test("under any sequence of events the bounds hold, and what is closest is so of all that live", async () => {
+test("who was silent is told to nobody until it has answered again", () => {
+  const { table } = makeRig();
+  const [asker, other, third] = [far(1), far(2), inOwnBucket(9)];
+  for (const contact of [asker, other, third]) table.seen(contact);
+  const told = () => hexOf(...table.tell(other.id.bytes, 9, asker.id));
+  assert.deepEqual(told(), hexOf(other, third));
+  table.missed(other.id);
+  assert.deepEqual(told(), hexOf(third));
+  table.missed(third.id);
+  assert.deepEqual(told(), []);
+  table.seen(other);
+  assert.deepEqual(told(), hexOf(other));
+});
+
+test("of those that are told, or would be had they answered, the one tried longest ago is pinged, one at a time, after a quarter of an hour", async () => {
+  const rig = makeRig();
+  const { table, clock, alive, pinged } = rig;
+  const quarterMs = 900_000;
+  const target = far(1).id.bytes;
+  const byDistance = [1, 2, 3, 4].map((n) => far(n)).sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
+  const [first, second, third, fourth] = byDistance;
+  assert.ok(first && second && third && fourth);
+  for (const contact of [fourth, third, first, second]) {
+    table.seen(contact);
+    alive.add(contact.id.toHex());
+    await clock.advance(1000);
+  }
+  alive.delete(third.id.toHex());
+  const tell = () => hexOf(...table.tell(target, 3, self));
+  await clock.advance(quarterMs - 3001);
+  tell();
+  assert.deepEqual(pinged, [], "third was seen just short of that ago, and fourth is not told");
+  await clock.advance(1);
+  for (let i = 0; i < 3; i++) assert.deepEqual(tell(), hexOf(first, second, third));
+  assert.deepEqual(pinged, hexOf(third));
+  await clock.advance(1000);
+  // Now fourth is told instead, as the oldest of all.
+  for (const expected of [fourth, first, second]) {
+    assert.deepEqual(tell(), hexOf(first, second, fourth));
+    await clock.advance(1000);
+    assert.deepEqual(pinged.splice(0).at(-1), expected.id.toHex());
+  }
+  tell();
+  assert.deepEqual(pinged, []);
+  // A quarter of an hour later it is asked again, and has come back.
+  alive.add(third.id.toHex());
+  await clock.advance(quarterMs - 3000);
+  tell();
+  await clock.advance(1000);
+  assert.deepEqual(pinged, hexOf(third));
+  assert.deepEqual(tell(), hexOf(first, second, third));
+});
+
+test("under any sequence of events the bounds hold, and what is closest is so of all that answered last", async () => {
   const hosts = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::1", "2001:db8::2"];
   // Ids of five buckets, and the own one.
   const ids = Array.from({ length: 60 }, (_, n) => {
@@ -423,12 +493,14 @@ test("under any sequence of events the bounds hold, and what is closest is so of
         }
         assert.ok(mostOfOneHost(contacts) <= options.maxPerHostInTable);
         const target = (ids[targetAt] ?? self).bytes;
-        const sorted = (isLive: boolean, to: Uint8Array): Contact[] =>
+        const sorted = (isGood: boolean, to: Uint8Array): Contact[] =>
           entries
-            .filter(({ misses }) => misses < options.maxMisses === isLive)
+            .filter(({ misses }) => (misses === 0) === isGood)
             .map(({ contact }) => contact)
             .sort((a, b) => compareDistance(to, a.id.bytes, b.id.bytes));
         assert.deepEqual(table.closest(target, 100), sorted(true, target));
+        const others = sorted(true, target).filter((contact) => !contact.id.equals(id));
+        assert.deepEqual(table.tell(target, 3, id), others.slice(0, 3));
         assert.deepEqual(table.seeds(target, 4), [...sorted(true, target), ...sorted(false, target)].slice(0, 4));
         assert.deepEqual(table.snapshot(), [...sorted(true, selfBytes), ...sorted(false, selfBytes)]);
       }
