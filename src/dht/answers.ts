@@ -19,7 +19,8 @@ import { RateLimiter } from "../util/rate-limiter.ts";
 import { type Contact, contactToMessage } from "./contact.ts";
 import type { Caller, DhtAnswers } from "./dht-peers.ts";
 import type { DhtConfig } from "./options.ts";
-import { maxContactsOf } from "./params.ts";
+import { dhtProtocol, maxContactsOf } from "./params.ts";
+import type { Forwarding } from "./queries.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
@@ -37,6 +38,8 @@ export interface AnswersInit {
   readonly counters: Counters;
   /** A peer that serves the DHT has called from there. */
   readonly onCaller: (contact: Contact) => void;
+  /** Passes on what has been stored. Resolves with the ids of those that keep it. */
+  readonly forward: (forwarding: Forwarding) => Promise<Uint8Array[]>;
 }
 
 /** Answers of a node in server mode. */
@@ -77,24 +80,30 @@ export class Answers implements DhtAnswers {
   }
 
   async store(
-    { record, expectedSequence }: StoreRequest,
+    { record: message, expectedSequence, forwardTo }: StoreRequest,
     { id }: Caller,
   ): Promise<MessageInitShape<typeof StoreResponseSchema>> {
-    const { counters, store } = this.#init;
+    const { counters, store, forward } = this.#init;
     if (!this.#storeLimiter.take(id.toString())) {
       counters.add("dht_stores_limited");
       throw new DswarmError("quota_exceeded", "too many at once");
     }
-    if (record === undefined) throw new DswarmError("record_invalid", "there is none");
-    if (record.ttlS === 0) throw new DswarmError("record_expired");
+    if (message === undefined) throw new DswarmError("record_invalid", "there is none");
+    const { ttlS } = message;
+    if (ttlS === 0) throw new DswarmError("record_expired");
+    if (forwardTo.length > dhtProtocol.maxForwards) throw invalid(`forward_to: at most ${dhtProtocol.maxForwards}`);
+    for (const other of forwardTo) checkLength(other, "forward_to");
     try {
-      await store.put(recordFromMessage(record), { ttlS: record.ttlS, from: id, expectedSequence });
+      const record = recordFromMessage(message);
+      await store.put(record, { ttlS, from: id, expectedSequence });
+      counters.add("dht_stores");
+      // What is passed on for a caller counts as stored by it.
+      const to = forwardTo.filter(() => this.#storeLimiter.take(id.toString()));
+      return to.length === 0 ? {} : { keptBy: await forward({ record, ttlS, expectedSequence, to }) };
     } catch (error) {
       counters.add("dht_stores_refused");
       throw error;
     }
-    counters.add("dht_stores");
-    return {};
   }
 
   #closest(target: Uint8Array, except: NodeId): ContactMessage[] {

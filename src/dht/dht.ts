@@ -20,7 +20,7 @@ import type { DhtAnswers, DhtPeers } from "./dht-peers.ts";
 import type { LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
 import { type Published, Publisher, type UpdateOptions } from "./publisher.ts";
-import { isSilence, Queries, type QueryOptions } from "./queries.ts";
+import { type Forwarding, isSilence, Queries, type QueryOptions } from "./queries.ts";
 import { type ProviderRecord, sequenceOf } from "./record.ts";
 import { createImmutable } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
@@ -126,7 +126,8 @@ export class Dht implements AsyncDisposable {
     if (!config.isClient) {
       // There is a connection already.
       const onCaller = (contact: Contact) => this.#candidates.offer(contact, config.routing.k);
-      this.answers = new Answers({ config, clock, table, store, counters, onCaller });
+      const forward = (forwarding: Forwarding) => queries.forward(forwarding, signal);
+      this.answers = new Answers({ config, clock, table, store, counters, onCaller, forward });
     }
   }
 

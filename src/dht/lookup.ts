@@ -92,8 +92,9 @@ class Lookup<T> {
     const hosts = new LookupHosts(config.maxPerHost);
     this.#hosts = hosts;
     const isOneTooMany = (contact: Contact): boolean => hosts.isFull(contact);
+    const { target, k, isConnected = always, maxPassedOver } = config;
     this.#paths = Array.from({ length: count }, (_, i) => ({
-      shortlist: new Shortlist(config.target, config.k, maxUnasked, 1 << i, isOneTooMany, config.isConnected ?? always),
+      shortlist: new Shortlist(target, k, maxUnasked, 1 << i, isOneTooMany, isConnected, maxPassedOver),
       inFlight: 0,
       pending: 0,
       hasAnswers: false,
@@ -133,10 +134,11 @@ class Lookup<T> {
   }
 
   #proceed(): void {
-    const { alpha } = this.#config;
+    const { alpha, answersOfUse } = this.#config;
+    const atOnce = Math.min(alpha, answersOfUse?.() ?? alpha);
     let end: LookupEnd | undefined = "complete";
     for (const path of this.#paths) {
-      while (!this.#ended && path.inFlight < alpha && path.rpcsLeft > 0) {
+      while (!this.#ended && path.inFlight < atOnce && path.rpcsLeft > 0) {
         const candidate = path.shortlist.next();
         if (candidate === undefined) break;
         this.#ask(path, candidate);

@@ -8,6 +8,8 @@ export const dhtProtocol = {
   maxAddresses: 4,
   /** Characters of an address at most. */
   maxAddressLength: 64,
+  /** Others that a request to store names at most. */
+  maxForwards: 4,
 } as const;
 
 /**

@@ -7,7 +7,7 @@ import type { HostPort } from "../identity/peer-address.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { DhtConfig } from "./options.ts";
-import type { Placing, Queries, QueryOptions } from "./queries.ts";
+import type { Placing, PlacingOptions, Queries, QueryOptions } from "./queries.ts";
 import { type DhtRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
 import { createMutable, createProvider } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
@@ -61,7 +61,7 @@ export class Publisher {
     const before = record.kind === "immutable" ? undefined : await store.publishedRecord(id);
     await store.publish(record, config.ttlS);
     try {
-      return await this.#place(record, options);
+      return await this.#place(record, { ...options, mayForward: true });
     } catch (error) {
       if (before === undefined) await store.unpublish(id);
       else await store.publish(before, config.ttlS);
@@ -98,7 +98,7 @@ export class Publisher {
   async withdraw(key: RecordKey, options: QueryOptions): Promise<void> {
     const record = this.word(key, true);
     await this.#init.store.unpublish(recordId(record));
-    await this.#place(record, options);
+    await this.#place(record, { ...options, mayForward: true });
   }
 
   /** Publishes again all that is noted. What fails is tried the next time. */
@@ -119,7 +119,7 @@ export class Publisher {
     }
   }
 
-  async #place(record: DhtRecord, options: QueryOptions & Pick<UpdateOptions, "expectedSequence">): Promise<Published> {
+  async #place(record: DhtRecord, options: PlacingOptions): Promise<Published> {
     const { queries, config } = this.#init;
     const placing = await queries.place(record, config.ttlS, options);
     const isKept = await this.#keep(record, placing, options.expectedSequence);

@@ -3,6 +3,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Contact as ContactMessage, FindValueResponse } from "../../gen/dswarm/v1/dht_pb.ts";
 import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf, errorTable } from "../util/errors.ts";
@@ -16,6 +17,7 @@ import { maxContactsOf } from "./params.ts";
 import { QueryTimeout } from "./query-timeout.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
+import { RecordDelivery } from "./record-delivery.ts";
 import type { RecordKey } from "./record-key.ts";
 import type { RoutingTable } from "./routing-table.ts";
 
@@ -36,12 +38,39 @@ export interface QueryOptions {
   readonly disjointPaths?: number | undefined;
 }
 
+/** What may be set of placing a record. */
+export interface PlacingOptions extends QueryOptions {
+  /** Place a mutable record only where this is the sequence held now. */
+  readonly expectedSequence?: bigint | undefined;
+  /**
+   * Whether peers that this node is not connected with may get the record from others: that is quicker; but that they have it is the
+   * word of others then. @default false
+   */
+  readonly mayForward?: boolean | undefined;
+}
+
+/** What may be set of a request to keep a record. */
+interface RequestOptions {
+  readonly expectedSequence?: bigint | undefined;
+  /** Others to whom the peer is to pass it on. At most 4. */
+  readonly forwardTo?: readonly Contact[];
+}
+
 /** Where a record was placed. */
 export interface Placing {
   /** Peers that keep it, the closest first. */
   readonly replicas: readonly Contact[];
   /** Status codes of those that refuse it. Bounded by the queries of a lookup. */
   readonly refusals: readonly Code[];
+}
+
+/** A record that a peer has stored here and that others are to keep, too. */
+export interface Forwarding {
+  readonly record: DhtRecord;
+  readonly ttlS: number;
+  readonly expectedSequence: bigint | undefined;
+  /** Ids, 32 bytes each; at most 4. */
+  readonly to: readonly Uint8Array[];
 }
 
 /** What queries need of their node. */
@@ -59,6 +88,9 @@ export interface QueriesInit {
 // A peer that sends more than this under one key breaks the protocol; each may cost a signature to check.
 const maxRecordsPerAnswer = 130;
 
+// What is passed on for others at once; what comes above they do themselves.
+const maxForwarding = 1024;
+
 // Shared, as the stack of an error costs more than a query.
 const tooLong = new ConnectError("the peer does not answer in time", Code.DeadlineExceeded);
 
@@ -66,6 +98,7 @@ const tooLong = new ConnectError("the peer does not answer in time", Code.Deadli
 export class Queries {
   readonly timeouts = new QueryTimeout();
   readonly #init: QueriesInit;
+  #forwarding = 0;
 
   constructor(init: QueriesInit) {
     this.#init = init;
@@ -127,21 +160,36 @@ export class Queries {
   }
 
   /**
-   * Gives a record to the k closest to its key. First a lookup goes to where the closest few have answered, whose tables hold
-   * all about them; then the record itself is what asks the others, so that each of the k costs one request and not two.
+   * Gives a record to the k closest to its key, of whom those with whom there is a connection may be asked to pass it on. First a lookup goes to where a few of them have answered, whose tables hold all
+   * about them; then the record itself is what asks the others, so that each of the k costs one request and not two.
    */
-  async place(
-    record: DhtRecord,
-    ttlS: number,
-    options: QueryOptions & { readonly expectedSequence?: bigint | undefined } = {},
-  ): Promise<Placing> {
-    const { clock, config, self } = this.#init;
+  async place(record: DhtRecord, ttlS: number, options: PlacingOptions = {}): Promise<Placing> {
+    const { clock, config, self, peers } = this.#init;
     const { k, alpha } = config.routing;
+    const { expectedSequence, mayForward = false } = options;
     const target = record.key.bytes;
     const seeds = await this.#neighbours(target, options);
     const refusals: Code[] = [];
+    const delivery = new RecordDelivery({
+      target,
+      clock,
+      patienceMs: () => this.timeouts.softMs,
+      isDirect: (contact) => !mayForward || peers.isConnected(contact),
+      store: async (contact, forwardTo, signal) => {
+        try {
+          return await this.store(contact, record, ttlS, signal, { expectedSequence, forwardTo });
+        } catch (error) {
+          if (!isSilence(error)) refusals.push(statusOf(error));
+          throw error;
+        }
+      },
+    });
+    const observers = this.#observers();
     const { closest } = await lookup<never>({
-      ...this.#observers(),
+      ...observers,
+      onAnswer: (contact, rttMs) => {
+        if (!delivery.isHearsay(contact)) observers.onAnswer(contact, rttMs);
+      },
       target,
       seeds,
       self,
@@ -152,37 +200,55 @@ export class Queries {
       timeouts: this.timeouts,
       signal: options.signal,
       ask: async (contact, signal) => {
-        try {
-          await this.store(contact, record, ttlS, signal, options.expectedSequence);
-        } catch (error) {
-          if (!isSilence(error)) refusals.push(statusOf(error));
-          throw error;
-        }
+        await delivery.deliver(contact, signal);
         return { contacts: [] };
       },
     });
     return { replicas: closest, refusals };
   }
 
-  /** Asks one peer to keep a record. */
+  /** Asks one peer to keep a record, and to pass it on. Resolves with the ids of those that keep it by his word, in text. */
   async store(
     contact: Contact,
     record: DhtRecord,
     ttlS: number,
     signal: AbortSignal,
-    expectedSequence?: bigint,
-  ): Promise<void> {
-    const request = { record: recordToMessage(record, ttlS) };
-    await this.#init.peers.store(
-      contact,
-      expectedSequence === undefined ? request : { ...request, expectedSequence },
-      signal,
-    );
+    { expectedSequence, forwardTo = [] }: RequestOptions = {},
+  ): Promise<ReadonlySet<string>> {
+    const request = {
+      record: recordToMessage(record, ttlS),
+      forwardTo: forwardTo.map(({ id }) => id.bytes),
+      ...(expectedSequence === undefined ? {} : { expectedSequence }),
+    };
+    const { keptBy } = await this.#init.peers.store(contact, request, signal);
+    const kept = forwardTo.filter(({ id }) => keptBy.some((other) => equalBytes(other, id.bytes)));
+    return new Set(kept.map(({ id }) => id.toString()));
+  }
+
+  /** Passes a record on to those of the table with whom there is a connection. Resolves with the ids of those that keep it. */
+  async forward({ record, ttlS, expectedSequence, to }: Forwarding, signal: AbortSignal): Promise<Uint8Array[]> {
+    const { peers, table } = this.#init;
+    const keptBy: Uint8Array[] = [];
+    const give = async (contact: Contact): Promise<void> => {
+      this.#forwarding += 1;
+      try {
+        await this.within((both) => this.store(contact, record, ttlS, both, { expectedSequence }), signal);
+        keptBy.push(contact.id.bytes);
+      } catch {
+        // Who asked for it asks the other himself, and hears why.
+      } finally {
+        this.#forwarding -= 1;
+      }
+    };
+    const room = Math.max(maxForwarding - this.#forwarding, 0);
+    const known = to.slice(0, room).flatMap((id) => table.get(id) ?? []);
+    await Promise.all(known.filter((contact) => peers.isConnected(contact)).map(give));
+    return keptBy;
   }
 
   /** `store`, which fails when it takes too long. */
-  storeWithin(contact: Contact, record: DhtRecord, ttlS: number, signal: AbortSignal): Promise<void> {
-    return this.within((both) => this.store(contact, record, ttlS, both), signal);
+  async storeWithin(contact: Contact, record: DhtRecord, ttlS: number, signal: AbortSignal): Promise<void> {
+    await this.within((both) => this.store(contact, record, ttlS, both), signal);
   }
 
   /** Does something that ends when it takes longer than a query may, or `signal` aborts. */
@@ -205,17 +271,30 @@ export class Queries {
     this.#init.counters.add(name);
   }
 
-  /** All that are known about a target, once the closest few of them have answered. On disjoint paths all of the k are asked. */
+  /**
+   * All that are known about a target, once a few of the k closest of them have answered: in the range that they share, each knows
+   * the others. On disjoint paths all of the k are asked.
+   */
   async #neighbours(target: Uint8Array, options: QueryOptions): Promise<readonly Contact[]> {
     const { peers, table, config } = this.#init;
     table.lookedUp(target);
     const base = this.#base(target, options);
     if (base.disjointPaths > 1) return (await this.nodes(target, options)).closest;
+    const { k, alpha } = config.routing;
     const heard = new Map(base.seeds.map((contact) => [contact.id.toString(), contact]));
     const failed = new Set<string>();
-    await lookup<never>({
+    const answered: Contact[] = [];
+    const isNear = (contact: Contact): boolean => {
+      let closer = 0;
+      for (const { id } of heard.values()) if (compareDistance(target, id.bytes, contact.id.bytes) < 0) closer += 1;
+      return closer < k;
+    };
+    const missing = (): number => Math.min(alpha, k) - answered.filter(isNear).length;
+    await lookup<Contact>({
       ...base,
-      k: Math.min(config.routing.alpha, config.routing.k),
+      isConnected: (contact) => peers.isConnected(contact),
+      maxPassedOver: k,
+      answersOfUse: missing,
       onFailure: (contact, error) => {
         base.onFailure(contact, error);
         failed.add(contact.id.toString());
@@ -227,7 +306,14 @@ export class Queries {
           const name = other.id.toString();
           if (!heard.has(name)) heard.set(name, other);
         }
-        return { contacts: contacts.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes)) };
+        return {
+          contacts: contacts.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes)),
+          found: contact,
+        };
+      },
+      accept: (contact) => {
+        answered.push(contact);
+        return missing() > 0 ? "continue" : "stop";
       },
     });
     for (const name of failed) heard.delete(name);

@@ -2,6 +2,7 @@
 // an id shares with the node's own). Only contacts that have answered enter.
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
 import { HostShares } from "./host-shares.ts";
@@ -47,6 +48,12 @@ export class RoutingTable {
   /** Contacts in all buckets, without replacements. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The contact that has an id (32 bytes), where it is in the table. */
+  get(id: Uint8Array): Contact | undefined {
+    const bucket = this.#slots[sharedBits(this.#options.self.bytes, id)]?.bucket;
+    return bucket?.entries.find(({ contact }) => equalBytes(contact.id.bytes, id))?.contact;
   }
 
   /** Entries by bucket: index (bits shared with the node's own id) and contacts, the one seen longest ago first. */

@@ -3,9 +3,6 @@ import { compareDistance } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 import { type Candidate, isDoubted } from "./lookup-candidate.ts";
 
-// A connection costs a peer's answer several times over; farther ones know less of who is close, and have less of what is kept there.
-const maxPassedOver = 6;
-
 /**
  * Candidates, closest first. Bounded by `maxUnasked` and those that were asked, which stay, so that nobody is asked twice.
  */
@@ -17,6 +14,7 @@ export class Shortlist {
   readonly #maxUnasked: number;
   readonly #isOneTooMany: (contact: Contact) => boolean;
   readonly #isConnected: (contact: Contact) => boolean;
+  readonly #maxPassedOver: number;
   readonly #candidates: Candidate[] = [];
   #unasked = 0;
 
@@ -27,6 +25,7 @@ export class Shortlist {
    * @param bit a power of two, another for each shortlist of a lookup
    * @param isOneTooMany whether as many of a contact's host are asked as may be while there are others
    * @param isConnected whether it is quick to ask
+   * @param maxPassedOver those that are not, of which a farther one that is comes first
    */
   constructor(
     target: Uint8Array,
@@ -35,6 +34,7 @@ export class Shortlist {
     bit: number,
     isOneTooMany: (contact: Contact) => boolean,
     isConnected: (contact: Contact) => boolean,
+    maxPassedOver: number,
   ) {
     this.#target = target;
     this.#k = k;
@@ -42,6 +42,7 @@ export class Shortlist {
     this.bit = bit;
     this.#isOneTooMany = isOneTooMany;
     this.#isConnected = isConnected;
+    this.#maxPassedOver = maxPassedOver;
   }
 
   /** All of it, closest first. */
@@ -99,7 +100,7 @@ export class Shortlist {
       } else {
         if (this.#isConnected(candidate.contact)) return candidate;
         closest ??= candidate;
-        if (++few === maxPassedOver) return closest;
+        if (++few > this.#maxPassedOver) return closest;
       }
     }
     return closest ?? last;

@@ -59,8 +59,8 @@ export function misbehave(kind: Misbehaviour, clock: VirtualClock, self: Contact
     findNode: (request, caller) =>
       kind === "wrong-values" ? honest.findNode(request, caller) : { contacts: invented[kind](request.target) },
     findValue: ({ key }) => ({ records: values[kind](), contacts: invented[kind](key) }),
-    // It says that it keeps what it forgets.
-    store: () => ({}),
+    // It says that it keeps what it forgets, and that others do whom it has not asked.
+    store: ({ forwardTo }) => ({ keptBy: forwardTo }),
   };
 }
 

@@ -118,7 +118,10 @@ export const storeMethod: RpcMethod<
     return { message: fromBinary(StoreRequestSchema, wire), bytes: wire.length };
   },
   answer: (answers, request, caller) => answers.store(request, caller),
-  response: () => ({ message: create(StoreResponseSchema), bytes: 0 }),
+  response({ keptBy = [] }) {
+    const message = create(StoreResponseSchema, { keptBy: keptBy.map(copy) });
+    return { message, bytes: keptBy.reduce((sum, id) => sum + fieldBytes(id.length), 0) };
+  },
 };
 
 function copyRecord(init: MessageInitShape<typeof RecordSchema>) {

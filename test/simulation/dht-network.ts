@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { FindNodeRequestSchema, type RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { Dht } from "../../src/dht/dht.ts";
+import type { DhtPeers } from "../../src/dht/dht-peers.ts";
 import type { DhtOptions } from "../../src/dht/options.ts";
+import type { NodeId } from "../../src/identity/node-id.ts";
 import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
 import type { Endpoint } from "../../src/testbed/endpoint.ts";
 import { lognormalLatency } from "../../src/testbed/latency.ts";
@@ -32,7 +34,7 @@ export interface DhtNetwork {
   each<T>(nodes: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>): Promise<T[]>;
 }
 
-/** These nodes answer records, whatever they were given, and say that they keep what they forget. */
+/** These nodes answer records, whatever they were given, and say that they keep, and have passed on, what they forget. */
 export function lie(liars: readonly NetworkNode[], records: readonly MessageInitShape<typeof RecordSchema>[]): void {
   for (const { endpoint, honest } of liars) {
     endpoint.serve({
@@ -42,16 +44,36 @@ export function lie(liars: readonly NetworkNode[], records: readonly MessageInit
         const { contacts = [] } = await honest.findNode(create(FindNodeRequestSchema, { target }), caller);
         return { contacts, records: [...records] };
       },
-      store: () => ({}),
+      store: ({ forwardTo }) => ({ keptBy: forwardTo }),
     });
   }
 }
 
-/** Forms a network. */
-export async function dhtNetwork(count: number, seed: number, options: DhtOptions = {}): Promise<DhtNetwork> {
+/**
+ * Forms a network.
+ * @param isConnected whether two nodes can call each other without a connection to be made @default all can
+ */
+export async function dhtNetwork(
+  count: number,
+  seed: number,
+  options: DhtOptions = {},
+  isConnected?: (one: NodeId, other: NodeId) => boolean,
+): Promise<DhtNetwork> {
   const clock = new VirtualClock(seed);
   const network = new SimulatedNetwork({ clock, latency: lognormalLatency(20) });
-  const population = new Population(network, createSimulatedDhts(options));
+  const createDht = createSimulatedDhts(options);
+  const population = new Population(network, (init) => {
+    const { peers, keys } = init;
+    if (isConnected === undefined) return createDht(init);
+    const partly: DhtPeers = {
+      isConnected: ({ id }) => isConnected(keys.id, id),
+      ping: (...call) => peers.ping(...call),
+      findNode: (...call) => peers.findNode(...call),
+      findValue: (...call) => peers.findValue(...call),
+      store: (...call) => peers.store(...call),
+    };
+    return createDht({ ...init, peers: partly });
+  });
   const run = <T>(work: Promise<T>): Promise<T> => runUntil(clock, work);
   await run(population.create());
   await run(inParallel(count - 1, 8, async () => void (await population.join())));

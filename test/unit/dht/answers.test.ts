@@ -13,6 +13,7 @@ import { Answers } from "../../../src/dht/answers.ts";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { openDatabase } from "../../../src/dht/database.ts";
 import { resolveDhtOptions } from "../../../src/dht/options.ts";
+import type { Forwarding } from "../../../src/dht/queries.ts";
 import { createImmutable, createMutable, createProvider, recordToMessage } from "../../../src/dht/record-codec.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
@@ -25,7 +26,7 @@ import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 const storeBurst = 5;
 const storesPerSecond = 2;
 
-async function openAnswers(t: TestContext) {
+async function openAnswers(t: TestContext, keptBy: Uint8Array[] = []) {
   const clock = new VirtualClock(1);
   const counters = new Counters();
   const config = resolveDhtOptions({ storeBurst, storesPerSecond });
@@ -35,7 +36,14 @@ async function openAnswers(t: TestContext) {
   const table = new RoutingTable({ self, config: config.routing, clock, ping: () => Promise.resolve(true) });
   const callers: Contact[] = [];
   const onCaller = (contact: Contact) => void callers.push(contact);
-  return { clock, table, callers, answers: new Answers({ config, clock, table, store, counters, onCaller }) };
+  const forwardings: Forwarding[] = [];
+  const forward = (forwarding: Forwarding) => {
+    assert.ok(store.has(forwarding.record.key), "it is kept here first");
+    forwardings.push(forwarding);
+    return Promise.resolve(keptBy);
+  };
+  const answers = new Answers({ config, clock, table, store, counters, onCaller, forward });
+  return { clock, table, callers, forwardings, answers };
 }
 
 test("a caller may store so many at once, then so many a second, and another is not held up by it", async (t) => {
@@ -53,6 +61,57 @@ test("a caller may store so many at once, then so many a second, and another is 
   await clock.advance(1000);
   for (let i = 0; i < storesPerSecond; i++) await store(caller);
   await assert.rejects(store(caller), { code: "quota_exceeded" });
+});
+
+test("what is stored is passed on to those that the caller names, who is told which of them keep it", async (t) => {
+  const others = [1, 2, 3, 4].map(() => generateKeyPair().id.bytes);
+  const { answers, forwardings } = await openAnswers(t, others.slice(1, 3));
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const keys = generateKeyPair();
+  const record = createMutable({
+    keys,
+    salt: new Uint8Array(),
+    sequence: 1n,
+    value: Uint8Array.of(1),
+    isDeleted: false,
+  });
+  const request = { record: recordToMessage(record, 60), expectedSequence: 0n, forwardTo: others };
+  const answer = await answers.store(create(StoreRequestSchema, request), caller);
+  assert.deepEqual(answer.keptBy, others.slice(1, 3));
+  assert.equal(forwardings.length, 1);
+  assert.deepEqual(forwardings[0], { record: forwardings[0]?.record, ttlS: 60, expectedSequence: 0n, to: others });
+  assert.ok(forwardings[0]?.record.key.equals(record.key));
+});
+
+test("what is passed on for a caller counts among its stores", async (t) => {
+  const { answers, forwardings } = await openAnswers(t);
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const forwardTo = [1, 2, 3].map(() => generateKeyPair().id.bytes);
+  const store = (byte: number) => {
+    const record = recordToMessage(createImmutable(Uint8Array.of(byte)), 60);
+    return answers.store(create(StoreRequestSchema, { record, forwardTo }), caller);
+  };
+  for (const byte of [1, 2]) await store(byte);
+  await assert.rejects(store(3), { code: "quota_exceeded" });
+  // Of five at once two are its own.
+  assert.deepEqual(
+    forwardings.map(({ to }) => to),
+    [forwardTo],
+  );
+});
+
+test("nothing is passed on of what is refused, nor for a caller who names none, too many or what is no id", async (t) => {
+  const { answers, forwardings } = await openAnswers(t);
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  const record = recordToMessage(createImmutable(Uint8Array.of(1)), 60);
+  const store = (forwardTo: Uint8Array[], stored = record) =>
+    answers.store(create(StoreRequestSchema, { record: stored, forwardTo }), caller);
+  const ids = [1, 2, 3, 4, 5].map(() => generateKeyPair().id.bytes);
+  await assert.rejects(store(ids), { code: Code.InvalidArgument });
+  for (const bytes of [31, 33]) await assert.rejects(store([new Uint8Array(bytes)]), { code: Code.InvalidArgument });
+  await assert.rejects(store(ids.slice(1), { ...record, ttlS: 0 }), { code: "record_expired" });
+  assert.deepEqual((await store([])).keptBy ?? [], []);
+  assert.deepEqual(forwardings, []);
 });
 
 test("a ping answers a nonce of up to 64 bytes, and tells of a caller that serves the DHT", async (t) => {

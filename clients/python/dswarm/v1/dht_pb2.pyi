@@ -89,16 +89,20 @@ class Record(_message.Message):
     def __init__(self, immutable: _Optional[_Union[ImmutableRecord, _Mapping]] = ..., mutable: _Optional[_Union[MutableRecord, _Mapping]] = ..., provider: _Optional[_Union[ProviderRecord, _Mapping]] = ..., ttl_s: _Optional[int] = ...) -> None: ...
 
 class StoreRequest(_message.Message):
-    __slots__ = ("record", "expected_sequence")
+    __slots__ = ("record", "expected_sequence", "forward_to")
     RECORD_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    FORWARD_TO_FIELD_NUMBER: _ClassVar[int]
     record: Record
     expected_sequence: int
-    def __init__(self, record: _Optional[_Union[Record, _Mapping]] = ..., expected_sequence: _Optional[int] = ...) -> None: ...
+    forward_to: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, record: _Optional[_Union[Record, _Mapping]] = ..., expected_sequence: _Optional[int] = ..., forward_to: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class StoreResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("kept_by",)
+    KEPT_BY_FIELD_NUMBER: _ClassVar[int]
+    kept_by: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, kept_by: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class FindValueRequest(_message.Message):
     __slots__ = ("key", "immutable_suffices")

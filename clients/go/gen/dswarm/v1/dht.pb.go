@@ -609,8 +609,11 @@ type StoreRequest struct {
 	Record *Record `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
 	// Store a mutable record only if this is the sequence held now.
 	ExpectedSequence *uint64 `protobuf:"varint,2,opt,name=expected_sequence,json=expectedSequence,proto3,oneof" json:"expected_sequence,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Others that are to keep the record, 32 bytes each, at most 4. A callee that keeps it may ask those of them with whom it has a
+	// connection, so that the caller need not make one; it makes none itself. They are asked without this field.
+	ForwardTo     [][]byte `protobuf:"bytes,3,rep,name=forward_to,json=forwardTo,proto3" json:"forward_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StoreRequest) Reset() {
@@ -657,9 +660,18 @@ func (x *StoreRequest) GetExpectedSequence() uint64 {
 	return 0
 }
 
+func (x *StoreRequest) GetForwardTo() [][]byte {
+	if x != nil {
+		return x.ForwardTo
+	}
+	return nil
+}
+
 // The record is kept.
 type StoreResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those of forward_to that have acknowledged it to the callee. The caller asks the others itself.
+	KeptBy        [][]byte `protobuf:"bytes,1,rep,name=kept_by,json=keptBy,proto3" json:"kept_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -692,6 +704,13 @@ func (x *StoreResponse) ProtoReflect() protoreflect.Message {
 // Deprecated: Use StoreResponse.ProtoReflect.Descriptor instead.
 func (*StoreResponse) Descriptor() ([]byte, []int) {
 	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StoreResponse) GetKeptBy() [][]byte {
+	if x != nil {
+		return x.KeptBy
+	}
+	return nil
 }
 
 // Asks for records.
@@ -842,12 +861,15 @@ const file_dswarm_v1_dht_proto_rawDesc = "" +
 	"\amutable\x18\x02 \x01(\v2\x18.dswarm.v1.MutableRecordH\x00R\amutable\x127\n" +
 	"\bprovider\x18\x03 \x01(\v2\x19.dswarm.v1.ProviderRecordH\x00R\bprovider\x12\x13\n" +
 	"\x05ttl_s\x18\x04 \x01(\rR\x04ttlSB\x06\n" +
-	"\x04kind\"\x81\x01\n" +
+	"\x04kind\"\xa0\x01\n" +
 	"\fStoreRequest\x12)\n" +
 	"\x06record\x18\x01 \x01(\v2\x11.dswarm.v1.RecordR\x06record\x120\n" +
-	"\x11expected_sequence\x18\x02 \x01(\x04H\x00R\x10expectedSequence\x88\x01\x01B\x14\n" +
-	"\x12_expected_sequence\"\x0f\n" +
-	"\rStoreResponse\"S\n" +
+	"\x11expected_sequence\x18\x02 \x01(\x04H\x00R\x10expectedSequence\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"forward_to\x18\x03 \x03(\fR\tforwardToB\x14\n" +
+	"\x12_expected_sequence\"(\n" +
+	"\rStoreResponse\x12\x17\n" +
+	"\akept_by\x18\x01 \x03(\fR\x06keptBy\"S\n" +
 	"\x10FindValueRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12-\n" +
 	"\x12immutable_suffices\x18\x02 \x01(\bR\x11immutableSuffices\"p\n" +

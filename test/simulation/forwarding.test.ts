@@ -1,0 +1,78 @@
+// Records that are passed on: not all nodes have connections with one another, so that who puts may ask few of the k closest itself.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RecordKey } from "../../src/dht/record-key.ts";
+import { compareDistance, type NodeId, sharedBits } from "../../src/identity/node-id.ts";
+import { type DhtNetwork, dhtNetwork, lie, type NetworkNode } from "./dht-network.ts";
+
+const k = 20;
+const replicationMs = 3_600_000;
+
+/** With those of the same half of the ids, and a quarter of the others. */
+function isConnected({ bytes: a }: NodeId, { bytes: b }: NodeId): boolean {
+  const mixed = Math.imul((a.at(-1) ?? 0) ^ (b.at(-1) ?? 0), 0x9e37_79b1);
+  return sharedBits(a, b) > 0 || (mixed >>> 16) % 4 === 0;
+}
+
+function closest({ nodes }: DhtNetwork, key: RecordKey): readonly NetworkNode[] {
+  return nodes.toSorted((a, b) => compareDistance(key.bytes, a.dht.id.bytes, b.dht.id.bytes)).slice(0, k);
+}
+
+test("the k closest keep what is put, though few of them are asked by who puts it", async () => {
+  const network = await dhtNetwork(80, 21, {}, isConnected);
+  let calls = 0;
+  let holders = 0;
+  const putters = network.nodes.slice(0, 20);
+  for (const [i, { dht, endpoint }] of putters.entries()) {
+    const before = endpoint.calls;
+    const value = new TextEncoder().encode(`value ${i}`);
+    const { replicas } = await network.run(dht.put(value));
+    calls += endpoint.calls - before;
+    assert.ok(replicas >= k);
+    const key = RecordKey.ofValue(value);
+    holders += closest(network, key).filter((node) => node.dht.store.has(key)).length;
+  }
+  const count = putters.length;
+  assert.ok(holders / count > 0.99 * k, `${holders / count} of ${k}`);
+  // All of the k of its own half, a quarter of the other, and those of the lookup.
+  assert.ok(calls / count < 17, `${calls / count} calls`);
+});
+
+test("an update and its condition are passed on: of two at once, one is told of the conflict", async () => {
+  const network = await dhtNetwork(60, 22, {}, isConnected);
+  const [node] = network.nodes;
+  assert.ok(node !== undefined);
+  const first = await network.run(node.dht.update(Uint8Array.of(1)));
+  for (const { dht } of closest(network, first.key)) assert.ok(dht.store.has(first.key));
+  const both = [2, 3].map((byte) => node.dht.update(Uint8Array.of(byte), { expectedSequence: first.sequence }));
+  const outcomes = await network.run(Promise.allSettled(both));
+  const conflicts = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome.reason] : []));
+  for (const { code } of conflicts) assert.equal(code, "record_conflict");
+  assert.ok(conflicts.length > 0);
+  const sequences = await network.each(network.nodes.slice(1, 20), async ({ dht }) => dht.get(first.key));
+  for (const record of sequences) assert.ok(record?.kind === "mutable" && record.sequence === 2n);
+});
+
+test("a fifth that only say that they pass it on lose no value, and within an hour honest nodes have made up for them", async () => {
+  const network = await dhtNetwork(80, 23, {}, isConnected);
+  const liars = network.nodes.filter((_, i) => i % 5 === 4);
+  const honest = network.nodes.filter((node) => !liars.includes(node));
+  lie(liars, []);
+  const keys: RecordKey[] = [];
+  for (const [i, { dht }] of honest.slice(0, 30).entries()) {
+    const { key } = await network.run(dht.put(new TextEncoder().encode(`value ${i}`)));
+    keys.push(key);
+  }
+  const readers = honest.slice(30, 35);
+  for (const key of keys) {
+    const found = await network.each(readers, ({ dht }) => dht.get(key));
+    assert.ok(found.every((record) => record !== undefined));
+  }
+  for (const { dht } of network.nodes) dht.start({ join: false });
+  await network.sleep(1.5 * replicationMs);
+  for (const key of keys) {
+    const expected = closest(network, key).filter((node) => !liars.includes(node));
+    const holders = expected.filter((node) => node.dht.store.has(key));
+    assert.equal(holders.length, expected.length);
+  }
+});
