@@ -15,10 +15,13 @@ export interface Victim {
   counters(): Promise<Readonly<Record<string, number>>>;
 }
 
-/** Starts a victim whose half-open connections end soon. */
-export async function startVictim(t: TestContext, changes: { readonly maxPeers?: number } = {}): Promise<Victim> {
+/** Starts a victim whose half-open connections end soon, unless it is told otherwise. */
+export async function startVictim(
+  t: TestContext,
+  { handshakeTimeoutMs = 500, ...changes }: { readonly maxPeers?: number; readonly handshakeTimeoutMs?: number } = {},
+): Promise<Victim> {
   const options = await testNetwork();
-  const child = await startChild(t, { ...options, ...changes, channel: { handshakeTimeoutMs: 500 } });
+  const child = await startChild(t, { ...options, ...changes, channel: { handshakeTimeoutMs } });
   const { port } = child;
   const counters = async () => (await apiJson(port, "/api/status")).counters;
   return { child, id: NodeId.parse(child.id), port, options, counters };
