@@ -5,8 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
+import { DhtService } from "../../../gen/dswarm/v1/dht_pb.ts";
 import type { CreateNodeOptions } from "../../../src/create-node.ts";
+import { createImmutable, recordToMessage } from "../../../src/dht/record-codec.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
+import { NodeId } from "../../../src/identity/node-id.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
 import { type ChildNode, startChild } from "./child-node.ts";
 import { type Answer, send, startNode, testNetwork, until } from "./rig.ts";
@@ -24,6 +27,10 @@ async function swarmOf(t: TestContext, count: number, options: CreateNodeOptions
   for (const node of nodes.slice(1)) await node.dht.bootstrap([contact]);
   await until("all are in all tables", () => nodes.every(({ dht }) => dht.table.size === count - 1));
   return nodes;
+}
+
+function nameOf({ id }: DswarmNode): string {
+  return id.toString();
 }
 
 function nodeAt(nodes: readonly DswarmNode[], index: number): DswarmNode {
@@ -160,6 +167,27 @@ test("a client uses the DHT and is in nobody's table", async (t) => {
   assert.deepEqual((await client.dht.get(key))?.value, hello);
   for (const { dht } of nodes) assert.equal(dht.table.has(client.id), false);
   assert.equal(client.dht.store.size, 0);
+});
+
+test("a node passes a record on to those that it is connected with, and connects to nobody for that", async (t) => {
+  const nodes = await swarmOf(t, 5);
+  const [first, ...others] = nodes;
+  const [second, third, fourth] = others;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined && fourth !== undefined);
+  const stranger = await startNode(t, { discovery: false });
+  await fourth.abort();
+  await until("the first has lost the fourth", () => !first.isConnected(fourth.id));
+  assert.ok(first.dht.table.has(fourth.id), "which is in its table still");
+  const caller = await startNode(t, { discovery: false, dht: { isClient: true } });
+  const forwardTo = [second, third, fourth, stranger].map(({ id }) => id.bytes);
+  const record = createImmutable(hello);
+  const store = caller.client(DhtService, first.address).store;
+  const { keptBy } = await store({ record: recordToMessage(record, 60), forwardTo });
+  assert.deepEqual(new Set(keptBy.map((id) => NodeId.fromBytes(id).toString())), new Set([second, third].map(nameOf)));
+  for (const { dht } of [first, second, third]) assert.ok(dht.store.has(record.key));
+  for (const { dht } of [nodeAt(others, 3), stranger]) assert.equal(dht.store.has(record.key), false);
+  assert.equal(first.isConnected(stranger.id), false);
+  assert.equal(caller.connections, 1);
 });
 
 test("what a node holds goes to others when it leaves", async (t) => {
