@@ -3,7 +3,7 @@
 // cross-site requests, of which those without Origin come from <img> and links. What remains: a browser that sends no
 // Sec-Fetch-Site (from before 2023) and trusts the certificate can be made to GET, and never gets to read the answer.
 import { createHash, timingSafeEqual } from "node:crypto";
-import { BlockList } from "node:net";
+import { isLoopback } from "../util/loopback.ts";
 
 /** What is looked at of a request. */
 export interface Requester {
@@ -21,15 +21,6 @@ export interface Requester {
 
 /** Why a request is refused. */
 export type Refusal = "target" | "client" | "token" | "host" | "origin" | "site";
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether an IP address, IPv4-mapped ones included, is of this machine alone: 127.0.0.0/8 or ::1. */
-export function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && loopback.check(address, address.includes(":") ? "ipv6" : "ipv4");
-}
 
 /**
  * A host name or IP address in the one form in which hosts are compared: lower case, IPv6 shortened and in brackets,

@@ -1,6 +1,5 @@
 // Which running node a command is for: the one that --node names, or one that runs on this machine.
-import { isIP } from "node:net";
-import { isLoopback } from "../api/access.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { RunningNode } from "./runtime-files.ts";
 import { shortId } from "./text.ts";
@@ -102,5 +101,5 @@ function targetOf(running: RunningNode, amongst = 1): NodeTarget {
 
 function isLocal({ hostname }: URL): boolean {
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
-  return host === "localhost" || (isIP(host) !== 0 && isLoopback(host));
+  return host === "localhost" || isLoopback(host);
 }

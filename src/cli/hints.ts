@@ -1,5 +1,5 @@
 // What to try with a running node: lines to be copied into another terminal.
-import { isLoopback } from "../api/access.ts";
+import { isLoopback } from "../util/loopback.ts";
 import type { NodeEvent } from "./events.ts";
 import { flagDefaults } from "./node-flags.ts";
 import { alignColumns } from "./text.ts";

@@ -1,6 +1,6 @@
 // Which network interfaces discovery uses.
-import { BlockList, isIP } from "node:net";
 import type { NetworkInterfaceInfo } from "node:os";
+import { isLoopback } from "../util/loopback.ts";
 
 /** The table of `os.networkInterfaces`. */
 export type InterfaceTable = NodeJS.Dict<NetworkInterfaceInfo[]>;
@@ -11,16 +11,6 @@ export interface NetInterface {
   /** Its first IPv4 address, or the one asked for. */
   readonly address: string;
   readonly loopback: boolean;
-}
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether a text is an IP address that reaches no other machine: 127.0.0.0/8, also mapped to IPv6, or ::1. */
-export function isLoopback(address: string): boolean {
-  const family = isIP(address);
-  return family !== 0 && loopback.check(address, family === 4 ? "ipv4" : "ipv6");
 }
 
 /**

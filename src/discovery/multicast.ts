@@ -1,17 +1,13 @@
 // The multicast group's socket: bound to the group's port on all addresses, a member of the group on each interface in use.
+
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import {
-  describeInterfaces,
-  findInterfaces,
-  type InterfaceTable,
-  isLoopback,
-  type NetInterface,
-} from "./interfaces.ts";
+import { isLoopback } from "../util/loopback.ts";
+import { describeInterfaces, findInterfaces, type InterfaceTable, type NetInterface } from "./interfaces.ts";
 import type { DiscoveryConfig } from "./options.ts";
 import { PacketQueue } from "./packet-queue.ts";
 import type { Source } from "./source-limits.ts";

@@ -3,8 +3,8 @@ import type { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
+import { isLoopback } from "../util/loopback.ts";
 import type { Announce } from "./announce.ts";
-import { isLoopback } from "./interfaces.ts";
 import type { DiscoveryConfig } from "./options.ts";
 import { slowedIntervalMs } from "./pace.ts";
 

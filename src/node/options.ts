@@ -1,7 +1,7 @@
 // Settings of a node.
+
 import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
 import { type DhtConfig, type DhtOptions, resolveDhtOptions } from "../dht/options.ts";
-import { isLoopback } from "../discovery/interfaces.ts";
 import { type DiscoveryConfig, type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
@@ -9,6 +9,7 @@ import { type PeerAddress, parsePeerAddress } from "../identity/peer-address.ts"
 import { type RpcConfig, type RpcOptions, resolveRpcOptions } from "../rpc/params.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
+import { isLoopback } from "../util/loopback.ts";
 
 /** Settings of a node, all optional. */
 export interface NodeOptions {

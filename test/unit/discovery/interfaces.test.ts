@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  describeInterfaces,
-  findInterfaces,
-  type InterfaceTable,
-  isLoopback,
-} from "../../../src/discovery/interfaces.ts";
+import { describeInterfaces, findInterfaces, type InterfaceTable } from "../../../src/discovery/interfaces.ts";
 
 function ipv4(address: string, internal = false): NonNullable<InterfaceTable[string]>[number] {
   return {
@@ -56,15 +51,5 @@ describe("describeInterfaces", () => {
   it("lists names and addresses", () => {
     assert.equal(describeInterfaces(table), "lo (127.0.0.1), eth0 (192.0.2.1), eth0 (192.0.2.2)");
     assert.equal(describeInterfaces({}), "none");
-  });
-});
-
-describe("isLoopback", () => {
-  it("knows loopback addresses from others", () => {
-    for (const address of ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
-      assert.ok(isLoopback(address), address);
-    for (const address of ["192.0.2.1", "128.0.0.1", "::2", "127.0.0.1.evil", "localhost"]) {
-      assert.ok(!isLoopback(address), address);
-    }
   });
 });
