@@ -160,8 +160,9 @@ export class Queries {
   }
 
   /**
-   * Gives a record to the k closest to its key, of whom those with whom there is a connection may be asked to pass it on. First a lookup goes to where a few of them have answered, whose tables hold all
-   * about them; then the record itself is what asks the others, so that each of the k costs one request and not two.
+   * Gives a record to the k closest to its key. First a lookup goes to where a few of them have answered, whose tables hold all
+   * about them; then the record itself is what asks the others, so that each of the k costs one request and not two. With
+   * `mayForward`, those with whom there is a connection pass it on.
    */
   async place(record: DhtRecord, ttlS: number, options: PlacingOptions = {}): Promise<Placing> {
     const { clock, config, self, peers } = this.#init;
@@ -225,9 +226,12 @@ export class Queries {
     return new Set(kept.map(({ id }) => id.toString()));
   }
 
-  /** Passes a record on to those of the table with whom there is a connection. Resolves with the ids of those that keep it. */
+  /**
+   * Passes a record on to those of the table with whom there is a connection. Resolves with the ids of those that keep it, soon: who is
+   * slow must not make this node seem so.
+   */
   async forward({ record, ttlS, expectedSequence, to }: Forwarding, signal: AbortSignal): Promise<Uint8Array[]> {
-    const { peers, table } = this.#init;
+    const { peers, table, clock } = this.#init;
     const keptBy: Uint8Array[] = [];
     const give = async (contact: Contact): Promise<void> => {
       this.#forwarding += 1;
@@ -242,8 +246,12 @@ export class Queries {
     };
     const room = Math.max(maxForwarding - this.#forwarding, 0);
     const known = to.slice(0, room).flatMap((id) => table.get(id) ?? []);
-    await Promise.all(known.filter((contact) => peers.isConnected(contact)).map(give));
-    return keptBy;
+    const given = Promise.all(known.filter((contact) => peers.isConnected(contact)).map(give));
+    const soon = Promise.withResolvers<void>();
+    const stop = clock.setTimeout(soon.resolve, this.timeouts.softMs);
+    await Promise.race([given, soon.promise]);
+    stop();
+    return [...keptBy];
   }
 
   /** `store`, which fails when it takes too long. */

@@ -1,6 +1,7 @@
 // Records that are passed on: not all nodes have connections with one another, so that who puts may ask few of the k closest itself.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createImmutable, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { compareDistance, type NodeId, sharedBits } from "../../src/identity/node-id.ts";
 import { type DhtNetwork, dhtNetwork, lie, type NetworkNode } from "./dht-network.ts";
@@ -51,6 +52,27 @@ test("an update and its condition are passed on: of two at once, one is told of 
   assert.ok(conflicts.length > 0);
   const sequences = await network.each(network.nodes.slice(1, 20), async ({ dht }) => dht.get(first.key));
   for (const record of sequences) assert.ok(record?.kind === "mutable" && record.sequence === 2n);
+});
+
+test("one that is silent does not keep back the word of those that keep it", async () => {
+  const network = await dhtNetwork(4, 24);
+  const [caller, callee, silent, other] = network.nodes;
+  assert.ok(caller !== undefined && callee !== undefined && silent !== undefined && other !== undefined);
+  silent.endpoint.serve({
+    ping: (request, from) => silent.honest.ping(request, from),
+    findNode: (request, from) => silent.honest.findNode(request, from),
+    findValue: (request, from) => silent.honest.findValue(request, from),
+    store: () => new Promise(() => {}),
+  });
+  const value = Uint8Array.of(1);
+  const record = recordToMessage(createImmutable(value), 60);
+  const forwardTo = [silent, other].map(({ dht }) => dht.id.bytes);
+  const startedAt = network.clock.now();
+  const answer = caller.endpoint.store(callee.endpoint.contact, { record, forwardTo }, new AbortController().signal);
+  const { keptBy } = await network.run(answer);
+  assert.deepEqual(keptBy, [other.dht.id.bytes]);
+  assert.ok(network.clock.now() - startedAt < 800, "before a query fails");
+  assert.ok(other.dht.store.has(RecordKey.ofValue(value)));
 });
 
 test("a fifth that only say that they pass it on lose no value, and within an hour honest nodes have made up for them", async () => {
