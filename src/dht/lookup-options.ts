@@ -37,15 +37,10 @@ export interface LookupOptions<T> {
    */
   readonly ask: (contact: Contact, signal: AbortSignal) => Promise<LookupAnswer<T>>;
   /**
-   * Whether a peer can be asked at once, as there is a connection: such are asked before closer ones, of which `maxPassedOver` are
-   * passed over at most. @default all can be
+   * Whether a peer can be asked at once, as there is a connection, which costs an answer several times over: of the k closest that are
+   * to be asked, such are asked first. @default all can be
    */
   readonly isConnected?: ((contact: Contact) => boolean) | undefined;
-  /**
-   * A connection costs a peer's answer several times over; but farther ones know less of who is close, and have less of what is kept
-   * there. @default 5
-   */
-  readonly maxPassedOver?: number | undefined;
   /** A peer answered, however late. For the routing table. What a callback throws rejects the lookup. */
   readonly onAnswer?: ((contact: Contact, rttMs: number) => void) | undefined;
   /**
@@ -104,7 +99,6 @@ export type LookupConfig<T> = LookupOptions<T> & {
   readonly disjointPaths: number;
   readonly maxRpcs: number;
   readonly maxPerHost: number;
-  readonly maxPassedOver: number;
 };
 
 /**
@@ -112,8 +106,8 @@ export type LookupConfig<T> = LookupOptions<T> & {
  * @throws RangeError for a number out of its range or a target of another length
  */
 export function resolveLookupOptions<T>(options: LookupOptions<T>): LookupConfig<T> {
-  const { disjointPaths = 1, maxRpcs = 200, maxPerHost = Infinity, maxPassedOver = 5 } = options;
-  const config = { ...options, disjointPaths, maxRpcs, maxPerHost, maxPassedOver };
+  const { disjointPaths = 1, maxRpcs = 200, maxPerHost = Infinity } = options;
+  const config = { ...options, disjointPaths, maxRpcs, maxPerHost };
   if (config.target.length !== nodeIdBytes) throw new RangeError(`target: ${config.target.length} bytes are not 32`);
   for (const name of ["k", "alpha", "maxRpcs", "disjointPaths"] as const) {
     if (!(Number.isInteger(config[name]) && config[name] >= 1)) {

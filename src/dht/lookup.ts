@@ -92,9 +92,9 @@ class Lookup<T> {
     const hosts = new LookupHosts(config.maxPerHost);
     this.#hosts = hosts;
     const isOneTooMany = (contact: Contact): boolean => hosts.isFull(contact);
-    const { target, k, isConnected = always, maxPassedOver } = config;
+    const { target, k, isConnected = always } = config;
     this.#paths = Array.from({ length: count }, (_, i) => ({
-      shortlist: new Shortlist(target, k, maxUnasked, 1 << i, isOneTooMany, isConnected, maxPassedOver),
+      shortlist: new Shortlist(target, k, maxUnasked, 1 << i, isOneTooMany, isConnected),
       inFlight: 0,
       pending: 0,
       hasAnswers: false,

@@ -301,7 +301,6 @@ export class Queries {
     await lookup<Contact>({
       ...base,
       isConnected: (contact) => peers.isConnected(contact),
-      maxPassedOver: k,
       answersOfUse: missing,
       onFailure: (contact, error) => {
         base.onFailure(contact, error);

@@ -14,7 +14,6 @@ export class Shortlist {
   readonly #maxUnasked: number;
   readonly #isOneTooMany: (contact: Contact) => boolean;
   readonly #isConnected: (contact: Contact) => boolean;
-  readonly #maxPassedOver: number;
   readonly #candidates: Candidate[] = [];
   #unasked = 0;
 
@@ -25,7 +24,6 @@ export class Shortlist {
    * @param bit a power of two, another for each shortlist of a lookup
    * @param isOneTooMany whether as many of a contact's host are asked as may be while there are others
    * @param isConnected whether it is quick to ask
-   * @param maxPassedOver those that are not, of which a farther one that is comes first
    */
   constructor(
     target: Uint8Array,
@@ -34,7 +32,6 @@ export class Shortlist {
     bit: number,
     isOneTooMany: (contact: Contact) => boolean,
     isConnected: (contact: Contact) => boolean,
-    maxPassedOver: number,
   ) {
     this.#target = target;
     this.#k = k;
@@ -42,7 +39,6 @@ export class Shortlist {
     this.bit = bit;
     this.#isOneTooMany = isOneTooMany;
     this.#isConnected = isConnected;
-    this.#maxPassedOver = maxPassedOver;
   }
 
   /** All of it, closest first. */
@@ -83,7 +79,7 @@ export class Shortlist {
   }
 
   /**
-   * Whom to ask next, or again: of the closest few the first that is connected, or else the closest one, unless k that are closer have
+   * Whom to ask next, or again: of the k closest the first that is connected, or else the closest one, unless k that are closer have
    * answered or may be expected to do so soon. Those that failed or are slow are made up for by others. Doubted ones, and those of
    * whose host there are many, come last.
    */
@@ -100,7 +96,7 @@ export class Shortlist {
       } else {
         if (this.#isConnected(candidate.contact)) return candidate;
         closest ??= candidate;
-        if (++few > this.#maxPassedOver) return closest;
+        if (++few === this.#k) return closest;
       }
     }
     return closest ?? last;
