@@ -12,6 +12,7 @@ import type { DhtPeers } from "./dht-peers.ts";
 import { lookup } from "./lookup.ts";
 import type { LookupEvent } from "./lookup-event.ts";
 import type { LookupAnswer, LookupOptions, LookupResult } from "./lookup-options.ts";
+import { Neighbourhood } from "./neighbourhood.ts";
 import type { DhtConfig } from "./options.ts";
 import { maxContactsOf } from "./params.ts";
 import { QueryTimeout } from "./query-timeout.ts";
@@ -289,42 +290,31 @@ export class Queries {
     const base = this.#base(target, options);
     if (base.disjointPaths > 1) return (await this.nodes(target, options)).closest;
     const { k, alpha } = config.routing;
-    const heard = new Map(base.seeds.map((contact) => [contact.id.toString(), contact]));
-    const failed = new Set<string>();
-    const answered: Contact[] = [];
-    const isNear = (contact: Contact): boolean => {
-      let closer = 0;
-      for (const { id } of heard.values()) if (compareDistance(target, id.bytes, contact.id.bytes) < 0) closer += 1;
-      return closer < k;
-    };
-    const missing = (): number => Math.min(alpha, k) - answered.filter(isNear).length;
+    const around = new Neighbourhood(target, k, base.seeds);
+    const missing = (): number => Math.min(alpha, k) - around.nearAnswers;
     await lookup<Contact>({
       ...base,
       isConnected: (contact) => peers.isConnected(contact),
       answersOfUse: missing,
       onFailure: (contact, error) => {
         base.onFailure(contact, error);
-        failed.add(contact.id.toString());
+        around.failed(contact);
       },
       ask: async (contact, signal) => {
         const answer = await peers.findNode(contact, { target }, signal);
         const contacts = this.#contacts(answer.contacts);
-        for (const other of contacts) {
-          const name = other.id.toString();
-          if (!heard.has(name)) heard.set(name, other);
-        }
+        for (const other of contacts) around.add(other);
         return {
           contacts: contacts.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes)),
           found: contact,
         };
       },
       accept: (contact) => {
-        answered.push(contact);
+        around.answered(contact);
         return missing() > 0 ? "continue" : "stop";
       },
     });
-    for (const name of failed) heard.delete(name);
-    return [...heard.values()];
+    return around.contacts;
   }
 
   #base(target: Uint8Array, { signal, onEvent, disjointPaths }: QueryOptions) {
