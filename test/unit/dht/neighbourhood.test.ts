@@ -1,7 +1,7 @@
 // What is heard of around a target, against the plain definition.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { array, assert as assertProperty, constantFrom, integer, property, tuple, uniqueArray } from "fast-check";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { Neighbourhood } from "../../../src/dht/neighbourhood.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
@@ -13,10 +13,10 @@ const pool = Array.from({ length: 40 }, (_, port): Contact => {
 });
 
 test("counts the answers of those among the k closest that were heard of, and leaves out who failed", () => {
-  const contact = fc.constantFrom(...pool);
-  const steps = fc.array(fc.tuple(fc.constantFrom("add", "answered", "failed"), contact), { maxLength: 80 });
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 20 }), fc.uniqueArray(contact, { maxLength: 10 }), steps, (k, seeds, all) => {
+  const contact = constantFrom(...pool);
+  const steps = array(tuple(constantFrom("add", "answered", "failed"), contact), { maxLength: 80 });
+  assertProperty(
+    property(integer({ min: 1, max: 20 }), uniqueArray(contact, { maxLength: 10 }), steps, (k, seeds, all) => {
       const around = new Neighbourhood(target, k, seeds);
       const heard = new Set(seeds);
       const answered = new Set<Contact>();
