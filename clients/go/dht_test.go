@@ -8,8 +8,10 @@ import (
 
 	dswarm "github.com/dswarm/dswarm/clients/go"
 	"github.com/dswarm/dswarm/clients/go/dht"
+	echo "github.com/dswarm/dswarm/clients/go/gen/dswarm/example/v1"
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1"
 	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/rpc"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
 
@@ -121,4 +123,83 @@ func TestADHTThatCannotBeReachedSaysWhy(t *testing.T) {
 	if _, err := dht.NewClient([]string{"127.0.0.1:1"}, dswarm.Options{}); status.ReasonOf(err) != "address_invalid" {
 		t.Error(err)
 	}
+}
+
+// awaitNeighbours waits until a node has so many others in its routing table.
+func awaitNeighbours(t *testing.T, n *node, count int) {
+	client, ctx := pb.NewDhtServiceClient(dial(t, n, dswarm.Options{})), testContext(t)
+	for {
+		answer, err := client.FindNode(ctx, &pb.FindNodeRequest{Target: make([]byte, 32)})
+		if err != nil {
+			t.Fatal("the nodes do not come to know one another:", err)
+		}
+		if len(answer.GetContacts()) == count {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// checkKept fails unless each of the nodes itself keeps what is under a key.
+func checkKept(t *testing.T, nodes []*node, key identity.RecordKey) {
+	t.Helper()
+	for i, n := range nodes {
+		client := pb.NewDhtServiceClient(dial(t, n, dswarm.Options{}))
+		answer, err := client.FindValue(testContext(t), &pb.FindValueRequest{Key: key[:]})
+		if err != nil || len(answer.GetRecords()) != 1 {
+			t.Errorf("node %d has %d records, %v", i, len(answer.GetRecords()), err)
+		}
+	}
+}
+
+func TestNodesPassOnWhatGoPutsToThoseThatItIsNotConnectedWith(t *testing.T) {
+	nodes := []*node{startNode(t, quiet)}
+	for len(nodes) < 8 {
+		nodes = append(nodes, startNode(t, fmt.Sprintf(`{"discovery":false,"bootstrap":[%q]}`, nodes[0].address)))
+	}
+	for _, n := range nodes {
+		awaitNeighbours(t, n, len(nodes)-1)
+	}
+	server := rpc.NewServer()
+	echo.RegisterEchoServiceServer(server, echoServer{})
+	client, err := dht.NewClient([]string{nodes[0].address}, dswarm.Options{RPC: rpc.Options{Server: server}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	key, err := client.Put(testContext(t), []byte("a value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkKept(t, nodes, key)
+	// A node can call the client only on a connection that the client has made.
+	connected := 0
+	for _, n := range nodes {
+		fmt.Fprintln(n.stdin, "call", client.ID().Base64URL())
+		if n.line(t) == "called" {
+			connected++
+		}
+	}
+	if connected < 4 || connected >= len(nodes) {
+		t.Errorf("the client has connections with %d of %d nodes", connected, len(nodes))
+	}
+}
+
+func TestNodesThatPassOnToNobodyLoseNothingThatGoPuts(t *testing.T) {
+	var nodes []*node
+	var addresses []string
+	for range 6 {
+		n := startNode(t, quiet) // which knows no other
+		nodes, addresses = append(nodes, n), append(addresses, n.address)
+	}
+	client, err := dht.NewClient(addresses, dswarm.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	key, err := client.Put(testContext(t), []byte("a value"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkKept(t, nodes, key)
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	dswarm "github.com/dswarm/dswarm/clients/go"
@@ -203,32 +202,35 @@ func isNewer(a, b *pb.MutableRecord) bool {
 	return bytes.Compare(a.GetSignature(), b.GetSignature()) > 0
 }
 
-// publish stores a record at the 20 closest nodes.
+// publish has a record kept by the 20 closest nodes.
 func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint64) (identity.RecordKey, error) {
 	key, err := keyOf(record)
 	if err != nil {
 		return key, err
 	}
 	record.TtlS = ttlSeconds
-	closest, err := c.lookup(ctx, key, c.askNodes(key), nil)
-	if err != nil {
+	search := c.newLookup(key, c.askNodes(key), nil)
+	search.enough, search.isConnected = alpha, c.connections.isOpen
+	if _, err := search.run(ctx, c.bootstrap); err != nil {
 		return key, err
 	}
-	request := &pb.StoreRequest{Record: record, ExpectedSequence: expected}
-	codes := make([]status.Code, len(closest))
-	var group sync.WaitGroup
-	for i, peer := range closest {
-		group.Go(func() {
+	bringing := &delivery{
+		isConnected: c.connections.isOpen,
+		store: func(ctx context.Context, to contact, forwardTo [][]byte) ([][]byte, error) {
 			ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 			defer cancel()
-			client, err := c.client(ctx, peer)
-			if err == nil {
-				_, err = client.Store(ctx, request)
+			client, err := c.client(ctx, to)
+			if err != nil {
+				return nil, err
 			}
-			codes[i] = status.CodeOf(err)
-		})
+			response, err := client.Store(ctx, &pb.StoreRequest{Record: record, ExpectedSequence: expected, ForwardTo: forwardTo})
+			return response.GetKeptBy(), err
+		},
 	}
-	group.Wait()
+	var codes []status.Code
+	for _, r := range bringing.run(ctx, search.unfailed()) {
+		codes = append(codes, status.CodeOf(r.err))
+	}
 	hasOneOf := func(some ...status.Code) bool {
 		return slices.ContainsFunc(codes, func(code status.Code) bool { return slices.Contains(some, code) })
 	}
@@ -257,7 +259,11 @@ func (c *Client) client(ctx context.Context, peer contact) (pb.DhtServiceClient,
 type question func(context.Context, pb.DhtServiceClient) (answer, error)
 
 func (c *Client) lookup(ctx context.Context, target [32]byte, ask question, take func([]*pb.Record) bool) ([]contact, error) {
-	l := &lookup{target: target, take: take, ask: func(ctx context.Context, peer contact) (answer, error) {
+	return c.newLookup(target, ask, take).run(ctx, c.bootstrap)
+}
+
+func (c *Client) newLookup(target [32]byte, ask question, take func([]*pb.Record) bool) *lookup {
+	return &lookup{target: target, take: take, ask: func(ctx context.Context, peer contact) (answer, error) {
 		ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 		defer cancel()
 		client, err := c.client(ctx, peer)
@@ -266,7 +272,6 @@ func (c *Client) lookup(ctx context.Context, target [32]byte, ask question, take
 		}
 		return ask(ctx, client)
 	}}
-	return l.run(ctx, c.bootstrap)
 }
 
 func (c *Client) askNodes(target [32]byte) question {

@@ -32,14 +32,16 @@ type connecting struct {
 	err   error
 }
 
-func (c *connecting) isUsable() bool {
+func (c *connecting) isReady() bool {
 	select {
 	case <-c.ready:
-		return c.err == nil && c.conn.IsUsable()
-	default:
 		return true
+	default:
+		return false
 	}
 }
+
+func (c *connecting) isUsable() bool { return !c.isReady() || c.err == nil && c.conn.IsUsable() }
 
 func (c *connecting) close() {
 	<-c.ready
@@ -83,6 +85,14 @@ func (p *connections) get(ctx context.Context, to contact) (*rpc.Conn, error) {
 	case <-ctx.Done():
 		return nil, status.FromError(ctx.Err())
 	}
+}
+
+// isOpen says whether there is a connection to a node that need not be waited for.
+func (p *connections) isOpen(id identity.NodeID) bool {
+	p.mu.Lock()
+	c := p.all[id]
+	p.mu.Unlock()
+	return c != nil && c.isReady() && c.isUsable()
 }
 
 // forget leaves a connection out, without closing it. With the lock.

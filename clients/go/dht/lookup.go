@@ -37,12 +37,17 @@ type candidate struct {
 	state state
 }
 
-// lookup asks the nodes closest to a target, three at a time, until the 20 closest that have not failed have all answered.
+// lookup asks the nodes closest to a target, three at a time, until the 20 closest that have not failed have all answered,
+// or enough of them.
 type lookup struct {
 	target [32]byte
 	ask    func(context.Context, contact) (answer, error)
 	// take is told what each answer brought; true ends the lookup. Nil takes none.
 	take func([]*pb.Record) bool
+	// enough answers of the 20 closest end the lookup: in the range that they share, each knows the others. 0 waits for all.
+	enough int
+	// isConnected says who is asked before those that are closer. Nil, nobody.
+	isConnected func(identity.NodeID) bool
 
 	candidates []*candidate // the closest first
 }
@@ -90,6 +95,9 @@ func (l *lookup) run(ctx context.Context, from []contact) ([]contact, error) {
 			if l.take != nil && len(r.records) > 0 && l.take(r.records) {
 				return l.answered(), nil
 			}
+			if answered := l.answered(); l.enough > 0 && len(answered) >= l.enough {
+				return answered, nil
+			}
 		}
 	}
 	closest := l.answered()
@@ -127,12 +135,30 @@ func (l *lookup) closest() []*candidate {
 
 // next is whom to ask next, or nil.
 func (l *lookup) next() *candidate {
+	var next *candidate
 	for _, c := range l.closest() {
-		if c.state == fresh {
+		if c.state != fresh {
+			continue
+		}
+		if l.isConnected != nil && l.isConnected(c.id) {
 			return c
 		}
+		if next == nil {
+			next = c
+		}
 	}
-	return nil
+	return next
+}
+
+// unfailed are all that are known and have not failed, the closest first.
+func (l *lookup) unfailed() []contact {
+	var contacts []contact
+	for _, c := range l.candidates {
+		if c.state != failed {
+			contacts = append(contacts, c.contact)
+		}
+	}
+	return contacts
 }
 
 func (l *lookup) answered() []contact {

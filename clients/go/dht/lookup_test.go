@@ -104,6 +104,56 @@ func TestALookupFindsThe20ClosestThatLive(t *testing.T) {
 	}
 }
 
+func TestEnoughAnswersOfTheClosestTellOfAlmostAllOfThem(t *testing.T) {
+	const lookups = 40
+	s := newSwarm(t, 300)
+	for _, node := range s.all {
+		s.knows[node.id] = nil
+		buckets := map[int]int{}
+		for _, other := range s.all {
+			if shared := identity.SharedBits(node.id, other.id); other.id != node.id && buckets[shared] < k {
+				buckets[shared]++
+				s.knows[node.id] = append(s.knows[node.id], other)
+			}
+		}
+	}
+	asked, known := 0, 0
+	for i := range lookups {
+		target := [32]byte(s.all[i].id)
+		target[31] ^= 1
+		clear(s.asked)
+		l := &lookup{target: target, ask: s.ask(target), enough: alpha}
+		if found, err := l.run(t.Context(), s.all[299:]); err != nil || len(found) < alpha {
+			t.Fatalf("lookup %d: %d found, %v", i, len(found), err)
+		}
+		asked += len(s.asked)
+		nearest := ids(s.nearest(target)[:k])
+		for _, c := range l.unfailed()[:k] {
+			if slices.Contains(nearest, c.id) {
+				known++
+			}
+		}
+	}
+	if asked > lookups*3*alpha || known < lookups*k*95/100 {
+		t.Errorf("%d were asked for %d of the %d closest", asked, known, lookups*k)
+	}
+}
+
+func TestALookupAsksTheConnectedOfTheClosestFirst(t *testing.T) {
+	contacts := newSwarm(t, 30).all
+	l := &lookup{target: contacts[0].id}
+	l.add(contacts)
+	connected := []identity.NodeID{l.candidates[7].id, l.candidates[k].id}
+	l.isConnected = func(id identity.NodeID) bool { return slices.Contains(connected, id) }
+	for _, want := range []int{7, 0, 1} {
+		next := l.next()
+		if next != l.candidates[want] {
+			t.Fatalf("%s is asked, not %d", next.id, want)
+		}
+		next.state = asked
+	}
+}
+
 func TestALookupIsBounded(t *testing.T) {
 	// Every answer tells of 30 nodes that are nearer than any before.
 	distance := uint64(1) << 62
