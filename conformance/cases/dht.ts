@@ -84,6 +84,26 @@ async function liar(context: CaseContext, records: readonly object[]): Promise<D
   return node;
 }
 
+/** Nodes that know one another, keep what they are given (`kept` gets them), and pass nothing on. */
+async function keepers(context: CaseContext, count: number, kept: Set<DswarmNode>): Promise<DswarmNode[]> {
+  const all: DswarmNode[] = [];
+  for (let i = 0; i < count; i++) {
+    const node = await context.node({ dht: { isClient: true } });
+    const contacts = () => all.map(({ id, port }) => ({ id: id.bytes, addresses: [`127.0.0.1:${port}`] }));
+    node.serve(DhtService, {
+      ping: ({ nonce }) => ({ nonce }),
+      findNode: () => ({ contacts: contacts() }),
+      store: () => {
+        kept.add(node);
+        return {};
+      },
+      findValue: () => ({ records: [], contacts: contacts() }),
+    });
+    all.push(node);
+  }
+  return all;
+}
+
 /** A program whose only acquaintance lies. */
 async function amongLiars(context: CaseContext, ...records: readonly object[]): Promise<ProgramDht> {
   return ProgramDht.join(context, [await liar(context, records)]);
@@ -109,6 +129,13 @@ export const dhtCases = [
         all.every(({ dht: { store } }) => store.has(key)),
         "not all of the closest keep it",
       );
+    },
+    "passed-on-by-nobody": async (context) => {
+      const kept = new Set<DswarmNode>();
+      const all = await keepers(context, 8, kept);
+      const dht = await ProgramDht.join(context, all.slice(0, 1));
+      await dht.put(value);
+      assert.equal(kept.size, all.length, "a put relies on those that do not pass it on");
     },
     get: async (context) => {
       const all = await nodes(context);

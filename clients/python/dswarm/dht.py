@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -15,6 +15,7 @@ from .errors import Code, RpcError, fault
 from .keys import KeyPair
 from .node_id import NodeId, distance
 from .peer_address import HostPort, PeerAddress
+from .record_delivery import Stored, deal, deliver
 from .v1.dht_dswarm import DhtServiceClient
 from .v1.dht_pb2 import Contact, FindNodeRequest, FindValueRequest, Record, StoreRequest
 
@@ -28,6 +29,17 @@ _TTL_SECONDS = 86_400
 _QUORUM = 3
 _MAX_CONNECTIONS = 256
 _MAX_PROVIDERS = 64
+# With these a peer has answered a Store. Who fails in another way does not count among the 20 closest.
+_ANSWERS_TO_STORE = frozenset(
+    (
+        Code.OK,
+        Code.INVALID_ARGUMENT,
+        Code.PERMISSION_DENIED,
+        Code.RESOURCE_EXHAUSTED,
+        Code.FAILED_PRECONDITION,
+        Code.ABORTED,
+    )
+)
 
 Answer = tuple[list[tuple[NodeId, list[HostPort]]], list[Record]]
 
@@ -133,22 +145,28 @@ class Dht:
     async def _publish(self, held: Record, expected_sequence: int | None = None) -> bytes:
         key = records.key_of(held)
         held.ttl_s = _TTL_SECONDS
-        request = StoreRequest(record=held, expected_sequence=expected_sequence)
 
         async def ask(client: DhtServiceClient) -> Answer:
             response = await client.find_node(FindNodeRequest(target=key), timeout=_QUERY_SECONDS)
             return self._contacts(response.contacts), []
 
-        async def store(peer: NodeId, addresses: list[HostPort]) -> Code:
+        async def store(peer: NodeId, others: Sequence[NodeId]) -> Stored:
+            forward_to = [other.data for other in others]
+            request = StoreRequest(record=held, expected_sequence=expected_sequence, forward_to=forward_to)
             try:
-                client = DhtServiceClient(await self._connection(peer, addresses))
-                await client.store(request, timeout=_QUERY_SECONDS)
+                client = DhtServiceClient(await self._connection(peer, heard[peer]))
+                response = await client.store(request, timeout=_QUERY_SECONDS)
             except RpcError as error:
-                return error.code
-            return Code.OK
+                return Stored(error.code)
+            return Stored(Code.OK, frozenset(response.kept_by))
 
-        closest = await self._lookup(key, ask, lambda _: False)
-        codes = await asyncio.gather(*(store(peer, addresses) for peer, addresses in closest))
+        # A few of the closest know all about the others there.
+        heard = dict(await self._lookup(key, ask, lambda _: False, answers=_ALPHA))
+        left = list(heard)[:_MAX_QUERIES]
+        codes: list[Code] = []
+        while left and (missing := _K - sum(code in _ANSWERS_TO_STORE for code in codes)) > 0:
+            nearest, left = left[:missing], left[missing:]
+            codes += (await deliver(deal(nearest, self._is_connected), store)).values()
         if held.HasField("mutable") and (Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes):
             raise fault("record_conflict", "another update has come between")
         if Code.OK not in codes:
@@ -179,9 +197,18 @@ class Dht:
         return usable
 
     async def _lookup(
-        self, target: bytes, ask: Callable[[DhtServiceClient], Awaitable[Answer]], take: Callable[[list[Record]], bool]
+        self,
+        target: bytes,
+        ask: Callable[[DhtServiceClient], Awaitable[Answer]],
+        take: Callable[[list[Record]], bool],
+        *,
+        answers: int = _K,
     ) -> list[tuple[NodeId, list[HostPort]]]:
-        """Asks the closest that are known, three at a time, until the 20 closest that have not failed have answered."""
+        """Asks the closest that are known, three at a time, until the 20 closest that have not failed have answered.
+
+        ``answers``: so many of the 20 suffice; those that it is connected with are asked first then. Returns all that it has heard
+        of and that have not failed, the closest first.
+        """
         known = dict(self._seeds)
         answered: set[NodeId] = set()
         failed: set[NodeId] = set()
@@ -191,20 +218,24 @@ class Dht:
         async def query(peer: NodeId) -> Answer:
             return await ask(DhtServiceClient(await self._connection(peer, known[peer])))
 
-        def closest() -> list[NodeId]:
-            alive = (peer for peer in known if peer not in failed)
-            return sorted(alive, key=lambda peer: distance(target, peer.data))[:_K]
+        def alive() -> list[NodeId]:
+            return sorted((peer for peer in known if peer not in failed), key=lambda peer: distance(target, peer.data))
 
         try:
             while True:
-                for peer in closest():
+                closest = alive()[:_K]
+                if sum(peer in answered for peer in closest) >= answers:
+                    break
+                if answers < _K:
+                    closest.sort(key=self._is_connected, reverse=True)
+                for peer in closest:
                     if len(asking) == _ALPHA or queries == _MAX_QUERIES:
                         break
                     if peer not in answered and peer not in asking.values():
                         asking[asyncio.ensure_future(query(peer))] = peer
                         queries += 1
                 if not asking:
-                    return [(peer, known[peer]) for peer in closest() if peer in answered]
+                    break
                 done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     peer = asking.pop(task)
@@ -216,16 +247,19 @@ class Dht:
                     for other, addresses in contacts:
                         known.setdefault(other, addresses)
                     if found and take(found):
-                        return [(peer, known[peer]) for peer in closest() if peer in answered]
+                        return [(peer, known[peer]) for peer in alive()]
+            return [(peer, known[peer]) for peer in alive()]
         finally:
             for task in asking:
                 task.cancel()
 
+    def _is_connected(self, peer: NodeId) -> bool:
+        task = self._connections.get(peer)
+        return task is not None and _is_usable(task)
+
     async def _connection(self, peer: NodeId, addresses: list[HostPort]) -> Connection:
         task = self._connections.get(peer)
-        if task is not None and task.done() and (task.cancelled() or task.exception() or not task.result().is_usable):
-            task = None
-        if task is None:
+        if task is None or (task.done() and not _is_usable(task)):
             if len(self._connections) >= _MAX_CONNECTIONS:
                 oldest = self._connections.pop(next(iter(self._connections)))
                 if oldest.done() and not oldest.cancelled() and not oldest.exception():
@@ -241,3 +275,7 @@ class Dht:
             except RpcError as failure:
                 error = failure
         raise error
+
+
+def _is_usable(task: asyncio.Task[Connection]) -> bool:
+    return task.done() and not task.cancelled() and not task.exception() and task.result().is_usable

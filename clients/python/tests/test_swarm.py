@@ -16,11 +16,13 @@ import dswarm
 from dswarm import Code, Dht, HostPort, KeyPair, PeerAddress, RpcError, key_of_name
 from dswarm.discovery import GROUP
 from dswarm.record import key_of_value
+from dswarm.v1.dht_dswarm import DhtServiceClient
+from dswarm.v1.dht_pb2 import Contact, FindNodeRequest, FindValueRequest
 
 from .node_process import NodeProcess, start_node
 
 NETWORK = f"python-{os.getpid()}"
-NODES = 3
+NODES = 8
 
 
 def free_udp_port() -> int:
@@ -108,6 +110,28 @@ async def test_what_is_put_is_got_from_every_node(dht: Dht, nodes: list[NodeProc
                 found = await other.get(key)
                 assert found is not None and (found.value, found.sequence) == (value, None)
     assert await dht.get(bytes(32)) is None
+
+
+async def test_a_put_reaches_all_nodes_by_way_of_few(nodes: list[NodeProcess]) -> None:
+    async with AsyncExitStack() as stack:
+        links = [await stack.enter_async_context(dswarm.connect(node.address, network=NETWORK)) for node in nodes]
+        ids = {link.remote.data for link in links}
+        for link in links:
+            async with asyncio.timeout(30):
+                while {contact.id for contact in await contacts_of(link)} != ids - {link.remote.data}:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        async with Dht([nodes[0].address], network=NETWORK) as dht:
+            key = await dht.put(b"passed on")
+            assert len(dht._connections) < NODES
+        for link in links:
+            held = await DhtServiceClient(link).find_value(FindValueRequest(key=key), timeout=20)
+            assert [record.immutable.value for record in held.records] == [b"passed on"]
+
+
+async def contacts_of(link: dswarm.Connection) -> list[Contact]:
+    """Whom a node has in its table."""
+    answer = await DhtServiceClient(link).find_node(FindNodeRequest(target=bytes(32)), timeout=20)
+    return list(answer.contacts)
 
 
 async def test_a_value_over_64_KiB_is_refused(dht: Dht) -> None:
