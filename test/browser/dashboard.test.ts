@@ -233,7 +233,7 @@ for (const { what, flags } of [
       .locator(".status")
       .getByText(ids.at(-1) ?? "", { exact: true })
       .waitFor();
-    assert.equal(await page.title(), `${ids.at(-1)?.slice(0, 9)}… dswarm`);
+    await page.waitForFunction((title) => document.title === title, `${ids.at(-1)?.slice(0, 9)}… dswarm`);
     await page.goBack();
     await page
       .locator(".status")
