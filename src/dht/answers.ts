@@ -8,6 +8,7 @@ import type {
   FindValueResponseSchema,
   PingRequest,
   PingResponseSchema,
+  Record as RecordMessage,
   StoreRequest,
   StoreResponseSchema,
 } from "../../gen/dswarm/v1/dht_pb.ts";
@@ -21,6 +22,7 @@ import type { Caller, DhtAnswers } from "./dht-peers.ts";
 import type { DhtConfig } from "./options.ts";
 import { dhtProtocol, maxContactsOf } from "./params.ts";
 import type { Forwarding } from "./queries.ts";
+import type { DhtRecord } from "./record.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
@@ -83,7 +85,7 @@ export class Answers implements DhtAnswers {
     { record: message, expectedSequence, forwardTo }: StoreRequest,
     { id }: Caller,
   ): Promise<MessageInitShape<typeof StoreResponseSchema>> {
-    const { counters, store, forward } = this.#init;
+    const { counters, forward } = this.#init;
     if (!this.#storeLimiter.take(id.toString())) {
       counters.add("dht_stores_limited");
       throw new DswarmError("quota_exceeded", "too many at once");
@@ -93,13 +95,19 @@ export class Answers implements DhtAnswers {
     if (ttlS === 0) throw new DswarmError("record_expired");
     if (forwardTo.length > dhtProtocol.maxForwards) throw invalid(`forward_to: at most ${dhtProtocol.maxForwards}`);
     for (const other of forwardTo) checkLength(other, "forward_to");
+    const record = await this.#keep(message, id, expectedSequence);
+    // What is passed on for a caller counts as stored by it.
+    const to = forwardTo.filter(() => this.#storeLimiter.take(id.toString()));
+    return to.length === 0 ? {} : { keptBy: await forward({ record, ttlS, expectedSequence, to }) };
+  }
+
+  async #keep(message: RecordMessage, from: NodeId, expectedSequence: bigint | undefined): Promise<DhtRecord> {
+    const { counters, store } = this.#init;
     try {
       const record = recordFromMessage(message);
-      await store.put(record, { ttlS, from: id, expectedSequence });
+      await store.put(record, { ttlS: message.ttlS, from, expectedSequence });
       counters.add("dht_stores");
-      // What is passed on for a caller counts as stored by it.
-      const to = forwardTo.filter(() => this.#storeLimiter.take(id.toString()));
-      return to.length === 0 ? {} : { keptBy: await forward({ record, ttlS, expectedSequence, to }) };
+      return record;
     } catch (error) {
       counters.add("dht_stores_refused");
       throw error;

@@ -1,5 +1,4 @@
 // The multicast group's socket: bound to the group's port on all addresses, a member of the group on each interface in use.
-
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";

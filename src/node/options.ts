@@ -1,5 +1,4 @@
 // Settings of a node.
-
 import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
 import { type DhtConfig, type DhtOptions, resolveDhtOptions } from "../dht/options.ts";
 import { type DiscoveryConfig, type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
