@@ -16,8 +16,12 @@ import (
 )
 
 // dhtClient is a client with keys of its own.
-func dhtClient(t *testing.T, bootstrap string) *dht.Client {
-	client, err := dht.NewClient([]string{bootstrap}, dswarm.Options{})
+func dhtClient(t *testing.T, bootstrap ...string) *dht.Client {
+	return dhtClientWith(t, dswarm.Options{}, bootstrap...)
+}
+
+func dhtClientWith(t *testing.T, options dswarm.Options, bootstrap ...string) *dht.Client {
+	client, err := dht.NewClient(bootstrap, options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,11 +166,7 @@ func TestNodesPassOnWhatGoPutsToThoseThatItIsNotConnectedWith(t *testing.T) {
 	}
 	server := rpc.NewServer()
 	echo.RegisterEchoServiceServer(server, echoServer{})
-	client, err := dht.NewClient([]string{nodes[0].address}, dswarm.Options{RPC: rpc.Options{Server: server}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
+	client := dhtClientWith(t, dswarm.Options{RPC: rpc.Options{Server: server}}, nodes[0].address)
 	key, err := client.Put(testContext(t), []byte("a value"))
 	if err != nil {
 		t.Fatal(err)
@@ -192,11 +192,7 @@ func TestNodesThatPassOnToNobodyLoseNothingThatGoPuts(t *testing.T) {
 		n := startNode(t, quiet) // which knows no other
 		nodes, addresses = append(nodes, n), append(addresses, n.address)
 	}
-	client, err := dht.NewClient(addresses, dswarm.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
+	client := dhtClient(t, addresses...)
 	key, err := client.Put(testContext(t), []byte("a value"))
 	if err != nil {
 		t.Fatal(err)
