@@ -79,6 +79,8 @@ class Lookup<T> {
   /** Asks that have not settled, those that timed out too. */
   #unsettled = 0;
   #ended = false;
+  /** Whether one is asked after the other. */
+  #isSerial: boolean;
   // One timer for all queries, at or before the earliest of their timeouts: most queries never touch it.
   #timerAt = Infinity;
   #stopTimer: (() => void) | undefined;
@@ -86,6 +88,7 @@ class Lookup<T> {
   constructor(config: LookupConfig<T>) {
     this.#config = config;
     this.#startedAt = config.clock.now();
+    this.#isSerial = config.serialMs > 0;
     const count = Math.min(config.disjointPaths, config.maxRpcs, Math.max(config.seeds.length, 1));
     const rpcsLeft = Math.floor(config.maxRpcs / count);
     const maxUnasked = Math.max(maxUnaskedPerK * config.k, minUnaskedLimit);
@@ -104,9 +107,10 @@ class Lookup<T> {
   }
 
   run(): Promise<LookupResult<T>> {
-    const { seeds, signal, target } = this.#config;
+    const { seeds, signal, target, serialMs } = this.#config;
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     signal?.addEventListener("abort", this.#onAbort);
+    if (this.#isSerial) this.#wakeAt(this.#startedAt + serialMs);
     const paths = this.#paths;
     const dealt =
       paths.length === 1 ? seeds : seeds.toSorted((a, b) => compareDistance(target, a.id.bytes, b.id.bytes));
@@ -135,10 +139,11 @@ class Lookup<T> {
 
   #proceed(): void {
     const { alpha, answersOfUse } = this.#config;
-    const atOnce = Math.min(alpha, answersOfUse?.() ?? alpha);
+    const mostAtOnce = Math.min(alpha, answersOfUse?.() ?? alpha);
+    const isOneAtATime = (): boolean => this.#isSerial && this.#rpcs <= alpha;
     let end: LookupEnd | undefined = "complete";
     for (const path of this.#paths) {
-      while (!this.#ended && path.inFlight < atOnce && path.rpcsLeft > 0) {
+      while (!this.#ended && path.inFlight < (isOneAtATime() ? 1 : mostAtOnce) && path.rpcsLeft > 0) {
         const candidate = path.shortlist.next();
         if (candidate === undefined) break;
         this.#ask(path, candidate);
@@ -303,6 +308,7 @@ class Lookup<T> {
 
   #onTimer(): void {
     this.#timerAt = Infinity;
+    this.#isSerial = false;
     const now = this.#config.clock.now();
     for (const query of this.#queries.slice()) {
       const { candidate, path } = query;

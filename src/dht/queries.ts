@@ -92,6 +92,9 @@ const maxRecordsPerAnswer = 130;
 // What is passed on for others at once; what comes above they do themselves.
 const maxForwarding = 1024;
 
+// Where answers come sooner than this, one that is not needed costs more than the time that it may save.
+const quickMs = 10;
+
 // Shared, as the stack of an error costs more than a query.
 const tooLong = new ConnectError("the peer does not answer in time", Code.DeadlineExceeded);
 
@@ -150,6 +153,7 @@ export class Queries {
       ...this.#base(key.bytes, options),
       // Any of those that keep it will do.
       isConnected: (contact) => peers.isConnected(contact),
+      serialMs: immutableSuffices && this.#isQuick ? quickMs : 0,
       ask: async (contact, signal) => {
         const answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
         const records = this.#records(key, answer);
@@ -334,6 +338,11 @@ export class Queries {
       onEvent,
       signal,
     } satisfies Partial<LookupOptions<unknown>>;
+  }
+
+  get #isQuick(): boolean {
+    const { meanRttMs } = this.timeouts;
+    return meanRttMs !== undefined && meanRttMs < quickMs;
   }
 
   /** As in a bucket, of the k closest: there is no bound from k on. */

@@ -369,6 +369,39 @@ test("of the k closest those that are connected are asked first, and the result 
   }
 });
 
+test("one after the other is asked as long as that is quick: the first that has the value spares the others", async () => {
+  const network = new LookupNetwork(25, 30);
+  network.introduceAll();
+  const target = network.clock.randomBytes(32);
+  const seeds = network.closest(target, 20);
+  const holders = seeds.map((contact) => network.peer(contact)).filter((peer) => peer !== undefined);
+  for (const holder of holders) [holder.delayMs, holder.value] = [1, "it"];
+  const get = async (options: { readonly serialMs?: number; readonly disjointPaths?: number }) => {
+    network.asked.length = 0;
+    const startedAt = network.clock.now();
+    const askedAtMs: number[] = [];
+    const result = await network.lookup({
+      target,
+      seeds,
+      accept: () => "stop",
+      onEvent: ({ type }) => type === "asked" && askedAtMs.push(network.clock.now() - startedAt),
+      ...options,
+    });
+    await network.untilIdle();
+    assert.equal(result.found[0]?.value, "it");
+    return askedAtMs;
+  };
+  assert.deepEqual(await get({ serialMs: 10 }), [0]);
+  assert.deepEqual(await get({}), [0, 0, 0]);
+  assert.deepEqual(await get({ serialMs: 10, disjointPaths: 2 }), [0, 0, 0, 0, 0, 0]);
+  // Those asked first do not have it: after three of them as many as may be are asked at once.
+  for (const holder of holders.slice(0, 4)) holder.value = undefined;
+  assert.deepEqual(await get({ serialMs: 10 }), [0, 1, 2, 3, 3, 3, 4]);
+  // One of them takes long.
+  if (holders[1] !== undefined) holders[1].delayMs = 500;
+  assert.deepEqual(await get({ serialMs: 10 }), [0, 1, 10, 10, 11, 11]);
+});
+
 test("a signal ends the lookup and its queries with its reason, and no timer is left", async () => {
   for (const atMs of [0, 5, 60, 150, 1500]) {
     const { network, target, seeds } = bucketNetwork(10, 200);
