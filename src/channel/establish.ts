@@ -1,4 +1,5 @@
 // Drives a Secret Handshake over a websocket until there is a link, in either role.
+import { DswarmError } from "../util/errors.ts";
 import { ChannelLink, type ChannelLinkOptions } from "./channel-link.ts";
 import type { Handshake } from "./handshake.ts";
 
@@ -11,15 +12,16 @@ export interface EstablishOptions extends Omit<ChannelLinkOptions, "role"> {
 
 /**
  * Shakes hands and makes the link. Whatever goes wrong, the connection is closed and the secrets are wiped; the other
- * end only sees a closed connection.
- * @throws DswarmError of the handshake or the websocket; the signal's reason
+ * end only sees a closed connection. It is told only that this end closes down, where the signal's reason is `link_closed`.
+ * @throws DswarmError of the handshake or the websocket, `unreachable` where a listener closes down; the signal's reason
  */
 export function establishLink({ handshake, signal, ...options }: EstablishOptions): Promise<ChannelLink> {
   const { duplex } = options;
   const { promise, resolve, reject } = Promise.withResolvers<ChannelLink>();
   const fail = (error: unknown): void => {
     signal.removeEventListener("abort", abort);
-    duplex.terminate();
+    if (error instanceof DswarmError && error.code === "link_closed") duplex.goAway();
+    else duplex.terminate();
     handshake.wipe();
     reject(error);
   };
@@ -45,7 +47,11 @@ export function establishLink({ handshake, signal, ...options }: EstablishOption
         fail(error);
       }
     },
-    ended: (fault) => fail(fault ?? handshake.hangUp()),
+    ended(fault, isGoingAway) {
+      // It would have gone on with another hello, too: nothing is wrong with this one.
+      const isClosing = isGoingAway && handshake.role === "dialer";
+      fail(fault ?? (isClosing ? new DswarmError("unreachable", "it closes down") : handshake.hangUp()));
+    },
   });
   return promise;
 }

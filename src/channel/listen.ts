@@ -230,7 +230,6 @@ class WebSocketListener implements Listener {
       visitor.give(this.#halfOpen);
       this.#accept(visitor, link);
     } catch (error) {
-      duplex.terminate();
       this.#judge(visitor, asDswarmError(error));
     } finally {
       stopCounting();
@@ -267,11 +266,11 @@ class WebSocketListener implements Listener {
     });
   }
 
-  /** Ends a connection that is no link. */
+  /** Ends a connection that is no link. One whose handshake this ends by `link_closed` has a moment to hear of it. */
   #end(visitor: Visitor, error: DswarmError): void {
     if (visitor.shaking === undefined) this.#judge(visitor, error);
     else visitor.shaking.abort(error);
-    visitor.destroy();
+    if (visitor.shaking === undefined || error.code !== "link_closed") visitor.destroy();
   }
 
   /** Counts, once for each handshake, why it failed. @returns whether it was not judged before */

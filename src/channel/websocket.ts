@@ -13,6 +13,7 @@ const maxFragments = 1024;
 /** Bytes that the pieces in which a message arrives must have on average; TCP segments have over 500. */
 const minChunkBytes = 256;
 const normalClosure = 1000;
+const goingAway = 1001;
 
 interface SharedOptions {
   readonly perMessageDeflate: false;
@@ -51,8 +52,12 @@ export function serverOptions(config: ChannelConfig): ServerOptions {
 export interface DuplexSink {
   /** Bytes, in order. The memory is the sink's from now on. */
   bytes(bytes: Uint8Array): void;
-  /** The end, once. `fault` is what the peer did wrong, undefined where the connection just ended. */
-  ended(fault: DswarmError | undefined): void;
+  /**
+   * The end, once.
+   * @param fault what the peer did wrong; undefined where the connection just ended
+   * @param isGoingAway whether the peer said that it closes down
+   */
+  ended(fault: DswarmError | undefined, isGoingAway: boolean): void;
 }
 
 /** A websocket as a byte duplex. Nothing is lost while no sink is attached: reading pauses then. */
@@ -61,7 +66,7 @@ export class WebSocketDuplex {
   #sink: DuplexSink | undefined;
   /** Came without a sink. Bounded by one message and one read of the socket, for reading is paused. */
   #early: Uint8Array[] = [];
-  #end: { readonly fault: DswarmError | undefined } | undefined;
+  #end: { readonly fault: DswarmError | undefined; readonly isGoingAway: boolean } | undefined;
   #isTerminated = false;
 
   /** @param socket in any state; from now on the duplex's alone */
@@ -69,7 +74,7 @@ export class WebSocketDuplex {
     this.#socket = socket;
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     socket.on("error", (error) => this.#fail(faultOf(error)));
-    socket.on("close", () => this.#finish(undefined));
+    socket.on("close", (status) => this.#finish(undefined, status === goingAway));
   }
 
   /** Bytes sent and not yet handed to the operating system. */
@@ -84,7 +89,7 @@ export class WebSocketDuplex {
     this.#early = [];
     for (const bytes of early) this.#deliver(bytes);
     if (this.#sink !== sink) return;
-    if (this.#end !== undefined) sink.ended(this.#end.fault);
+    if (this.#end !== undefined) sink.ended(this.#end.fault, this.#end.isGoingAway);
     else this.#socket.resume();
   }
 
@@ -118,10 +123,19 @@ export class WebSocketDuplex {
 
   /** Sends what is queued and closes, within `closeTimeoutMs`. The sink hears no more. */
   terminateAfterSending(): void {
+    this.#endAfterSending(normalClosure);
+  }
+
+  /** As `terminateAfterSending`, and tells the peer that this end closes down. */
+  goAway(): void {
+    this.#endAfterSending(goingAway);
+  }
+
+  #endAfterSending(status: number): void {
     this.#abandon();
     // An end that closes with bytes unread resets the connection, which may take from the peer what it has not read.
     this.#socket.resume();
-    this.#socket.close();
+    this.#socket.close(status);
   }
 
   #abandon(): void {
@@ -152,10 +166,10 @@ export class WebSocketDuplex {
     this.#socket.terminate();
   }
 
-  #finish(fault: DswarmError | undefined): void {
+  #finish(fault: DswarmError | undefined, isGoingAway = false): void {
     if (this.#end !== undefined) return;
-    this.#end = { fault };
-    this.#sink?.ended(fault);
+    this.#end = { fault, isGoingAway };
+    this.#sink?.ended(fault, isGoingAway);
   }
 }
 

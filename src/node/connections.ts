@@ -307,7 +307,7 @@ export class Connections {
   }
 }
 
-/** A listener does not say what is wrong with a hello: it hangs up. That it closes down just then is rare. */
+/** A listener does not say what is wrong with a hello: it hangs up. One that closes down says that. */
 function explained(thrown: unknown): unknown {
   if (!(thrown instanceof DswarmError) || thrown.code !== "handshake_truncated") return thrown;
   return new DswarmError("hello_invalid", "the peer hung up on it; it may be on another network", { cause: thrown });

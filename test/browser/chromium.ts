@@ -21,6 +21,9 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/** Of the test that runs. */
+const opened = new Set<Page>();
+
 /**
  * A test that needs Chromium, and the page built. Without Chromium it is skipped, but where CI is set it fails: there it
  * would never be missed.
@@ -32,8 +35,30 @@ export function browserTest(name: string, run: (t: TestContext) => Promise<void>
       return;
     }
     if (isDashboardStale()) await buildDashboard();
-    await run(t);
+    opened.clear();
+    try {
+      await run(t);
+    } catch (error) {
+      for (const page of opened) t.diagnostic(await shownOn(page));
+      throw error;
+    }
   });
+}
+
+/** What there was to be seen and what was under way, for whoever reads why a test has failed. */
+async function shownOn(page: Page): Promise<string> {
+  try {
+    const text = await page.locator("body").innerText({ timeout: 5000 });
+    const underWay = await page.evaluate(() =>
+      performance
+        .getEntriesByType("resource")
+        .slice(-10)
+        .map((entry) => `${entry.name} ${Math.round(entry.startTime)} + ${Math.round(entry.duration)} ms`),
+    );
+    return [page.url(), text, ...underWay].join("\n");
+  } catch (error) {
+    return `${page.url()} cannot be looked at: ${String(error)}`;
+  }
 }
 
 /**
@@ -66,6 +91,7 @@ export interface Tab {
 export async function openTab(browser: Browser, options: BrowserContextOptions = {}): Promise<Tab> {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, reducedMotion: "reduce", ...options });
   const page = await context.newPage();
+  opened.add(page);
   const faults: string[] = [];
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {

@@ -180,6 +180,7 @@ test("closing the listener says goodbye on every link, drops half-open connectio
   await rig.listener.close();
   assert.deepEqual(await Promise.all(opened.map((link) => link.end())), ["goodbye", "goodbye", "goodbye"]);
   await stranger.closed();
+  assert.equal(stranger.closeCode, 1001, "who was shaking hands is told why that ends");
   await until("it is empty", () => rig.listener.halfOpen === 0);
   rig.server.on("request", (_request, response) => response.writeHead(404).end());
   await assert.rejects(rig.dial(), { code: "not_dswarm" });

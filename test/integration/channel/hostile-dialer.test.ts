@@ -146,6 +146,7 @@ const attempts: readonly Attempt[] = [
   },
   { name: "a hang-up before the hello", code: "handshake_truncated", act: (peer) => peer.socket.terminate() },
   { name: "a polite close before the hello", code: "handshake_truncated", act: (peer) => peer.socket.close(1000) },
+  { name: "that it goes away before the hello", code: "handshake_truncated", act: (peer) => peer.socket.close(1001) },
   {
     name: "a message of ten bytes and a hang-up",
     code: "handshake_truncated",

@@ -148,6 +148,15 @@ async function answer(peer: RawPeer, handshake: Handshake): Promise<Buffer> {
 const misdeeds: readonly Misdeed[] = [
   { name: "hangs up at once", code: "handshake_truncated", serve: (peer) => peer.socket.terminate() },
   { name: "closes politely at once", code: "handshake_truncated", serve: (peer) => peer.socket.close() },
+  { name: "says at once that it closes down", code: "unreachable", serve: (peer) => peer.socket.close(1001) },
+  {
+    name: "says that it closes down when it has the proof",
+    code: "unreachable",
+    async serve(peer) {
+      await answer(peer, listenerHandshake());
+      peer.socket.close(1001);
+    },
+  },
   {
     name: "hangs up after the dialer's hello",
     code: "handshake_truncated",
