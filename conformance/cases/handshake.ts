@@ -101,6 +101,19 @@ export const handshakeCases = [
       });
       assert.equal(code, "hello_invalid");
     },
+    "listener-closes-down": async (context) => {
+      // Before any of it, and when the listener has the proof.
+      for (const shakes of [false, true]) {
+        const code = await refusal(context, async (raw) => {
+          const closeDown = () => raw.socket.close(1001);
+          let sent = 0;
+          if (shakes) await raw.shake((bytes) => (sent++ === 0 ? raw.socket.send(bytes) : closeDown()));
+          else closeDown();
+          await raw.closed();
+        });
+        assert.equal(code, "unreachable");
+      }
+    },
     "low-order": async (context) => {
       for (const key of lowOrderKeys) {
         const code = await refusal(context, async (raw) => {

@@ -85,6 +85,8 @@ func dialError(ctx context.Context, err error) error {
 		return status.Fail("handshake_timeout", "", err)
 	case ctx.Err() != nil:
 		return status.FromError(ctx.Err())
+	case websocket.CloseStatus(err) == websocket.StatusGoingAway:
+		return status.Fail("unreachable", "it closes down", err)
 	case status.ReasonOf(err) != "":
 		return status.FromError(err)
 	case errors.As(err, &network) && network.Op == "dial":

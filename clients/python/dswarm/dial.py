@@ -93,5 +93,8 @@ class _Attempt:
 
     def on_ended(self, reason: RpcError | None) -> None:
         """The connection ended before there was a link."""
-        if not self.done.done():
-            self.done.set_exception(reason or self._handshake.hang_up())
+        if self.done.done():
+            return
+        if reason is None and self.duplex.is_going_away:
+            reason = fault("unreachable", "it closes down")
+        self.done.set_exception(reason or self._handshake.hang_up())

@@ -63,6 +63,11 @@ class WebSocketDuplex(asyncio.Protocol):
         """Bytes sent and not yet handed to the operating system."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
+    @property
+    def is_going_away(self) -> bool:
+        """Whether the peer has closed the WebSocket and said that it closes down."""
+        return self._ws.close_rcvd is not None and self._ws.close_rcvd.code == CloseCode.GOING_AWAY
+
     def send(self, data: bytes) -> None:
         """Sends bytes as one message. Dropped after the end."""
         # The peer may have closed the WebSocket in the read that is being handled.
