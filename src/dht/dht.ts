@@ -61,6 +61,8 @@ const maxFoundProviders = 64;
 const refreshChecksPerPeriod = 12;
 const timerJitter = 0.1;
 const firstRepublishMs = 60_000;
+// What is published one after the other is published again so, not all at once; and what failed is tried again in time.
+const republishSweepsPerPeriod = 44;
 const joinDelayMs = 2000;
 // To ping a contact costs a connection: of ranges that are not near, a few are enough, as lookups bring more.
 const farContacts = 4;
@@ -140,7 +142,7 @@ export class Dht implements AsyncDisposable {
     this.#every(config.routing.refreshMs / refreshChecksPerPeriod, () => this.#refresh());
     if (!config.isClient) this.#every(this.#replication.sweepMs, () => this.#replication.sweep());
     const republish = () => this.#publisher.republish(this.#closing.signal);
-    this.#every(config.republishMs, republish);
+    this.#every(config.republishMs / republishSweepsPerPeriod, republish);
     // What was published before the start may be about to expire.
     this.#after(firstRepublishMs, republish);
     if (join) this.#joinSoon();

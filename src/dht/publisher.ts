@@ -61,7 +61,9 @@ export class Publisher {
     const before = record.kind === "immutable" ? undefined : await store.publishedRecord(id);
     await store.publish(record, config.ttlS);
     try {
-      return await this.#place(record, { ...options, mayForward: true });
+      const published = await this.#place(record, { ...options, mayForward: true });
+      store.published(id);
+      return published;
     } catch (error) {
       if (before === undefined) await store.unpublish(id);
       else await store.publish(before, config.ttlS);
@@ -101,10 +103,10 @@ export class Publisher {
     await this.#place(record, { ...options, mayForward: true });
   }
 
-  /** Publishes again all that is noted. What fails is tried the next time. */
+  /** Publishes again what is noted and was last published so long ago, or before the start. What fails is tried the next time. */
   async republish(signal: AbortSignal): Promise<void> {
-    const { store, config, queries } = this.#init;
-    for (const id of store.publishedIds()) {
+    const { store, config, clock, queries } = this.#init;
+    for (const id of store.publishedBefore(clock.now() - config.republishMs)) {
       if (signal.aborted) return;
       const noted = await store.publishedRecord(id);
       if (noted === undefined) continue;
@@ -112,6 +114,7 @@ export class Publisher {
       try {
         if (record !== noted) await store.publish(record, config.ttlS);
         await this.#place(record, { signal });
+        store.published(id);
       } catch {
         // One among many; the next round tries again, and the record still has time to live.
         queries.failed("dht_republish_failed");

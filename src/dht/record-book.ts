@@ -16,11 +16,17 @@ export interface RecordBookInit {
   readonly onDamaged: (id: string, error: unknown) => void;
 }
 
+interface Entry {
+  readonly bytes: number;
+  /** When the k closest last got it, on the clock's `now`; -Infinity where they have not since the book was opened. */
+  placedAt: number;
+}
+
 /** Records that this node publishes, in rows "p/" id. Bounded by `maxPeerRecords` and `maxPeerBytes`. */
 export class RecordBook {
   readonly #init: RecordBookInit;
-  /** Bytes of each, by id. */
-  readonly #sizes = new Map<string, number>();
+  /** What is in it, by id. */
+  readonly #entries = new Map<string, Entry>();
   #bytes = 0;
 
   constructor(init: RecordBookInit) {
@@ -29,17 +35,28 @@ export class RecordBook {
 
   /** Ids of what is in it. */
   ids(): readonly string[] {
-    return [...this.#sizes.keys()];
+    return [...this.#entries.keys()];
+  }
+
+  /** Ids of what the k closest have not got after a time, on the clock's `now`. */
+  idsPlacedBefore(time: number): readonly string[] {
+    return [...this.#entries].flatMap(([id, { placedAt }]) => (placedAt <= time ? id : []));
+  }
+
+  /** Notes that the k closest have got the one with an id. */
+  placed(id: string, now: number): void {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.placedAt = now;
   }
 
   /** Bytes of the one with an id. */
   bytesOf(id: string): number | undefined {
-    return this.#sizes.get(id);
+    return this.#entries.get(id)?.bytes;
   }
 
   /** Takes in what the database had when it was opened. */
   load(id: string, bytes: number): void {
-    this.#note(id, bytes);
+    this.#set(id, { bytes, placedAt: -Infinity });
   }
 
   /** Notes a record in place of the one with its id. @throws DswarmError `quota_exceeded`, `storage_failed` */
@@ -48,33 +65,33 @@ export class RecordBook {
     const row = recordToRow(record, ttlS);
     await this.#init.commits.run((changes) => {
       const { maxPeerRecords, maxPeerBytes } = this.#init.config;
-      const before = this.#sizes.get(id);
-      const records = this.#sizes.size + (before === undefined ? 1 : 0);
-      const bytes = this.#bytes + row.length - (before ?? 0);
+      const before = this.#entries.get(id);
+      const records = this.#entries.size + (before === undefined ? 1 : 0);
+      const bytes = this.#bytes + row.length - (before?.bytes ?? 0);
       if (records > maxPeerRecords || bytes > maxPeerBytes) {
         throw new DswarmError("quota_exceeded", "the node publishes as much as it may");
       }
-      this.#note(id, row.length);
+      this.#set(id, { bytes: row.length, placedAt: before?.placedAt ?? -Infinity });
       changes.put(`p/${id}`, row);
-      changes.onFailure(() => this.#note(id, before));
+      changes.onFailure(() => this.#set(id, before));
     });
   }
 
   /** Takes a record out. Returns whether it was in. @throws DswarmError `storage_failed` */
   delete(id: string): Promise<boolean> {
     return this.#init.commits.run((changes) => {
-      const before = this.#sizes.get(id);
+      const before = this.#entries.get(id);
       if (before === undefined) return false;
-      this.#note(id, undefined);
+      this.#set(id, undefined);
       changes.del(`p/${id}`);
-      changes.onFailure(() => this.#note(id, before));
+      changes.onFailure(() => this.#set(id, before));
       return true;
     });
   }
 
   /** @throws DswarmError `storage_failed` */
   async read(id: string): Promise<DhtRecord | undefined> {
-    if (!this.#sizes.has(id)) return undefined;
+    if (!this.#entries.has(id)) return undefined;
     const { database, commits, onDamaged } = this.#init;
     let [row] = await readRows(database, [`p/${id}`]);
     if (row === undefined) {
@@ -92,9 +109,9 @@ export class RecordBook {
     }
   }
 
-  #note(id: string, bytes: number | undefined): void {
-    this.#bytes += (bytes ?? 0) - (this.#sizes.get(id) ?? 0);
-    if (bytes === undefined) this.#sizes.delete(id);
-    else this.#sizes.set(id, bytes);
+  #set(id: string, entry: Entry | undefined): void {
+    this.#bytes += (entry?.bytes ?? 0) - (this.#entries.get(id)?.bytes ?? 0);
+    if (entry === undefined) this.#entries.delete(id);
+    else this.#entries.set(id, entry);
   }
 }

@@ -190,6 +190,16 @@ export class RecordStore implements AsyncDisposable {
     return this.#book.ids();
   }
 
+  /** Notes that the k closest have got what this node publishes under an id. */
+  published(id: string): void {
+    this.#book.placed(id, this.#init.clock.now());
+  }
+
+  /** Ids of what this node publishes and the k closest have not got after a time, on the clock's `now`, or since the store was opened. */
+  publishedBefore(time: number): readonly string[] {
+    return this.#book.idsPlacedBefore(time);
+  }
+
   /** What this node publishes under an id. @throws DswarmError `storage_failed` */
   publishedRecord(id: string): Promise<DhtRecord | undefined> {
     return this.#book.read(id);

@@ -282,6 +282,34 @@ test("a get while a record is replaced answers the new one, and ends though puts
   await flood;
 });
 
+test("what is published is due a time after the k closest got it, and at once after a start", async () => {
+  const clock = new VirtualClock(5);
+  const database = await openDatabase(undefined);
+  const config = resolveStoreOptions();
+  const store = await RecordStore.open({ database, config, clock });
+  const records = [valueOf(1), mutableOf(1n)];
+  const [one = "", two = ""] = records.map(recordId);
+  const due = (some: RecordStore, ageMs: number) => some.publishedBefore(clock.now() - ageMs);
+  for (const record of records) await store.publish(record, 60);
+  assert.deepEqual(due(store, 1000), [one, two], "nobody has got them yet");
+  store.published(one);
+  await clock.advance(600);
+  store.published(two);
+  store.published("immutable &nothing of this id");
+  assert.deepEqual(due(store, 1000), []);
+  await clock.advance(400);
+  assert.deepEqual(due(store, 1000), [one]);
+  await store.publish(mutableOf(2n), 60);
+  assert.deepEqual(due(store, 1000), [one], "as before, until the k closest have got it");
+  assert.deepEqual(due(store, 400), [one, two]);
+  const again = await RecordStore.open({ database, config, clock });
+  assert.deepEqual(due(again, 1_000_000), [one, two]);
+  await store.unpublish(one);
+  assert.deepEqual(due(store, 0), [two]);
+  await store.close();
+  await again.close();
+});
+
 test("a row that is damaged while the store is open is reported, deleted, and never answered", async (t) => {
   const reports: LogFields[] = [];
   const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
