@@ -4,7 +4,9 @@ import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 
-/** The key of a record: a sha256, 32 bytes. Immutable. */
+const signerDomain = Buffer.from("dswarm-mutable-key-v1\0", "ascii");
+
+/** The key of a record: a hash, 32 bytes. Immutable. */
 export class RecordKey {
   readonly #bytes: Uint8Array;
   #text: string | undefined;
@@ -39,9 +41,13 @@ export class RecordKey {
     return new RecordKey(sha256(value));
   }
 
-  /** The key of a mutable record: sha256 of the signer's public key (32 bytes) and the salt. */
+  /**
+   * The key of a mutable record: the first 32 bytes of the SHA-512 of "dswarm-mutable-key-v1", a zero byte, the signer's public
+   * key (32 bytes) and the salt. Were it a sha256, what it is of would be a value under the same key, for anyone to put.
+   */
   static ofSigner(publicKey: NodeId, salt: Uint8Array): RecordKey {
-    return new RecordKey(sha256(Buffer.concat([publicKey.bytes, salt])));
+    const digest = hash("sha512", Buffer.concat([signerDomain, publicKey.bytes, salt]), "buffer");
+    return new RecordKey(Uint8Array.from(digest.subarray(0, 32)));
   }
 
   /** The key of the providers of something that has a name, for example a service's protobuf type name: sha256 of its UTF-8. */

@@ -82,6 +82,26 @@ test("a sequence far ahead that the signer has not signed is taken from no answe
   );
 });
 
+test("nobody can put a value under the key of what another has signed", async () => {
+  const network = await dhtNetwork(30, 9);
+  const [writer, other, reader] = network.nodes;
+  assert.ok(writer !== undefined && other !== undefined && reader !== undefined);
+  for (const text of ["", "a salt"]) {
+    const own = encode(text);
+    const signedKey: RecordKey = (await network.run(writer.dht.update(encode("genuine"), { salt: own }))).key;
+    // What the key is the hash of, and what a naive one would be.
+    const domain = encode("dswarm-mutable-key-v1\0");
+    for (const parts of [
+      [writer.dht.id.bytes, own],
+      [domain, writer.dht.id.bytes, own],
+    ]) {
+      const put = await network.run(other.dht.put(Buffer.concat(parts)));
+      assert.ok(!put.key.equals(signedKey));
+    }
+    assert.equal(textOf(await network.run(reader.dht.get(signedKey))), "genuine");
+  }
+});
+
 test("of two values that one signer has given one sequence, all come to keep and to read the same", async () => {
   const network = await dhtNetwork(60, 7);
   const close = replicas(network, 20);

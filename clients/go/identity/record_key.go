@@ -2,6 +2,7 @@ package identity
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"strings"
 
@@ -23,9 +24,12 @@ func ParseRecordKey(text string) (RecordKey, error) {
 // KeyOfValue is the key of an immutable value.
 func KeyOfValue(value []byte) RecordKey { return sha256.Sum256(value) }
 
-// KeyOfSigner is the key of a mutable record, of its signer and a salt of at most 64 bytes.
+// KeyOfSigner is the key of a mutable record, of its signer and a salt of at most 64 bytes. Were it a SHA-256, what it is of would be
+// a value under the same key, for anyone to put.
 func KeyOfSigner(signer NodeID, salt []byte) RecordKey {
-	return sha256.Sum256(append(append(make([]byte, 0, 96), signer[:]...), salt...))
+	of := append([]byte("dswarm-mutable-key-v1\x00"), signer[:]...)
+	digest := sha512.Sum512(append(of, salt...))
+	return RecordKey(digest[:32])
 }
 
 // KeyOfName is the key of the providers of something with a name; that of a service is its type name, "package.Service".

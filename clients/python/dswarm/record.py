@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from hashlib import sha256
+from hashlib import sha256, sha512
 
 from .base64_key import parse_32_bytes, to_base64
 from .errors import RpcError, fault
@@ -25,8 +25,8 @@ def key_of_value(value: bytes) -> bytes:
 
 
 def key_of_signer(signer: NodeId, salt: bytes = b"") -> bytes:
-    """The key of a mutable record."""
-    return sha256(signer.data + salt).digest()
+    """The key of a mutable record. Were it a SHA-256, what it is of would be a value under the same key, for anyone to put."""
+    return sha512(b"dswarm-mutable-key-v1\0" + signer.data + salt).digest()[:32]
 
 
 def key_of_name(name: str) -> bytes:

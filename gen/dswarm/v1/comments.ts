@@ -279,7 +279,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.ImmutableRecord": "A value under the hash of itself.",
   "dswarm.v1.ImmutableRecord.value": "At most 65536 bytes. The key is sha256 of it.",
   "dswarm.v1.MutableRecord": "A value that the holder of a key may replace.",
-  "dswarm.v1.MutableRecord.public_key": "32 bytes: the ed25519 key that signs. The record's key is sha256(public_key || salt).",
+  "dswarm.v1.MutableRecord.public_key": "32 bytes: the ed25519 key that signs. The record's key is the first 32 bytes of\nSHA-512(\"dswarm-mutable-key-v1\\0\" || public_key || salt).",
   "dswarm.v1.MutableRecord.salt": "At most 64 bytes: tells apart the records of one signer.",
   "dswarm.v1.MutableRecord.sequence": "Grows with every change.",
   "dswarm.v1.MutableRecord.value": "At most 65536 bytes.",

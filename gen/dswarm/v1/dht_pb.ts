@@ -160,7 +160,8 @@ export const ImmutableRecordSchema: GenMessage<ImmutableRecord> = /*@__PURE__*/
  */
 export type MutableRecord = Message<"dswarm.v1.MutableRecord"> & {
   /**
-   * 32 bytes: the ed25519 key that signs. The record's key is sha256(public_key || salt).
+   * 32 bytes: the ed25519 key that signs. The record's key is the first 32 bytes of
+   * SHA-512("dswarm-mutable-key-v1\0" || public_key || salt).
    *
    * @generated from field: bytes public_key = 1;
    */

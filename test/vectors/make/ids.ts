@@ -78,14 +78,14 @@ function recordKeys(): Case[] {
     },
     { name: "the key of a value is its sha256", kind: "key_of_value", value: hex(value), bytes },
     {
-      name: "the key of a mutable record is the sha256 of the public key and the salt",
+      name: "the key of a mutable record is of the public key and the salt, and no sha256",
       kind: "key_of_signer",
       public_key: digits,
       salt: hex(salt),
       bytes: RecordKey.ofSigner(id, salt).toHex(),
     },
     {
-      name: "without a salt it is the sha256 of the public key",
+      name: "the key of a mutable record without a salt",
       kind: "key_of_signer",
       public_key: digits,
       salt: "",

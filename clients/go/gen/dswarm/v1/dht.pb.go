@@ -319,7 +319,8 @@ func (x *ImmutableRecord) GetValue() []byte {
 // A value that the holder of a key may replace.
 type MutableRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 32 bytes: the ed25519 key that signs. The record's key is sha256(public_key || salt).
+	// 32 bytes: the ed25519 key that signs. The record's key is the first 32 bytes of
+	// SHA-512("dswarm-mutable-key-v1\0" || public_key || salt).
 	PublicKey []byte `protobuf:"bytes,1,opt,name=public_key,json=publicKey,proto3" json:"public_key,omitempty"`
 	// At most 64 bytes: tells apart the records of one signer.
 	Salt []byte `protobuf:"bytes,2,opt,name=salt,proto3" json:"salt,omitempty"`
