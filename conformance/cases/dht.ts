@@ -1,10 +1,12 @@
 // The DHT as a client that serves none: values, signed values, providers; and nodes that lie.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { DhtService, type RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
-import { generateKeyPair } from "../../src/identity/keys.ts";
+import { generateKeyPair, keyPairFromSeed } from "../../src/identity/keys.ts";
 import type { NodeId } from "../../src/identity/node-id.ts";
 import type { DswarmNode } from "../../src/node/node.ts";
 import { base64, type CaseContext, group } from "../case.ts";
@@ -80,6 +82,25 @@ async function liar(context: CaseContext, records: readonly object[]): Promise<D
     findNode: () => ({ contacts: [] }),
     store: () => ({}),
     findValue: () => ({ records: [...records], contacts: [] }),
+  });
+  return node;
+}
+
+/** A node that refuses every record as if it had another in its place, and answers `records`. */
+async function refuser(
+  context: CaseContext,
+  records: (hasRefused: boolean) => MessageInitShape<typeof RecordSchema>[],
+): Promise<DswarmNode> {
+  const node = await context.node({ dht: { isClient: true } });
+  let hasRefused = false;
+  node.serve(DhtService, {
+    ping: ({ nonce }) => ({ nonce }),
+    findNode: () => ({ contacts: [] }),
+    store: () => {
+      hasRefused = true;
+      throw new ConnectError("there is another", Code.Aborted);
+    },
+    findValue: () => ({ records: records(hasRefused), contacts: [] }),
   });
   return node;
 }
@@ -198,6 +219,26 @@ export const dhtCases = [
       const wrong = `${BigInt(String(sequence)) + 5n}`;
       assert.equal(await dht.fails("update", { value: base64(value), expectedSequence: wrong }), "record_conflict");
       await dht.request("update", { value: base64(value), expectedSequence: sequence });
+    },
+    "refused-without-proof": async (context) => {
+      const { seed } = context.identity();
+      const all = await nodes(context, 2);
+      const dht = await ProgramDht.join(context, [...all, await refuser(context, () => [])], seed);
+      await dht.request("update", { value: base64(Buffer.from("one")) });
+      const { key, sequence } = await dht.request("update", { value: base64(Buffer.from("two")) });
+      assert.equal(sequence, "2");
+      const found = await dht.get(RecordKey.fromBytes(Buffer.from(String(key), "base64")));
+      assert.equal(text(found["value"]), "two");
+    },
+    overtaken: async (context) => {
+      const { seed } = context.identity();
+      const rival = createMutable({ keys: keyPairFromSeed(Buffer.from(seed, "base64")), sequence: 1n, value });
+      const all = await nodes(context, 2);
+      // It shows what came between when it has refused.
+      const refusing = await refuser(context, (hasRefused) => (hasRefused ? [recordToMessage(rival, 60)] : []));
+      const dht = await ProgramDht.join(context, [...all, refusing], seed);
+      const update = { value: base64(Buffer.from("late")), expectedSequence: "0" };
+      assert.equal(await dht.fails("update", update), "record_conflict");
     },
     "newest-wins": async (context) => {
       const all = await nodes(context, 2);

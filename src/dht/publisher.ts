@@ -4,11 +4,12 @@ import { Code } from "@connectrpc/connect";
 import type { KeyPair } from "../identity/keys.ts";
 import { compareDistance } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { DhtConfig } from "./options.ts";
 import type { Placing, PlacingOptions, Queries, QueryOptions } from "./queries.ts";
-import { type DhtRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
+import { type DhtRecord, type MutableRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
 import { createMutable, createProvider } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
@@ -43,9 +44,17 @@ export interface PublisherInit {
   readonly addresses: () => readonly HostPort[];
 }
 
+/** Updates of one key that come from elsewhere, one after the other, are rare. */
+const maxTries = 3;
+
+/** Codes of a peer that has another record in the place of the one that it is given. */
+const conflictCodes: ReadonlySet<Code> = new Set([Code.Aborted, Code.FailedPrecondition]);
+
 /** Publishes records. */
 export class Publisher {
   readonly #init: PublisherInit;
+  /** The last update of each key that is under way or waits. Bounded by the callers, each of which waits for its own. */
+  readonly #updates = new Map<string, Promise<unknown>>();
 
   constructor(init: PublisherInit) {
     this.#init = init;
@@ -71,23 +80,47 @@ export class Publisher {
     }
   }
 
-  /** Replaces what is under this node's key. */
+  /**
+   * Replaces what is under this node's key. What this node has published there last is what is there, unless the key is used elsewhere,
+   * too; then replicas refuse, and all are asked for the newest. With `expectedSequence` they are asked before. Updates of one key by this
+   * node come one after the other.
+   */
   async replace(value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
-    const { keys, config, store, reader } = this.#init;
-    const { salt = new Uint8Array(), expectedSequence, ...query } = options;
-    const key = RecordKey.ofSigner(keys.id, salt);
-    // All of the k are asked, so that what is written comes after what any of them has.
-    const current = await reader.find(key, config.routing.k, query);
+    const { salt = new Uint8Array(), signal } = options;
+    const key = RecordKey.ofSigner(this.#init.keys.id, salt);
+    const name = key.toString();
+    const before = this.#updates.get(name);
+    const update = (async () => {
+      await before?.catch(() => undefined);
+      signal?.throwIfAborted();
+      return this.#replace(key, value, isDeleted, options);
+    })();
+    this.#updates.set(name, update);
+    try {
+      return await update;
+    } finally {
+      if (this.#updates.get(name) === update) this.#updates.delete(name);
+    }
+  }
+
+  async #replace(key: RecordKey, value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
+    const { keys, store } = this.#init;
+    const { salt, expectedSequence, ...query } = options;
     const noted = await store.publishedRecord(`mutable ${key.toString()}`);
-    const sequence = larger(
-      current === undefined ? 0n : sequenceOf(current.record),
-      noted === undefined ? 0n : sequenceOf(noted),
-    );
+    let sequence = noted === undefined ? 0n : sequenceOf(noted);
+    if (noted === undefined || expectedSequence !== undefined) sequence = await this.#newest(key, sequence, query);
     if (expectedSequence !== undefined && expectedSequence !== sequence) {
       throw new DswarmError("record_conflict", `it is ${sequence}, not ${expectedSequence}`);
     }
-    const record = createMutable({ keys, salt, sequence: sequence + 1n, value, isDeleted });
-    return this.publish(record, expectedSequence === undefined ? query : { ...query, expectedSequence });
+    for (let tries = 1; ; tries++) {
+      const record = createMutable({ keys, salt, sequence: sequence + 1n, value, isDeleted });
+      try {
+        return await this.publish(record, expectedSequence === undefined ? query : { ...query, expectedSequence });
+      } catch (error) {
+        if (!isConflict(error) || expectedSequence !== undefined || tries === maxTries) throw error;
+        sequence = await this.#newest(key, sequence + 1n, query);
+      }
+    }
   }
 
   /** This node's word that it provides what a key stands for, or does so no more. Newer than any before. */
@@ -127,17 +160,28 @@ export class Publisher {
     const placing = await queries.place(record, config.ttlS, options);
     const isKept = await this.#keep(record, placing, options.expectedSequence);
     const { refusals } = placing;
-    if (
-      record.kind === "mutable" &&
-      refusals.some((code) => code === Code.Aborted || code === Code.FailedPrecondition)
-    ) {
-      throw new DswarmError("record_conflict", "another update has come between");
+    if (record.kind === "mutable" && refusals.some((code) => conflictCodes.has(code))) {
+      // Whoever refuses may lie: only who shows what came between keeps others from being satisfied.
+      const { signal } = options;
+      if (await this.#isOvertaken(record, { signal })) throw overtaken();
     }
     const replicas = placing.replicas.length + (isKept ? 1 : 0);
     if (replicas === 0) {
       throw new DswarmError(refusals.includes(Code.ResourceExhausted) ? "quota_exceeded" : "store_refused");
     }
     return { key: record.key, sequence: sequenceOf(record), replicas };
+  }
+
+  /** Whether anybody has another record in its place, or a newer one. */
+  async #isOvertaken({ key, sequence, signature }: MutableRecord, options: QueryOptions): Promise<boolean> {
+    const there = await this.#init.reader.signed(key, options);
+    return there.some((other) => other.sequence >= sequence && !equalBytes(other.signature, signature));
+  }
+
+  /** The largest sequence that anybody has under a key, and `atLeast`. */
+  async #newest(key: RecordKey, atLeast: bigint, options: QueryOptions): Promise<bigint> {
+    const there = await this.#init.reader.signed(key, options);
+    return there.reduce((newest, { sequence }) => (sequence > newest ? sequence : newest), atLeast);
   }
 
   /** Keeps a record here, where this node is among the k closest. */
@@ -147,11 +191,19 @@ export class Publisher {
     const target = record.key.bytes;
     if (config.isClient) return false;
     if (farthest !== undefined && compareDistance(target, farthest.id.bytes, keys.id.bytes) < 0) return false;
-    await store.put(record, { ttlS: config.ttlS, from: undefined, expectedSequence });
+    try {
+      await store.put(record, { ttlS: config.ttlS, from: undefined, expectedSequence });
+    } catch (error) {
+      throw error instanceof DswarmError && error.code === "record_stale" ? overtaken(error) : error;
+    }
     return true;
   }
 }
 
-function larger(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
+function isConflict(error: unknown): boolean {
+  return error instanceof DswarmError && error.code === "record_conflict";
+}
+
+function overtaken(cause?: DswarmError): DswarmError {
+  return new DswarmError("record_conflict", "another update has come between", { cause });
 }

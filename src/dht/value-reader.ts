@@ -58,6 +58,19 @@ export class ValueReader {
     return asValue(best);
   }
 
+  /** The signed records under a key that this node and the k closest hold, deleted ones too; the same may come several times. */
+  async signed(key: RecordKey, options: QueryOptions): Promise<readonly MutableRecord[]> {
+    const { store, queries } = this.#init;
+    const own = store.has(key) ? await store.get(key) : [];
+    const all = own.map(({ record }) => record);
+    const accept = (records: readonly RemoteRecord[]): "continue" => {
+      for (const { record } of records) all.push(record);
+      return "continue";
+    };
+    await queries.values(key, false, accept, options);
+    return all.filter((record) => record.kind === "mutable");
+  }
+
   /** Providers, each once, by its newest word, until there are `limit` that do provide. */
   async providers(key: RecordKey, limit: number, options: QueryOptions): Promise<readonly ProviderRecord[]> {
     const { store, queries } = this.#init;

@@ -5,6 +5,7 @@ import { FindNodeRequestSchema, type RecordSchema } from "../../gen/dswarm/v1/dh
 import { Dht } from "../../src/dht/dht.ts";
 import type { DhtPeers } from "../../src/dht/dht-peers.ts";
 import type { DhtOptions } from "../../src/dht/options.ts";
+import type { KeyPair } from "../../src/identity/keys.ts";
 import type { NodeId } from "../../src/identity/node-id.ts";
 import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
 import type { Endpoint } from "../../src/testbed/endpoint.ts";
@@ -18,6 +19,7 @@ import { VirtualClock } from "../../src/util/virtual-clock.ts";
 /** A node. */
 export interface NetworkNode {
   readonly dht: Dht;
+  readonly keys: KeyPair;
   readonly endpoint: Endpoint;
   /** What it answers as long as it is honest. */
   readonly honest: PeerAnswers;
@@ -62,8 +64,10 @@ export async function dhtNetwork(
   const clock = new VirtualClock(seed);
   const network = new SimulatedNetwork({ clock, latency: lognormalLatency(20) });
   const createDht = createSimulatedDhts(options);
+  const keyPairs = new Map<string, KeyPair>();
   const population = new Population(network, (init) => {
     const { peers, keys } = init;
+    keyPairs.set(keys.id.toString(), keys);
     if (isConnected === undefined) return createDht(init);
     const partly: DhtPeers = {
       isConnected: ({ id }) => isConnected(keys.id, id),
@@ -79,7 +83,9 @@ export async function dhtNetwork(
   await run(inParallel(count - 1, 8, async () => void (await population.join())));
   const nodes = population.nodes.map(({ dht, endpoint }) => {
     assert.ok(dht instanceof Dht && dht.answers !== undefined);
-    return { dht, endpoint, honest: dht.answers };
+    const keys = keyPairs.get(dht.id.toString());
+    assert.ok(keys !== undefined);
+    return { dht, keys, endpoint, honest: dht.answers };
   });
   return {
     nodes,

@@ -9,7 +9,7 @@ import { createMutable, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { keyPairFromSeed } from "../../src/identity/keys.ts";
 import { compareDistance } from "../../src/identity/node-id.ts";
-import { dswarmErrorOf } from "../../src/util/errors.ts";
+import { DswarmError, dswarmErrorOf } from "../../src/util/errors.ts";
 import { type DhtNetwork, dhtNetwork, lie, type NetworkNode } from "./dht-network.ts";
 
 const ttlS = 12 * 3600;
@@ -119,7 +119,7 @@ test("of two values that one signer has given one sequence, all come to keep and
   assert.deepEqual(new Set(read), new Set([winner]));
 });
 
-test("of updates that race for one sequence one is acknowledged, and that one is read by all afterwards", async () => {
+test("of updates that race for one sequence the first is acknowledged, and that one is read by all afterwards", async () => {
   const network = await dhtNetwork(60, 8);
   const [{ dht } = {}] = network.nodes;
   assert.ok(dht !== undefined);
@@ -127,13 +127,73 @@ test("of updates that race for one sequence one is acknowledged, and that one is
   await network.run(dht.update(encode("first")));
   const race = ["a", "b", "c"].map((text) => dht.update(encode(text), { expectedSequence: 1n }));
   const results = await network.run(Promise.allSettled(race));
-  const acknowledged = results.flatMap((result, i) => (result.status === "fulfilled" ? ["abc"[i]] : []));
-  for (const result of results) {
-    if (result.status === "rejected") assert.equal(dswarmErrorOf(result.reason)?.code, "record_conflict");
+  for (const result of results.slice(1)) {
+    assert.ok(result.status === "rejected");
+    assert.equal(dswarmErrorOf(result.reason)?.code, "record_conflict");
   }
-  assert.equal(acknowledged.length, 1, acknowledged.join());
-  await network.sleep(2 * hourMs);
+  assert.equal(results[0]?.status, "fulfilled");
   const texts = await network.each(network.nodes, async (node) => textOf(await node.dht.get(own)));
-  assert.deepEqual([...new Set(texts)], acknowledged);
+  assert.deepEqual([...new Set(texts)], ["a"]);
   await assert.rejects(network.run(dht.update(encode("late"), { expectedSequence: 1n })), { code: "record_conflict" });
+});
+
+test("updates without a condition that are made at once all take place, in their order", async () => {
+  const network = await dhtNetwork(60, 10);
+  const [{ dht, endpoint } = {}, other] = network.nodes;
+  assert.ok(dht !== undefined && endpoint !== undefined && other !== undefined);
+  await network.run(dht.update(encode("first")));
+  const before = endpoint.calls;
+  const updates = await network.run(Promise.all(["a", "b", "c"].map((text) => dht.update(encode(text)))));
+  assert.deepEqual(
+    updates.map(({ sequence }) => sequence),
+    [2n, 3n, 4n],
+  );
+  // A lookup of three and the stores, each: what this node has published last need not be asked for.
+  assert.ok(endpoint.calls - before <= 3 * 25, `${endpoint.calls - before} calls`);
+  assert.equal(textOf(await network.run(other.dht.get(RecordKey.ofSigner(dht.id, salt)))), "c");
+});
+
+test("an update comes after those that were made elsewhere under the same key", async () => {
+  const network = await dhtNetwork(60, 11);
+  const [{ dht, keys } = {}, other] = network.nodes;
+  assert.ok(dht !== undefined && keys !== undefined && other !== undefined);
+  await network.run(dht.update(encode("mine")));
+  const own = RecordKey.ofSigner(dht.id, salt);
+  const elsewhere = createMutable({ keys, salt, sequence: 7n, value: encode("elsewhere") });
+  const close = network.nodes
+    .toSorted((a, b) => compareDistance(own.bytes, a.dht.id.bytes, b.dht.id.bytes))
+    .slice(0, 20);
+  const holders = close.filter((node) => node.dht !== dht && node !== other);
+  for (const { endpoint } of holders.slice(0, 3)) {
+    await network.run(other.endpoint.store(endpoint.contact, { record: messageOf(elsewhere) }, forever));
+  }
+  const { sequence } = await network.run(dht.update(encode("mine again")));
+  assert.equal(sequence, 8n);
+  const texts = await network.each(network.nodes, async (node) => textOf(await node.dht.get(own)));
+  assert.deepEqual([...new Set(texts)], ["mine again"]);
+});
+
+test("who refuses an update as if there were another, and can show none, does not keep it from the others", async () => {
+  const network = await dhtNetwork(60, 12);
+  const [{ dht } = {}] = network.nodes;
+  assert.ok(dht !== undefined);
+  const { key: own } = await network.run(dht.update(encode("first")));
+  const close = network.nodes
+    .toSorted((a, b) => compareDistance(own.bytes, a.dht.id.bytes, b.dht.id.bytes))
+    .slice(0, 20);
+  const liars = close.filter((node, i) => node.dht !== dht && i % 5 === 0);
+  for (const { endpoint, honest } of liars) {
+    endpoint.serve({
+      ping: (request, caller) => honest.ping(request, caller),
+      findNode: (request, caller) => honest.findNode(request, caller),
+      findValue: (request, caller) => honest.findValue(request, caller),
+      store: () => {
+        throw new DswarmError("record_conflict").toConnectError();
+      },
+    });
+  }
+  assert.equal((await network.run(dht.update(encode("second")))).sequence, 2n);
+  const { sequence, replicas: count } = await network.run(dht.update(encode("third"), { expectedSequence: 2n }));
+  assert.equal(sequence, 3n);
+  assert.ok(count >= 20, "others take the places of those who refuse");
 });

@@ -234,11 +234,18 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 	hasOneOf := func(some ...status.Code) bool {
 		return slices.ContainsFunc(codes, func(code status.Code) bool { return slices.Contains(some, code) })
 	}
+	if ours := record.GetMutable(); ours != nil && hasOneOf(status.Aborted, status.FailedPrecondition) {
+		overtaken, err := c.isOvertaken(ctx, key, ours)
+		if err != nil {
+			return key, err
+		}
+		if overtaken {
+			return key, status.Fail("record_conflict", "another update has come between", nil)
+		}
+	}
 	switch {
 	case ctx.Err() != nil:
 		return key, status.FromError(ctx.Err())
-	case record.GetMutable() != nil && hasOneOf(status.Aborted, status.FailedPrecondition):
-		return key, status.Fail("record_conflict", "another update has come between", nil)
 	case hasOneOf(status.OK):
 		return key, nil
 	case hasOneOf(status.ResourceExhausted):
@@ -246,6 +253,18 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 	default:
 		return key, status.Fail("store_refused", "", nil)
 	}
+}
+
+// isOvertaken says whether anybody shows a record that came between: who refuses an update for one may lie.
+func (c *Client) isOvertaken(ctx context.Context, key identity.RecordKey, ours *pb.MutableRecord) (overtaken bool, err error) {
+	_, err = c.lookup(ctx, key, c.askValue(key, false), func(records []*pb.Record) bool {
+		overtaken = overtaken || slices.ContainsFunc(records, func(record *pb.Record) bool {
+			other := record.GetMutable()
+			return other != nil && other.GetSequence() >= ours.GetSequence() && !bytes.Equal(other.GetSignature(), ours.GetSignature())
+		})
+		return overtaken
+	})
+	return overtaken, err
 }
 
 func (c *Client) client(ctx context.Context, peer contact) (pb.DhtServiceClient, error) {

@@ -167,12 +167,28 @@ class Dht:
         while left and (missing := _K - sum(code in _ANSWERS_TO_STORE for code in codes)) > 0:
             nearest, left = left[:missing], left[missing:]
             codes += (await deliver(deal(nearest, self._is_connected), store)).values()
-        if held.HasField("mutable") and (Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes):
+        is_refused = Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes
+        if held.HasField("mutable") and is_refused and await self._is_overtaken(key, held):
             raise fault("record_conflict", "another update has come between")
         if Code.OK not in codes:
             reason = "quota_exceeded" if Code.RESOURCE_EXHAUSTED in codes else "store_refused"
             raise fault(reason, "no peer has kept the record")
         return key
+
+    async def _is_overtaken(self, key: bytes, held: Record) -> bool:
+        """Whether anybody shows a record that came between: who refuses an update for one may lie."""
+        ours, is_overtaken = held.mutable, False
+
+        def take(found: list[Record]) -> bool:
+            nonlocal is_overtaken
+            others = [other.mutable for other in found if other.HasField("mutable")]
+            is_overtaken |= any(
+                other.sequence >= ours.sequence and other.signature != ours.signature for other in others
+            )
+            return is_overtaken
+
+        await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
+        return is_overtaken
 
     def _ask_value(self, key: bytes, *, immutable_suffices: bool) -> Callable[[DhtServiceClient], Awaitable[Answer]]:
         async def ask(client: DhtServiceClient) -> Answer:

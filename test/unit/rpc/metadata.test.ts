@@ -60,7 +60,9 @@ suite("metadata", () => {
         }
         const received = metadataFromHeaders(headers);
         assert.equal(metadataFault(received), undefined);
-        assert.deepEqual([...headersFromMetadata(received)], [...headers]);
+        // Values of one key are joined by ", "; where the last of them is empty, Headers takes the space away when it gets that.
+        const sent = [...headers].map(([name, value]) => [name, value.trim()]);
+        assert.deepEqual([...headersFromMetadata(received)], sent);
       }),
     );
   });
