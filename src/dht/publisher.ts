@@ -148,8 +148,9 @@ export class Publisher {
         if (record !== noted) await store.publish(record, config.ttlS);
         await this.#place(record, { signal });
         store.published(id);
-      } catch {
-        // One among many; the next round tries again, and the record still has time to live.
+      } catch (error) {
+        // One among many; the next round tries again, and the record still has time to live. One that was replaced elsewhere need not.
+        if (isConflict(error)) store.published(id);
         queries.failed("dht_republish_failed");
       }
     }
