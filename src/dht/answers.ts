@@ -16,8 +16,9 @@ import { type NodeId, nodeIdBytes } from "../identity/node-id.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError } from "../util/errors.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { RateLimiter } from "../util/rate-limiter.ts";
-import { type Contact, contactToMessage } from "./contact.ts";
+import { type Contact, contactElsewhere, contactToMessage } from "./contact.ts";
 import type { Caller, DhtAnswers } from "./dht-peers.ts";
 import type { DhtConfig } from "./options.ts";
 import { dhtProtocol, maxContactsOf } from "./params.ts";
@@ -62,14 +63,14 @@ export class Answers implements DhtAnswers {
     return { nonce };
   }
 
-  findNode({ target }: FindNodeRequest, { id }: Caller): MessageInitShape<typeof FindNodeResponseSchema> {
+  findNode({ target }: FindNodeRequest, caller: Caller): MessageInitShape<typeof FindNodeResponseSchema> {
     checkLength(target, "target");
-    return { contacts: this.#closest(target, id) };
+    return { contacts: this.#closest(target, caller) };
   }
 
   async findValue(
     { key, immutableSuffices }: FindValueRequest,
-    { id }: Caller,
+    caller: Caller,
   ): Promise<MessageInitShape<typeof FindValueResponseSchema>> {
     checkLength(key, "key");
     const recordKey = RecordKey.fromBytes(key);
@@ -78,7 +79,7 @@ export class Answers implements DhtAnswers {
     const records = held.map(({ record, ttlS }) => recordToMessage(record, ttlS));
     // To find, write and read contacts is most of what an answer costs.
     if (immutableSuffices && held.some(({ record }) => record.kind === "immutable")) return { records };
-    return { contacts: this.#closest(key, id), records };
+    return { contacts: this.#closest(key, caller), records };
   }
 
   async store(
@@ -114,8 +115,10 @@ export class Answers implements DhtAnswers {
     }
   }
 
-  #closest(target: Uint8Array, except: NodeId): ContactMessage[] {
-    return this.#init.table.tell(target, maxContactsOf(this.#init.config.routing.k), except).map(contactToMessage);
+  #closest(target: Uint8Array, { id, host }: Caller): ContactMessage[] {
+    const closest = this.#init.table.tell(target, maxContactsOf(this.#init.config.routing.k), id);
+    const usable = isLoopback(host) ? closest : closest.flatMap((contact) => contactElsewhere(contact) ?? []);
+    return usable.map(contactToMessage);
   }
 }
 

@@ -5,6 +5,7 @@ import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import { DswarmError } from "../util/errors.ts";
+import { isLoopback } from "../util/loopback.ts";
 import { canonicalHost } from "./contact-host.ts";
 import { dhtProtocol } from "./params.ts";
 
@@ -53,6 +54,19 @@ export function contactToMessage(contact: Contact): ContactMessage {
   }
   return message;
 }
+
+/** A contact as another machine may use it: without addresses of loopback. Undefined where it has no others. */
+export function contactElsewhere(contact: Contact): Contact | undefined {
+  let elsewhere = contactsElsewhere.get(contact);
+  if (elsewhere === undefined) {
+    const addresses = contact.addresses.filter(({ host }) => !isLoopback(host));
+    elsewhere = addresses.length === contact.addresses.length ? contact : { id: contact.id, addresses };
+    contactsElsewhere.set(contact, elsewhere);
+  }
+  return elsewhere.addresses.length === 0 ? undefined : elsewhere;
+}
+
+const contactsElsewhere = new WeakMap<Contact, Contact>();
 
 // The same few contacts are told and heard over and over; checking them is most of what a lookup costs.
 const messages = new WeakMap<Contact, ContactMessage>();

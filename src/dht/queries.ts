@@ -7,7 +7,8 @@ import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf, errorTable } from "../util/errors.ts";
-import { type Contact, contactFromMessage } from "./contact.ts";
+import { isLoopback } from "../util/loopback.ts";
+import { type Contact, contactElsewhere, contactFromMessage } from "./contact.ts";
 import type { DhtPeers } from "./dht-peers.ts";
 import { lookup } from "./lookup.ts";
 import type { LookupEvent } from "./lookup-event.ts";
@@ -116,7 +117,7 @@ export class Queries {
       ...this.#base(target, options),
       ask: async (contact, signal) => {
         const { contacts } = await peers.findNode(contact, { target }, signal);
-        return { contacts: this.#contacts(contacts) };
+        return { contacts: this.#contacts(contacts, contact) };
       },
     });
   }
@@ -129,7 +130,7 @@ export class Queries {
       ...this.#base(id.bytes, options),
       ask: async (contact, signal) => {
         const { contacts } = await peers.findNode(contact, { target: id.bytes }, signal);
-        const answer: LookupAnswer<Contact> = { contacts: this.#contacts(contacts) };
+        const answer: LookupAnswer<Contact> = { contacts: this.#contacts(contacts, contact) };
         return contact.id.equals(id) ? { ...answer, found: contact } : answer;
       },
       accept: () => "stop",
@@ -157,7 +158,7 @@ export class Queries {
       ask: async (contact, signal) => {
         const answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
         const records = this.#records(key, answer);
-        const contacts = this.#contacts(answer.contacts);
+        const contacts = this.#contacts(answer.contacts, contact);
         return records.length > 0 ? { contacts, found: records } : { contacts };
       },
       accept,
@@ -306,7 +307,7 @@ export class Queries {
       },
       ask: async (contact, signal) => {
         const answer = await peers.findNode(contact, { target }, signal);
-        const contacts = this.#contacts(answer.contacts);
+        const contacts = this.#contacts(answer.contacts, contact);
         for (const other of contacts) around.add(other);
         return {
           contacts: contacts.sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes)),
@@ -361,12 +362,17 @@ export class Queries {
     };
   }
 
-  /** Those of the contacts that keep to the protocol; of one id the first; never this node; at most half more than k. */
-  #contacts(messages: readonly ContactMessage[]): Contact[] {
+  /**
+   * Those of the contacts that keep to the protocol; of one id the first; never this node; at most half more than k. Only this machine
+   * itself may send us to this machine.
+   */
+  #contacts(messages: readonly ContactMessage[], toldBy: Contact): Contact[] {
     const { self, config, counters } = this.#init;
+    const isLocal = toldBy.addresses.some(({ host }) => isLoopback(host));
     const contacts: Contact[] = [];
     for (const message of messages.slice(0, maxContactsOf(config.routing.k))) {
-      const contact = contactFromMessage(message);
+      const told = contactFromMessage(message);
+      const contact = told === undefined || isLocal ? told : contactElsewhere(told);
       if (contact === undefined) counters.add("dht_contacts_invalid");
       else if (!contact.id.equals(self)) contacts.push(contact);
     }

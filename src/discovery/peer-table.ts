@@ -11,7 +11,7 @@ import { slowedIntervalMs } from "./pace.ts";
 /** A peer as its announces show it: a candidate, until a Secret Handshake at one of its addresses. */
 export interface DiscoveredPeer {
   readonly id: NodeId;
-  /** Where it may be reached: the announces' source addresses (at most 4), then those it lists (at most 4). */
+  /** Where it may be reached: the announces' source addresses (at most 4), loopback last, then those it lists (at most 4). */
   readonly addresses: readonly HostPort[];
   /** 32 bytes: sha256 of its TLS certificate's DER form, when it tells. */
   readonly certificateSha256: Uint8Array | undefined;
@@ -182,6 +182,8 @@ function view({ announce, sources }: Peer, isNew: boolean): DiscoveredPeer {
   // Only this machine itself may send us to this machine.
   const isLocal = [...sources.keys()].every(isLoopback);
   const listed = announce.addresses.filter((address) => isLocal || !isLoopback(address));
-  const addresses = [...new Set([...sources.keys(), ...listed])].map((host) => ({ host, port }));
+  // Those that other machines can use, too, first: what proves to work is what others are told.
+  const heard = [...sources.keys()].sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)));
+  const addresses = [...new Set([...heard, ...listed])].map((host) => ({ host, port }));
   return { id, addresses, certificateSha256, epochMs, isNew };
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { contactToMessage } from "../../src/dht/contact.ts";
+import type { LookupEvent } from "../../src/dht/lookup-event.ts";
 import type { DhtOptions } from "../../src/dht/options.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { inventId } from "../../src/testbed/byzantine.ts";
@@ -12,6 +13,7 @@ import { SimulatedNetwork } from "../../src/testbed/network.ts";
 import { Population } from "../../src/testbed/population.ts";
 import { inParallel, runUntil, sleep } from "../../src/testbed/run.ts";
 import { VirtualClock } from "../../src/util/virtual-clock.ts";
+import { dhtNetwork } from "./dht-network.ts";
 
 const honestNodes = 80;
 const gets = 40;
@@ -104,4 +106,26 @@ test("one host, whatever keys it grinds, has its share of tables and no more: wh
   const unbounded = await shareFound(attack);
   const bounded = await shareFound({ ...attack, routing: { maxPerHost: 2, maxPerHostInTable: 8 } });
   assert.ok(unbounded < 0.5 && bounded === 1, `found by ${unbounded} without bounds, ${bounded} with them`);
+});
+
+test("only who is on this machine can send a node to this machine", async () => {
+  const network = await dhtNetwork(12, 51);
+  const [node, liar] = network.nodes;
+  assert.ok(node !== undefined && liar !== undefined);
+  const { clock } = network;
+  const target = clock.randomBytes(32);
+  const near = (addresses: string[]) => ({ id: inventId(clock, target).bytes, addresses });
+  liar.endpoint.serve({
+    ping: ({ nonce }) => ({ nonce }),
+    findNode: () => ({ contacts: [near(["127.0.0.1:22"]), near(["[::1]:22", "127.0.0.9:80"]), near(["10.9.9.9:1"])] }),
+    findValue: () => ({}),
+    store: () => ({}),
+  });
+  const asked = new Set<string>();
+  const onEvent = (event: LookupEvent): void => {
+    if (event.type === "asked") for (const { host } of event.contact.addresses) asked.add(host);
+  };
+  await network.run(node.dht.lookup(target, { onEvent }));
+  assert.ok(asked.has("10.9.9.9"), "what the liar tells is followed");
+  for (const host of asked) assert.match(host, /^10\./);
 });

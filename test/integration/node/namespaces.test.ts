@@ -87,6 +87,12 @@ test("nodes on all interfaces find and ping each other, and keep their API to th
     const pong = await child.told("pong");
     assert.match(String(pong["address"]), /^10\.99\.0\.[12]:\d+$/);
   }
+  // Of two addresses of one machine, the one that others can use, too, is taken: it is what they are told.
+  const beside = spawnChild(t, options, enter(namespaces[0]));
+  await beside.told("listening");
+  await beside.told("peer", { id: open.id });
+  beside.command({ command: "ping", peer: open.id });
+  assert.match(String((await beside.told("pong"))["address"]), /^10\.99\.0\.1:\d+$/);
   const urls = {
     open: `https://${addresses[0]}:${open.port}/api/status`,
     guarded: `https://${addresses[1]}:${guarded.port}/api/status`,
@@ -95,7 +101,7 @@ test("nodes on all interfaces find and ping each other, and keep their API to th
   assert.equal(await get(open, `https://127.0.0.1:${open.port}/api/status`), 200);
   assert.equal(await get(open, urls.guarded), 401);
   assert.equal(await get(open, urls.guarded, { Authorization: `Bearer ${token}` }), 200);
-  for (const child of [open, guarded]) {
+  for (const child of [open, guarded, beside]) {
     child.command({ command: "close" });
     await child.ended();
     child.assertUnharmed();

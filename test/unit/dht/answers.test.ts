@@ -155,6 +155,29 @@ test("the closest 30 contacts are told, closest first, never the caller; a targe
   }
 });
 
+test("who calls from another machine is told no addresses of loopback", async (t) => {
+  const { answers, table } = await openAnswers(t);
+  const elsewhere = { host: "192.0.2.1", port: 4000 };
+  const [here, both, there] = [
+    [{ host: "127.0.0.1", port: 4000 }],
+    [{ host: "::1", port: 4000 }, elsewhere],
+    [elsewhere],
+  ].map((addresses) => ({ id: generateKeyPair().id, addresses }));
+  assert.ok(here !== undefined && both !== undefined && there !== undefined);
+  for (const contact of [here, both, there]) table.seen(contact);
+  const told = (host: string): Map<string, readonly string[] | undefined> => {
+    const request = create(FindNodeRequestSchema, { target: here.id.bytes });
+    const { contacts = [] } = answers.findNode(request, { id: generateKeyPair().id, host });
+    return new Map(contacts.map((contact) => [Buffer.from(contact.id ?? []).toString("hex"), contact.addresses]));
+  };
+  for (const host of ["192.0.2.7", "2001:db8::1"]) {
+    assert.deepEqual([...told(host).values()], [["192.0.2.1:4000"], ["192.0.2.1:4000"]]);
+    assert.equal(told(host).has(here.id.toHex()), false);
+  }
+  assert.deepEqual(told("127.0.0.1").get(here.id.toHex()), ["127.0.0.1:4000"]);
+  assert.deepEqual(told("127.0.0.1").get(both.id.toHex()), ["[::1]:4000", "192.0.2.1:4000"]);
+});
+
 test("contacts come with records, unless an immutable one is there and suffices", async (t) => {
   const { answers, table } = await openAnswers(t);
   const keys = generateKeyPair();

@@ -172,6 +172,14 @@ describe("PeerTable", () => {
     assert.deepEqual(rig.hosts(), ["192.0.2.1", "192.0.2.9"]);
   });
 
+  it("names loopback last of the source addresses, as no other machine can use it", () => {
+    const rig = new Rig();
+    const announce = announceOf(alice);
+    rig.take(announce, "127.0.0.1");
+    rig.table.hear(packetOf(announce), "192.0.2.1");
+    assert.deepEqual(rig.hosts(), ["192.0.2.1", "127.0.0.1"]);
+  });
+
   it("takes loopback addresses only from loopback", () => {
     const rig = new Rig();
     const addresses = ["127.0.0.1", "::1", "::ffff:127.0.0.9", "2001:db8::1"];
