@@ -123,15 +123,19 @@ export class Publisher {
     }
   }
 
-  /** This node's word that it provides what a key stands for, or does so no more. Newer than any before. */
-  word(key: RecordKey, isWithdrawn: boolean): ProviderRecord {
-    const { keys, clock, addresses } = this.#init;
-    return createProvider({ keys, key, addresses: addresses(), sequence: BigInt(clock.wallMs()), isWithdrawn });
+  /** This node's word that it provides what a key stands for, or does so no more. Newer than the last, where the clock was put back, too. */
+  async word(key: RecordKey, isWithdrawn: boolean): Promise<ProviderRecord> {
+    const { keys, clock, addresses, store } = this.#init;
+    const init = { keys, key, addresses: addresses(), isWithdrawn };
+    const word = createProvider({ ...init, sequence: BigInt(clock.wallMs()) });
+    const noted = await store.publishedRecord(recordId(word));
+    if (noted === undefined || sequenceOf(noted) < word.sequence) return word;
+    return createProvider({ ...init, sequence: sequenceOf(noted) + 1n });
   }
 
   /** Takes back this node's word that it provides what a key stands for. */
   async withdraw(key: RecordKey, options: QueryOptions): Promise<void> {
-    const record = this.word(key, true);
+    const record = await this.word(key, true);
     await this.#init.store.unpublish(recordId(record));
     await this.#place(record, { ...options, mayForward: true });
   }
@@ -143,8 +147,8 @@ export class Publisher {
       if (signal.aborted) return;
       const noted = await store.publishedRecord(id);
       if (noted === undefined) continue;
-      const record = noted.kind === "provider" ? this.word(noted.key, false) : noted;
       try {
+        const record = noted.kind === "provider" ? await this.word(noted.key, false) : noted;
         if (record !== noted) await store.publish(record, config.ttlS);
         await this.#place(record, { signal });
         store.published(id);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import type { DhtRecord, MutableRecord } from "../../src/dht/record.ts";
-import { createMutable, recordToMessage } from "../../src/dht/record-codec.ts";
+import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
 import { keyPairFromSeed } from "../../src/identity/keys.ts";
 import { compareDistance } from "../../src/identity/node-id.ts";
@@ -196,4 +196,25 @@ test("who refuses an update as if there were another, and can show none, does no
   const { sequence, replicas: count } = await network.run(dht.update(encode("third"), { expectedSequence: 2n }));
   assert.equal(sequence, 3n);
   assert.ok(count >= 20, "others take the places of those who refuse");
+});
+
+test("a provider whose clock was ahead is found by its newest word, and can take it back", async () => {
+  const network = await dhtNetwork(30, 13);
+  const [{ dht, keys, endpoint } = {}, other] = network.nodes;
+  assert.ok(dht !== undefined && keys !== undefined && endpoint !== undefined && other !== undefined);
+  const service = RecordKey.ofName("a.Service");
+  // What it published when its clock was a year ahead.
+  const sequence = BigInt(network.clock.wallMs() + 365 * 24 * hourMs);
+  const addresses = [{ host: "10.1.1.1", port: 1 }];
+  const early = createProvider({ keys, key: service, addresses, sequence });
+  await network.run(dht.store.publish(early, ttlS));
+  for (const node of network.nodes.slice(1)) {
+    await network.run(endpoint.store(node.endpoint.contact, { record: messageOf(early) }, forever));
+  }
+  const found = async () => (await network.run(other.dht.findProviders(service))).map((record) => record.sequence);
+  assert.deepEqual(await found(), [sequence]);
+  await network.run(dht.provide(service));
+  assert.deepEqual(await found(), [sequence + 1n]);
+  await network.run(dht.unprovide(service));
+  assert.deepEqual(await found(), []);
 });
