@@ -1,5 +1,6 @@
 // What a node asks of its peers: lookups of nodes, values and peers, and the placing of records. What peers answer is checked
 // here; whether they answer goes to the routing table.
+import { isIP } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Contact as ContactMessage, FindValueResponse } from "../../gen/dswarm/v1/dht_pb.ts";
 import { compareDistance, type NodeId } from "../identity/node-id.ts";
@@ -368,7 +369,8 @@ export class Queries {
    */
   #contacts(messages: readonly ContactMessage[], toldBy: Contact): Contact[] {
     const { self, config, counters } = this.#init;
-    const isLocal = toldBy.addresses.some(({ host }) => isLoopback(host));
+    // Of a host that the node's owner named, it is not known what it stands for.
+    const isLocal = toldBy.addresses.some(({ host }) => isIP(host) === 0 || isLoopback(host));
     const contacts: Contact[] = [];
     for (const message of messages.slice(0, maxContactsOf(config.routing.k))) {
       const told = contactFromMessage(message);

@@ -289,7 +289,11 @@ func (c *Client) newLookup(target [32]byte, ask question, take func([]*pb.Record
 		if err != nil {
 			return answer{}, err
 		}
-		return ask(ctx, client)
+		told, err := ask(ctx, client)
+		if !peer.isNear() {
+			told.contacts = elsewhere(told.contacts)
+		}
+		return told, err
 	}}
 }
 

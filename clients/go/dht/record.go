@@ -170,3 +170,27 @@ func checkSalt(salt []byte) error {
 }
 
 func invalid(detail string) error { return status.Fail("record_invalid", detail, nil) }
+
+// isNear says whether a contact is, or may be, on this machine: of a host that the program named it is not known what it stands for.
+func (c contact) isNear() bool {
+	return slices.ContainsFunc(c.addresses, func(address string) bool {
+		host, err := netip.ParseAddrPort(address)
+		return err != nil || isLoopback(host)
+	})
+}
+
+// elsewhere leaves out addresses of loopback, which only who is on this machine may tell, and contacts that have no others.
+func elsewhere(contacts []contact) (usable []contact) {
+	for _, c := range contacts {
+		c.addresses = slices.DeleteFunc(slices.Clone(c.addresses), func(address string) bool {
+			host, err := netip.ParseAddrPort(address)
+			return err == nil && isLoopback(host)
+		})
+		if len(c.addresses) > 0 {
+			usable = append(usable, c)
+		}
+	}
+	return usable
+}
+
+func isLoopback(address netip.AddrPort) bool { return address.Addr().Unmap().IsLoopback() }

@@ -13,6 +13,7 @@ from .connect import DEFAULT_NETWORK, connect
 from .connection import Connection
 from .errors import Code, RpcError, fault
 from .keys import KeyPair
+from .loopback import elsewhere, is_near
 from .node_id import NodeId, distance
 from .peer_address import HostPort, PeerAddress
 from .record_delivery import Stored, deal, deliver
@@ -182,9 +183,7 @@ class Dht:
         def take(found: list[Record]) -> bool:
             nonlocal is_overtaken
             others = [other.mutable for other in found if other.HasField("mutable")]
-            is_overtaken |= any(
-                other.sequence >= ours.sequence and other.signature != ours.signature for other in others
-            )
+            is_overtaken |= any(other.sequence >= ours.sequence and other.signature != ours.signature for other in others)
             return is_overtaken
 
         await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
@@ -232,7 +231,8 @@ class Dht:
         queries = 0
 
         async def query(peer: NodeId) -> Answer:
-            return await ask(DhtServiceClient(await self._connection(peer, known[peer])))
+            contacts, held = await ask(DhtServiceClient(await self._connection(peer, known[peer])))
+            return (contacts if is_near(known[peer]) else elsewhere(contacts)), held
 
         def alive() -> list[NodeId]:
             return sorted((peer for peer in known if peer not in failed), key=lambda peer: distance(target, peer.data))

@@ -28,6 +28,15 @@ test("two nodes without discovery find each other by a bootstrap address", async
   await until("it is forgotten", () => first.peers.size === 0);
 });
 
+test("by a bootstrap address with a host name a node comes to know the others on the machine", async (t) => {
+  const first = await startNode(t, { discovery: false });
+  const second = await startNode(t, { discovery: false, bootstrap: [first.address] });
+  await knows(first, second.id);
+  const address = formatPeerAddress({ id: first.id, host: "localhost", port: first.port });
+  const third = await startNode(t, { discovery: false, bootstrap: [address] });
+  await until("the second is in its table", () => third.dht.table.has(second.id));
+});
+
 test("a bootstrap peer that starts later, and one that restarts, are connected to", async (t) => {
   const keys = generateKeyPair();
   const port = await freeTcpPort();
