@@ -6,7 +6,7 @@ import { compareDistance } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
-import { DswarmError } from "../util/errors.ts";
+import { DswarmError, type ErrorCode } from "../util/errors.ts";
 import type { DhtConfig } from "./options.ts";
 import type { Placing, PlacingOptions, Queries, QueryOptions } from "./queries.ts";
 import { type DhtRecord, type MutableRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
@@ -49,6 +49,7 @@ const maxTries = 3;
 
 /** Codes of a peer that has another record in the place of the one that it is given. */
 const conflictCodes: ReadonlySet<Code> = new Set([Code.Aborted, Code.FailedPrecondition]);
+const conflicts: ReadonlySet<ErrorCode> = new Set(["record_conflict", "record_stale"]);
 
 /** Publishes records. */
 export class Publisher {
@@ -81,9 +82,9 @@ export class Publisher {
   }
 
   /**
-   * Replaces what is under this node's key. What this node has published there last is what is there, unless the key is used elsewhere,
-   * too; then replicas refuse, and all are asked for the newest. With `expectedSequence` they are asked before. Updates of one key by this
-   * node come one after the other.
+   * Replaces what is under this node's key: what this node has published there last, or nothing, unless the key is used elsewhere, too.
+   * Then replicas refuse, and all are asked for the newest. With `expectedSequence` they are asked before. Updates of one key by this node
+   * come one after the other.
    */
   async replace(value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
     const { salt = new Uint8Array(), signal } = options;
@@ -108,17 +109,23 @@ export class Publisher {
     const { salt, expectedSequence, ...query } = options;
     const noted = await store.publishedRecord(`mutable ${key.toString()}`);
     let sequence = noted === undefined ? 0n : sequenceOf(noted);
-    if (noted === undefined || expectedSequence !== undefined) sequence = await this.#newest(key, sequence, query);
-    if (expectedSequence !== undefined && expectedSequence !== sequence) {
-      throw new DswarmError("record_conflict", `it is ${sequence}, not ${expectedSequence}`);
+    if (expectedSequence !== undefined) {
+      sequence = await this.#newest(key, sequence, query);
+      if (expectedSequence !== sequence) {
+        throw new DswarmError("record_conflict", `it is ${sequence}, not ${expectedSequence}`);
+      }
     }
+    // Of two with one sequence, one would replace the other, and who watches would not notice.
+    let condition: { readonly expectedSequence?: bigint } = { expectedSequence: sequence };
     for (let tries = 1; ; tries++) {
       const record = createMutable({ keys, salt, sequence: sequence + 1n, value, isDeleted });
       try {
-        return await this.publish(record, expectedSequence === undefined ? query : { ...query, expectedSequence });
+        return await this.publish(record, { ...query, ...condition });
       } catch (error) {
         if (!isConflict(error) || expectedSequence !== undefined || tries === maxTries) throw error;
         sequence = await this.#newest(key, sequence + 1n, query);
+        // Some have what was just tried, others what came between.
+        condition = {};
       }
     }
   }
@@ -163,12 +170,21 @@ export class Publisher {
   async #place(record: DhtRecord, options: PlacingOptions): Promise<Published> {
     const { queries, config } = this.#init;
     const placing = await queries.place(record, config.ttlS, options);
-    const isKept = await this.#keep(record, placing, options.expectedSequence);
     const { refusals } = placing;
-    if (record.kind === "mutable" && refusals.some((code) => conflictCodes.has(code))) {
-      // Whoever refuses may lie: only who shows what came between keeps others from being satisfied.
+    let isKept = false;
+    let isRefused = refusals.some((code) => conflictCodes.has(code));
+    try {
+      isKept = await this.#keep(record, placing, options.expectedSequence);
+    } catch (error) {
+      if (!(error instanceof DswarmError && conflicts.has(error.code))) throw error;
+      isRefused = true;
+    }
+    if (record.kind === "mutable" && isRefused) {
+      // Whoever refuses may be behind, or lie: only who shows what came between keeps others from being satisfied.
       const { signal } = options;
-      if (await this.#isOvertaken(record, { signal })) throw overtaken();
+      if (await this.#isOvertaken(record, { signal })) {
+        throw new DswarmError("record_conflict", "another update has come between");
+      }
     }
     const replicas = placing.replicas.length + (isKept ? 1 : 0);
     if (replicas === 0) {
@@ -196,19 +212,11 @@ export class Publisher {
     const target = record.key.bytes;
     if (config.isClient) return false;
     if (farthest !== undefined && compareDistance(target, farthest.id.bytes, keys.id.bytes) < 0) return false;
-    try {
-      await store.put(record, { ttlS: config.ttlS, from: undefined, expectedSequence });
-    } catch (error) {
-      throw error instanceof DswarmError && error.code === "record_stale" ? overtaken(error) : error;
-    }
+    await store.put(record, { ttlS: config.ttlS, from: undefined, expectedSequence });
     return true;
   }
 }
 
 function isConflict(error: unknown): boolean {
   return error instanceof DswarmError && error.code === "record_conflict";
-}
-
-function overtaken(cause?: DswarmError): DswarmError {
-  return new DswarmError("record_conflict", "another update has come between", { cause });
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { type Record as RecordMessage, RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import type { Published } from "../../src/dht/publisher.ts";
 import type { DhtRecord, MutableRecord } from "../../src/dht/record.ts";
 import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
@@ -153,24 +154,36 @@ test("updates without a condition that are made at once all take place, in their
   assert.equal(textOf(await network.run(other.dht.get(RecordKey.ofSigner(dht.id, salt)))), "c");
 });
 
-test("an update comes after those that were made elsewhere under the same key", async () => {
+test("an update comes after those that were made elsewhere under the same key, whatever this node knows of them", async () => {
   const network = await dhtNetwork(60, 11);
   const [{ dht, keys } = {}, other] = network.nodes;
   assert.ok(dht !== undefined && keys !== undefined && other !== undefined);
-  await network.run(dht.update(encode("mine")));
-  const own = RecordKey.ofSigner(dht.id, salt);
-  const elsewhere = createMutable({ keys, salt, sequence: 7n, value: encode("elsewhere") });
-  const close = network.nodes
-    .toSorted((a, b) => compareDistance(own.bytes, a.dht.id.bytes, b.dht.id.bytes))
-    .slice(0, 20);
-  const holders = close.filter((node) => node.dht !== dht && node !== other);
-  for (const { endpoint } of holders.slice(0, 3)) {
-    await network.run(other.endpoint.store(endpoint.contact, { record: messageOf(elsewhere) }, forever));
+  // With its first update here, and with its second; with the sequence that it would take itself, and with one far ahead.
+  for (const [i, { hasPublished, ahead }] of [
+    { hasPublished: false, ahead: 1n },
+    { hasPublished: false, ahead: 1n },
+    { hasPublished: true, ahead: 1n },
+    { hasPublished: true, ahead: 1n },
+    { hasPublished: false, ahead: 7n },
+    { hasPublished: true, ahead: 7n },
+  ].entries()) {
+    const own = encode(`salt ${i}`);
+    const options = { salt: own };
+    if (hasPublished) await network.run(dht.update(encode("mine"), options));
+    const sequence = (hasPublished ? 1n : 0n) + ahead;
+    const elsewhere = createMutable({ keys, ...options, sequence, value: encode("elsewhere") });
+    const close = network.nodes.toSorted((a, b) =>
+      compareDistance(elsewhere.key.bytes, a.dht.id.bytes, b.dht.id.bytes),
+    );
+    // Some of the replicas have it, and some will hear of it later.
+    for (const { endpoint } of close.slice(0, 12).filter((node) => node !== other && node.dht !== dht)) {
+      await network.run(other.endpoint.store(endpoint.contact, { record: messageOf(elsewhere) }, forever));
+    }
+    const updated: Published = await network.run(dht.update(encode("mine again"), options));
+    assert.equal(updated.sequence, sequence + 1n, `${i}`);
+    const texts = await network.each(network.nodes, async (node) => textOf(await node.dht.get(elsewhere.key)));
+    assert.deepEqual([...new Set(texts)], ["mine again"]);
   }
-  const { sequence } = await network.run(dht.update(encode("mine again")));
-  assert.equal(sequence, 8n);
-  const texts = await network.each(network.nodes, async (node) => textOf(await node.dht.get(own)));
-  assert.deepEqual([...new Set(texts)], ["mine again"]);
 });
 
 test("who refuses an update as if there were another, and can show none, does not keep it from the others", async () => {
