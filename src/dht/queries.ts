@@ -43,7 +43,7 @@ export interface QueryOptions {
 
 /** What may be set of placing a record. */
 export interface PlacingOptions extends QueryOptions {
-  /** Place a mutable record only where this is the sequence held now. */
+  /** Place a mutable record only where no sequence is held that is larger than this. */
   readonly expectedSequence?: bigint | undefined;
   /**
    * Whether peers that this node is not connected with may get the record from others: that is quicker; but that they have it is the

@@ -43,7 +43,7 @@ export interface PutOptions {
   readonly ttlS: number;
   /** Who stores it; undefined is this node itself. */
   readonly from: NodeId | undefined;
-  /** Of a mutable record: only if this is the sequence held, or none is held. */
+  /** Of a mutable record: only if none is held that is larger than this. */
   readonly expectedSequence?: bigint | undefined;
 }
 
@@ -233,7 +233,8 @@ export class RecordStore implements AsyncDisposable {
     if (held !== undefined && isOf(record, held)) {
       return this.#refresh(held, expiresAtMs, changes);
     }
-    if (held !== undefined && expectedSequence !== undefined && held.sequence !== expectedSequence) {
+    // Who has an older one is behind: the newer is for it, too.
+    if (held !== undefined && expectedSequence !== undefined && held.sequence > expectedSequence) {
       throw new DswarmError("record_conflict", `it is ${held.sequence}, not ${expectedSequence}`);
     }
     if (held !== undefined && !isNewer(sequence, signature, held)) throw new DswarmError("record_stale");

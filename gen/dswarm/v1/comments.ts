@@ -299,7 +299,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.Record.kind": "The record.",
   "dswarm.v1.StoreRequest": "Asks the callee to keep a record.",
   "dswarm.v1.StoreRequest.record": "The record.",
-  "dswarm.v1.StoreRequest.expected_sequence": "Store a mutable record only if this is the sequence held now.",
+  "dswarm.v1.StoreRequest.expected_sequence": "Store a mutable record only if no sequence is held that is larger than this, the one that is to be replaced.",
   "dswarm.v1.StoreRequest.forward_to": "Others that are to keep the record, 32 bytes each, at most 4. A callee that keeps it may ask those of them with whom it has a\nconnection, so that the caller need not make one; it makes none itself. They are asked without this field.",
   "dswarm.v1.StoreResponse": "The record is kept.",
   "dswarm.v1.StoreResponse.kept_by": "Those of forward_to that have acknowledged it to the callee. The caller asks the others itself.",

@@ -325,7 +325,7 @@ export type StoreRequest = Message<"dswarm.v1.StoreRequest"> & {
   record?: Record | undefined;
 
   /**
-   * Store a mutable record only if this is the sequence held now.
+   * Store a mutable record only if no sequence is held that is larger than this, the one that is to be replaced.
    *
    * @generated from field: optional uint64 expected_sequence = 2;
    */

@@ -62,11 +62,19 @@ test("of two with one sequence all nodes come to keep the same", async (t) => {
   assert.deepEqual(kept[0], kept[1]);
 });
 
-test("compare-and-swap: only the sequence that is held lets a record in", async (t) => {
+test("an update on a condition replaces what is not newer than that", async (t) => {
   const { store } = await openStore(t);
-  await store.put(mutableOf(5n), { ttlS: 60, from, expectedSequence: 0n });
-  await assert.rejects(store.put(mutableOf(7n), { ttlS: 60, from, expectedSequence: 6n }), { code: "record_conflict" });
-  await store.put(mutableOf(7n), { ttlS: 60, from, expectedSequence: 5n });
+  const put = (sequence: bigint, expectedSequence: bigint) =>
+    store.put(mutableOf(sequence), { ttlS: 60, from, expectedSequence });
+  await put(5n, 0n);
+  await assert.rejects(put(7n, 4n), { code: "record_conflict" });
+  await assert.rejects(put(7n, 0n), { code: "record_conflict" });
+  await put(7n, 5n);
+  // It has missed the eighth.
+  await put(9n, 8n);
+  await assert.rejects(put(8n, 9n), { code: "record_stale" });
+  const [held] = await store.get(mutableOf(9n).key);
+  assert.ok(held?.record.kind === "mutable" && held.record.sequence === 9n);
 });
 
 test("a record expires, is refreshed to what it was given last, and never lives longer than it may", async (t) => {

@@ -608,7 +608,7 @@ type StoreRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The record.
 	Record *Record `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`
-	// Store a mutable record only if this is the sequence held now.
+	// Store a mutable record only if no sequence is held that is larger than this, the one that is to be replaced.
 	ExpectedSequence *uint64 `protobuf:"varint,2,opt,name=expected_sequence,json=expectedSequence,proto3,oneof" json:"expected_sequence,omitempty"`
 	// Others that are to keep the record, 32 bytes each, at most 4. A callee that keeps it may ask those of them with whom it has a
 	// connection, so that the caller need not make one; it makes none itself. They are asked without this field.
