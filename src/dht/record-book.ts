@@ -91,7 +91,8 @@ export class RecordBook {
 
   /** @throws DswarmError `storage_failed` */
   async read(id: string): Promise<DhtRecord | undefined> {
-    if (!this.#entries.has(id)) return undefined;
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
     const { database, commits, onDamaged } = this.#init;
     let [row] = await readRows(database, [`p/${id}`]);
     if (row === undefined) {
@@ -99,7 +100,13 @@ export class RecordBook {
       await commits.passed();
       [row] = await readRows(database, [`p/${id}`]);
     }
-    if (row === undefined) return undefined;
+    if (row === undefined) {
+      // Unless it came or went meanwhile, it is lost.
+      if (this.#entries.get(id) !== entry) return undefined;
+      onDamaged(id, new DswarmError("record_invalid", "its row is not found"));
+      await this.delete(id);
+      return undefined;
+    }
     try {
       return recordFromRow(row);
     } catch (error) {

@@ -69,7 +69,10 @@ export function recordFromRow(row: Uint8Array): DhtRecord {
   }
 }
 
-/** Reads rows. @throws DswarmError `storage_failed` */
+/**
+ * Reads rows; undefined for those that are not found, and those in a part of the database that is damaged.
+ * @throws DswarmError `storage_failed`
+ */
 export async function readRows(
   database: Database,
   keys: readonly string[],
@@ -80,8 +83,15 @@ export async function readRows(
     if (first !== undefined && keys.length === 1) return [await database.get<string, Uint8Array>(first, rowEncodings)];
     return await database.getMany<string, Uint8Array>([...keys], rowEncodings);
   } catch (cause) {
-    throw new DswarmError("storage_failed", undefined, { cause });
+    if (!isCorruption(cause)) throw new DswarmError("storage_failed", undefined, { cause });
+    // What is in other parts can be read.
+    const single = keys.length === 1 ? [] : await Promise.all(keys.map((key) => readRows(database, [key])));
+    return keys.map((_, i) => single[i]?.[0]);
   }
+}
+
+function isCorruption(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "LEVEL_CORRUPTION";
 }
 
 function sealed(row: Uint8Array): Uint8Array {

@@ -335,6 +335,7 @@ export class RecordStore implements AsyncDisposable {
         // The row comes with the group that is being written, or came with one after the row was read.
         if (reads < maxReads && (record === undefined || !isOf(record, entry))) unsettled.push(id);
         else if (record !== undefined) held.push(...this.#living(record, entry));
+        else if (rows[i] === undefined) await this.#removeIfLost(entry);
       }
       left = unsettled;
       if (left.length > 0) await this.#commits.passed();
@@ -355,6 +356,22 @@ export class RecordStore implements AsyncDisposable {
       void this.#commits.run(remove).catch((failure: unknown) => this.#reportFailed(failure));
       return undefined;
     }
+  }
+
+  /**
+   * Removes a record whose row is not to be found, as where the disk has changed what LevelDB looks it up by: as long as it is taken for
+   * held, nobody can store it here again.
+   */
+  async #removeIfLost(entry: RecordEntry): Promise<void> {
+    const { id } = entry;
+    const isCurrent = (): boolean => this.#index.get(id) === entry;
+    // What is being written is there then.
+    await this.#commits.passed();
+    if (!isCurrent()) return;
+    const [row] = await readRows(this.#init.database, [`r/${id}`]);
+    if (row !== undefined || !isCurrent()) return;
+    this.#reportDamaged(id, new DswarmError("record_invalid", "its row is not found"));
+    await this.remove(id, entry);
   }
 
   #living(record: DhtRecord, { expiresAtMs }: RecordEntry): HeldRecord[] {

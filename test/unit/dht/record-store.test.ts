@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
-import { openDatabase } from "../../../src/dht/database.ts";
+import { type Database, openDatabase } from "../../../src/dht/database.ts";
 import { dhtDefaults, resolveDhtOptions } from "../../../src/dht/options.ts";
 import { type DhtRecord, recordId } from "../../../src/dht/record.ts";
 import { createImmutable, createMutable, createProvider } from "../../../src/dht/record-codec.ts";
@@ -318,32 +318,42 @@ test("what is published is due a time after the k closest got it, and at once af
   await again.close();
 });
 
-test("a row that is damaged while the store is open is reported, deleted, and never answered", async (t) => {
-  const reports: LogFields[] = [];
-  const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
-  const database = await openDatabase(undefined);
-  const config = resolveStoreOptions();
-  const store = await RecordStore.open({ database, config, clock: new VirtualClock(5), logger });
-  t.after(() => store.close());
-  const [held, published] = [valueOf(1), valueOf(2)];
-  await store.put(held, { ttlS: 60, from });
-  await store.publish(published, 60);
-  for (const key of [`r/${recordId(held)}`, `p/${recordId(published)}`]) {
+/** What the disk may do to a row. */
+const harms: Readonly<Record<string, (database: Database, key: string) => Promise<void>>> = {
+  damaged: async (database, key) => {
     const row = await database.get<string, Uint8Array>(key, rowEncodings);
     assert.ok(row !== undefined);
     row[row.length - 1] = (row[row.length - 1] ?? 0) ^ 1;
     await database.put<string, Uint8Array>(key, row, rowEncodings);
-  }
-  assert.deepEqual(await store.get(held.key), []);
-  assert.equal(await store.publishedRecord(recordId(published)), undefined);
-  assert.deepEqual(
-    reports.map(({ event, ...fields }) => [event, fields["id"]]),
-    [held, published].map((record) => ["record_damaged", recordId(record)]),
-  );
-  assert.deepEqual(store.publishedIds(), []);
-  assert.equal(await store.put(held, { ttlS: 60, from }), "stored");
-  assert.equal((await store.get(held.key)).length, 1);
-});
+  },
+  "not found any more": (database, key) => database.del<string>(key, rowEncodings),
+};
+
+for (const [state, harm] of Object.entries(harms)) {
+  test(`a row that is ${state} while the store is open is reported, deleted, and never answered`, async (t) => {
+    const reports: LogFields[] = [];
+    const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
+    const database = await openDatabase(undefined);
+    const config = resolveStoreOptions();
+    const store = await RecordStore.open({ database, config, clock: new VirtualClock(5), logger });
+    t.after(() => store.close());
+    const [held, published] = [valueOf(1), valueOf(2)];
+    await store.put(held, { ttlS: 60, from });
+    await store.publish(published, 60);
+    for (const key of [`r/${recordId(held)}`, `p/${recordId(published)}`]) {
+      await harm(database, key);
+    }
+    assert.deepEqual(await store.get(held.key), []);
+    assert.equal(await store.publishedRecord(recordId(published)), undefined);
+    assert.deepEqual(
+      reports.map(({ event, ...fields }) => [event, fields["id"]]),
+      [held, published].map((record) => ["record_damaged", recordId(record)]),
+    );
+    assert.deepEqual(store.publishedIds(), []);
+    assert.equal(await store.put(held, { ttlS: 60, from }), "stored");
+    assert.equal((await store.get(held.key)).length, 1);
+  });
+}
 
 test("rows that are no records are reported and deleted when a store is opened", async (t) => {
   const reports: LogFields[] = [];
