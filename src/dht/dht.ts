@@ -215,8 +215,7 @@ export class Dht implements AsyncDisposable {
 
   /** `get` with the time that the record has left. @throws DswarmError `record_key_invalid` */
   async find(key: RecordKey | string, options: QueryOptions = {}): Promise<FoundValue | undefined> {
-    const quorum = this.#init.config.readQuorum;
-    const found = await this.#reader.find(keyOf(key), quorum, this.#withClosing(options));
+    const found = await this.#reader.find(keyOf(key), this.#withClosing(options));
     return found?.record.kind === "mutable" && found.record.isDeleted ? undefined : found;
   }
 

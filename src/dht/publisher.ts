@@ -72,7 +72,7 @@ export class Publisher {
     await store.publish(record, config.ttlS);
     try {
       const published = await this.#place(record, { ...options, mayForward: true });
-      store.published(id);
+      store.touchPublished(id);
       return published;
     } catch (error) {
       if (before === undefined) await store.unpublish(id);
@@ -158,10 +158,10 @@ export class Publisher {
         const record = noted.kind === "provider" ? await this.word(noted.key, false) : noted;
         if (record !== noted) await store.publish(record, config.ttlS);
         await this.#place(record, { signal });
-        store.published(id);
+        store.touchPublished(id);
       } catch (error) {
         // One among many; the next round tries again, and the record still has time to live. One that was replaced elsewhere need not.
-        if (isConflict(error)) store.published(id);
+        if (isConflict(error)) store.touchPublished(id);
         queries.failed("dht_republish_failed");
       }
     }

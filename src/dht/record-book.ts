@@ -44,7 +44,7 @@ export class RecordBook {
   }
 
   /** Notes that the k closest have got the one with an id. */
-  placed(id: string, now: number): void {
+  touch(id: string, now: number): void {
     const entry = this.#entries.get(id);
     if (entry !== undefined) entry.placedAt = now;
   }

@@ -191,8 +191,8 @@ export class RecordStore implements AsyncDisposable {
   }
 
   /** Notes that the k closest have got what this node publishes under an id. */
-  published(id: string): void {
-    this.#book.placed(id, this.#init.clock.now());
+  touchPublished(id: string): void {
+    this.#book.touch(id, this.#init.clock.now());
   }
 
   /** Ids of what this node publishes and the k closest have not got after a time, on the clock's `now`, or since the store was opened. */

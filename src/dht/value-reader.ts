@@ -39,9 +39,9 @@ export class ValueReader {
     this.#init = init;
   }
 
-  /** The record under a key; a deleted one too. For a mutable one, `quorum` answers with it are waited for. */
-  async find(key: RecordKey, quorum: number, options: QueryOptions = {}): Promise<FoundValue | undefined> {
-    const { store, queries } = this.#init;
+  /** The record under a key; a deleted one too. For a mutable one, `readQuorum` answers with it are waited for. */
+  async find(key: RecordKey, options: QueryOptions = {}): Promise<FoundValue | undefined> {
+    const { config, store, queries } = this.#init;
     const own = store.has(key) ? await store.get(key) : [];
     let best = own.reduce(better, undefined);
     if (best?.record.kind === "immutable") return asValue(best);
@@ -51,7 +51,7 @@ export class ValueReader {
       if (value === undefined) return "continue";
       best = better(best, value);
       answers += 1;
-      return value.record.kind === "immutable" || answers >= quorum ? "stop" : "continue";
+      return value.record.kind === "immutable" || answers >= config.readQuorum ? "stop" : "continue";
     };
     const result = await queries.values(key, true, accept, options);
     if (best !== undefined) this.#spread(key, best, result);

@@ -300,10 +300,10 @@ test("what is published is due a time after the k closest got it, and at once af
   const due = (some: RecordStore, ageMs: number) => some.publishedBefore(clock.now() - ageMs);
   for (const record of records) await store.publish(record, 60);
   assert.deepEqual(due(store, 1000), [one, two], "nobody has got them yet");
-  store.published(one);
+  store.touchPublished(one);
   await clock.advance(600);
-  store.published(two);
-  store.published("immutable &nothing of this id");
+  store.touchPublished(two);
+  store.touchPublished("immutable &nothing of this id");
   assert.deepEqual(due(store, 1000), []);
   await clock.advance(400);
   assert.deepEqual(due(store, 1000), [one]);
