@@ -11,7 +11,7 @@ import { createSimulatedDhts } from "../../src/testbed/create-simulated-dht.ts";
 import type { Endpoint } from "../../src/testbed/endpoint.ts";
 import { lognormalLatency } from "../../src/testbed/latency.ts";
 import { SimulatedNetwork } from "../../src/testbed/network.ts";
-import { Population } from "../../src/testbed/population.ts";
+import { Population, type SimulatedNode } from "../../src/testbed/population.ts";
 import type { PeerAnswers } from "../../src/testbed/rpc-method.ts";
 import { inParallel, runUntil, sleep } from "../../src/testbed/run.ts";
 import { VirtualClock } from "../../src/util/virtual-clock.ts";
@@ -32,6 +32,8 @@ export interface DhtNetwork {
   /** Runs simulated time until a promise settles. */
   run<T>(work: Promise<T>): Promise<T>;
   sleep(ms: number): Promise<void>;
+  /** A new node joins. */
+  join(): Promise<NetworkNode>;
   /** What each node comes to, one after the other. */
   each<T>(nodes: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>): Promise<T[]>;
 }
@@ -81,17 +83,23 @@ export async function dhtNetwork(
   const run = <T>(work: Promise<T>): Promise<T> => runUntil(clock, work);
   await run(population.create());
   await run(inParallel(count - 1, 8, async () => void (await population.join())));
-  const nodes = population.nodes.map(({ dht, endpoint }) => {
+  const view = ({ dht, endpoint }: SimulatedNode): NetworkNode => {
     assert.ok(dht instanceof Dht && dht.answers !== undefined);
     const keys = keyPairs.get(dht.id.toString());
     assert.ok(keys !== undefined);
     return { dht, keys, endpoint, honest: dht.answers };
-  });
+  };
+  const nodes = population.nodes.map(view);
   return {
     nodes,
     clock,
     run,
     sleep: (ms) => run(sleep(clock, ms)),
+    async join() {
+      const node = view(await run(population.join()));
+      nodes.push(node);
+      return node;
+    },
     async each<T>(some: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>) {
       const results: T[] = [];
       for (const node of some) results.push(await run(ask(node)));
