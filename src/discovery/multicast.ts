@@ -44,7 +44,7 @@ export class MulticastSocket {
 
   private constructor(context: MulticastContext) {
     this.#context = context;
-    this.#queue = new PacketQueue(({ packet, source }) => context.sink.receive(packet, source));
+    this.#queue = new PacketQueue(context.clock, ({ packet, source }) => context.sink.receive(packet, source));
     this.#socket = createSocket({
       type: "udp4",
       reuseAddr: true,

@@ -1,4 +1,5 @@
 // A bounded queue between a socket's callback and the work on what it brought.
+import type { Clock } from "../util/clock.ts";
 
 const maxQueued = 1024;
 // A slice of signatures to verify takes 3 ms; as many as the event loop reads from a socket in one turn fit in it twice.
@@ -6,12 +7,14 @@ const sliceSize = 64;
 
 /** Hands its items on in slices, the event loop having its turn between them. Bounded by 1024 items. */
 export class PacketQueue<T> {
+  readonly #clock: Clock;
   readonly #handle: (item: T) => void;
   #items: T[] = [];
-  #scheduled: NodeJS.Immediate | undefined;
+  #cancelDrain: (() => void) | undefined;
 
   /** @param handle takes one item; must not throw */
-  constructor(handle: (item: T) => void) {
+  constructor(clock: Clock, handle: (item: T) => void) {
+    this.#clock = clock;
     this.#handle = handle;
   }
 
@@ -19,20 +22,20 @@ export class PacketQueue<T> {
   push(item: T): boolean {
     if (this.#items.length >= maxQueued) return false;
     this.#items.push(item);
-    this.#scheduled ??= setImmediate(() => this.#drain());
+    this.#cancelDrain ??= this.#clock.nextTurn(() => this.#drain());
     return true;
   }
 
   /** Forgets what is queued. */
   clear(): void {
-    clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
+    this.#cancelDrain?.();
+    this.#cancelDrain = undefined;
     this.#items = [];
   }
 
   #drain(): void {
     const slice = this.#items.splice(0, sliceSize);
-    this.#scheduled = this.#items.length === 0 ? undefined : setImmediate(() => this.#drain());
+    this.#cancelDrain = this.#items.length === 0 ? undefined : this.#clock.nextTurn(() => this.#drain());
     for (const item of slice) this.#handle(item);
   }
 }

@@ -70,7 +70,7 @@ export class Receiver {
     const network = this.#networks.get(key) ?? this.#open(key);
     network.listeners.add(listener);
     network.ownIds = idsOf(network.listeners);
-    const introduction = setImmediate(() => {
+    const cancelIntroduction = this.#clock.nextTurn(() => {
       network.ready.add(listener);
       for (const peer of network.table.peers()) notify(network, peer.id, (to) => to.onPeer(peer), listener);
     });
@@ -78,7 +78,7 @@ export class Receiver {
       size: () => network.table.size,
       lastHeardMs: (id) => network.table.lastHeardMs(id),
       leave: () => {
-        clearImmediate(introduction);
+        cancelIntroduction();
         this.#flush();
         network.listeners.delete(listener);
         network.ready.delete(listener);
@@ -97,7 +97,7 @@ export class Receiver {
 
   /** Counts something for all listeners. They see it at the end of the event loop's turn: a flood costs them little. */
   count(name: string): void {
-    if (this.#tally.size === 0) setImmediate(() => this.#flush());
+    if (this.#tally.size === 0) this.#clock.nextTurn(() => this.#flush());
     this.#tally.set(name, (this.#tally.get(name) ?? 0) + 1);
   }
 

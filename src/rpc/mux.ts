@@ -81,7 +81,7 @@ export class RpcConnection implements StreamHost {
     this.config = options.config;
     this.#options = options;
     this.#clock = options.clock;
-    this.#outbox = new Outbox(link, this.config.maxQueuedBytes);
+    this.#outbox = new Outbox(link, this.#clock, this.config.maxQueuedBytes);
     this.encoder = this.#outbox.encoder;
     this.#nextId = link.role === "dialer" ? 1 : 2;
     this.#received = new ReceiveBudget(this.config.maxUnconsumedBytes, (bytes) => {

@@ -1,5 +1,6 @@
 // What leaves on a connection: frames collected over a turn of the event loop go to the link together.
 import type { Link } from "../link/link.ts";
+import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import { protocol } from "./params.ts";
@@ -18,13 +19,15 @@ export class Outbox {
   readonly encoder = new FrameEncoder();
   readonly schedule = new SendSchedule(this.encoder);
   readonly #link: Link;
+  readonly #clock: Clock;
   readonly #maxQueuedBytes: number;
   #linkHasRoom = true;
   #flushPlanned = false;
   #isClosed = false;
 
-  constructor(link: Link, maxQueuedBytes: number) {
+  constructor(link: Link, clock: Clock, maxQueuedBytes: number) {
     this.#link = link;
+    this.#clock = clock;
     this.#maxQueuedBytes = maxQueuedBytes;
   }
 
@@ -64,7 +67,7 @@ export class Outbox {
   planFlush(): void {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    setImmediate(() => {
+    this.#clock.nextTurn(() => {
       this.#flushPlanned = false;
       this.flush();
     });

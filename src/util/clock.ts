@@ -12,6 +12,11 @@ export interface Clock {
    * @returns a function that prevents it; calling that again does nothing
    */
   setTimeout(callback: () => void, delayMs: number): () => void;
+  /**
+   * Calls back once in the next turn of the event loop, after the I/O of this turn.
+   * @returns a function that prevents it; calling that again does nothing
+   */
+  nextTurn(callback: () => void): () => void;
   /** A number from 0 (included) to 1 (excluded). Not for secrets. */
   random(): number;
   /** Random bytes, `length` of them; fit for secrets on the system clock. */
@@ -41,6 +46,10 @@ export const systemClock: Clock = {
     if (delayMs > longestTimerMs) return setLongTimeout(callback, delayMs);
     const timer = setTimeout(callback, delayMs);
     return () => clearTimeout(timer);
+  },
+  nextTurn(callback) {
+    const immediate = setImmediate(callback);
+    return () => clearImmediate(immediate);
   },
   random: () => Math.random(),
   randomBytes: (length) => new Uint8Array(randomBytes(length)),

@@ -54,6 +54,11 @@ export class VirtualClock implements Clock {
     };
   }
 
+  /** A timer that is due now: it runs after those that are due already. */
+  nextTurn(callback: () => void): () => void {
+    return this.setTimeout(callback, 0);
+  }
+
   /** When the earliest timer is due, on `now`; Infinity when there is none. */
   get nextAt(): number {
     return this.#earliest()?.at ?? Infinity;

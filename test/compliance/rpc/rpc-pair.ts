@@ -143,6 +143,10 @@ export class CountingClock implements Clock {
     };
   }
 
+  nextTurn(callback: () => void): () => void {
+    return systemClock.nextTurn(callback);
+  }
+
   random(): number {
     return systemClock.random();
   }

@@ -54,19 +54,19 @@ class Rig {
 
   async join(node: Node, networkId = ours): Promise<() => void> {
     const membership = this.receiver.join(networkId, node);
-    await settled();
+    await settled(this.clock);
     return () => membership.leave();
   }
 
   async take(packet: Uint8Array, from = source): Promise<void> {
     this.receiver.receive(packet, from);
-    await settled();
+    await settled(this.clock);
   }
 }
 
 /** After the work that the event loop's next turn brings. */
-async function settled(): Promise<void> {
-  for (let i = 0; i < 2; i++) await new Promise(setImmediate);
+async function settled(clock: VirtualClock): Promise<void> {
+  await clock.advance(0);
 }
 
 describe("Receiver", () => {
@@ -92,7 +92,7 @@ describe("Receiver", () => {
     assert.equal(membership.size(), 1);
     rig.receiver.receive(packetOf(late), source);
     assert.deepEqual(bob.news, [], "not before join has returned");
-    await settled();
+    await settled(rig.clock);
     assert.deepEqual(bob.news, [`new ${known.id.toString()}`, `new ${late.id.toString()}`]);
     membership.leave();
     leaveAlice();
@@ -217,7 +217,7 @@ describe("Receiver", () => {
     const receiver = new Receiver(resolveDiscoveryOptions(), clock);
     const alice = new Node();
     const membership = receiver.join(ours, alice);
-    await settled();
+    await settled(clock);
     const packet = packetOf(generateKeyPair());
     receiver.receive(packet, source);
     clock.sleptMs = 60_000;

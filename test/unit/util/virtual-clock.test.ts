@@ -186,3 +186,14 @@ test("random numbers are from 0 to 1, spread evenly over it", () => {
   // The standard deviation of each count is 95.
   for (const count of tenths) assert.ok(Math.abs(count - 10_000) < 500, String(tenths));
 });
+
+test("a turn comes at the same time, after the timers that are due", () => {
+  const clock = new VirtualClock();
+  const ran: string[] = [];
+  clock.setTimeout(() => ran.push("due"), 0);
+  clock.setTimeout(() => ran.push("later"), 1);
+  clock.nextTurn(() => ran.push("turn"));
+  clock.nextTurn(() => ran.push("cancelled"))();
+  while (clock.step());
+  assert.deepEqual(ran, ["due", "turn", "later"]);
+});
