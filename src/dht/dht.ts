@@ -245,7 +245,7 @@ export class Dht implements AsyncDisposable {
    *   `storage_failed`
    */
   async provide(key: RecordKey | string, options: QueryOptions = {}): Promise<Published> {
-    return this.#publisher.publish(await this.#publisher.word(keyOf(key), false), this.#withClosing(options));
+    return this.#publisher.provide(keyOf(key), this.#withClosing(options));
   }
 
   /** Says that this node provides it no more. @throws DswarmError as `provide` */

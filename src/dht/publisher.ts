@@ -54,8 +54,8 @@ const conflicts: ReadonlySet<ErrorCode> = new Set(["record_conflict", "record_st
 /** Publishes records. */
 export class Publisher {
   readonly #init: PublisherInit;
-  /** The last update of each key that is under way or waits. Bounded by the callers, each of which waits for its own. */
-  readonly #updates = new Map<string, Promise<unknown>>();
+  /** The last change of each key that is under way or waits. Bounded by the callers, each of which waits for its own. */
+  readonly #changes = new Map<string, Promise<unknown>>();
 
   constructor(init: PublisherInit) {
     this.#init = init;
@@ -89,19 +89,62 @@ export class Publisher {
   async replace(value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
     const { salt = new Uint8Array(), signal } = options;
     const key = RecordKey.ofSigner(this.#init.keys.id, salt);
+    return this.#inTurn(key, signal, () => this.#replace(key, value, isDeleted, options));
+  }
+
+  /** Changes what is under a key when the changes before have ended, one way or the other. */
+  async #inTurn<T>(key: RecordKey, signal: AbortSignal | undefined, change: () => Promise<T>): Promise<T> {
     const name = key.toString();
-    const before = this.#updates.get(name);
-    const update = (async () => {
+    const before = this.#changes.get(name);
+    const changed = (async () => {
       await before?.catch(() => undefined);
       signal?.throwIfAborted();
-      return this.#replace(key, value, isDeleted, options);
+      return change();
     })();
-    this.#updates.set(name, update);
+    this.#changes.set(name, changed);
     try {
-      return await update;
+      return await changed;
     } finally {
-      if (this.#updates.get(name) === update) this.#updates.delete(name);
+      if (this.#changes.get(name) === changed) this.#changes.delete(name);
     }
+  }
+
+  /**
+   * Publishes a provider record of this node whose sequence is above that of every earlier one. Where peers hold a larger one that this
+   * key has signed, as after a loss of the data directory with the clock put back, it goes on from there.
+   */
+  async #newestWord<T>(
+    key: RecordKey,
+    isWithdrawn: boolean,
+    options: QueryOptions,
+    publish: (record: ProviderRecord) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      const record = await this.#word(key, isWithdrawn);
+      try {
+        return await publish(record);
+      } catch (error) {
+        if (!isConflict(error) || tries === maxTries) throw error;
+        await this.#passOwnWords(record, options);
+      }
+    }
+  }
+
+  /** Makes the next provider record of this node newer than all that are held under a key. */
+  async #passOwnWords({ key, provider, sequence }: ProviderRecord, options: QueryOptions): Promise<void> {
+    const words = await this.#init.reader.wordsOf(provider.id, key, options);
+    const newest = words.reduce((most, word) => (word.sequence > most ? word.sequence : most), sequence);
+    await this.#init.store.sequences.next("provider", newest);
+  }
+
+  /** A provider record of this node, newer than its last one whatever the wall clock says. */
+  async #word(key: RecordKey, isWithdrawn: boolean): Promise<ProviderRecord> {
+    const { keys, clock, addresses, store } = this.#init;
+    const noted = await store.publishedRecord(`provider ${key.toString()} ${keys.id.toString()}`);
+    const wall = BigInt(clock.wallMs());
+    const last = noted === undefined ? 0n : sequenceOf(noted);
+    const sequence = await store.sequences.next("provider", wall > last ? wall : last + 1n);
+    return createProvider({ keys, key, addresses: addresses(), isWithdrawn, sequence });
   }
 
   async #replace(key: RecordKey, value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
@@ -130,21 +173,21 @@ export class Publisher {
     }
   }
 
-  /** This node's word that it provides what a key stands for, or does so no more. Newer than the last, where the clock was put back, too. */
-  async word(key: RecordKey, isWithdrawn: boolean): Promise<ProviderRecord> {
-    const { keys, clock, addresses, store } = this.#init;
-    const init = { keys, key, addresses: addresses(), isWithdrawn };
-    const word = createProvider({ ...init, sequence: BigInt(clock.wallMs()) });
-    const noted = await store.publishedRecord(recordId(word));
-    if (noted === undefined || sequenceOf(noted) < word.sequence) return word;
-    return createProvider({ ...init, sequence: sequenceOf(noted) + 1n });
+  /** Publishes that this node provides what a key stands for. Changes of one key come one after the other. */
+  provide(key: RecordKey, options: QueryOptions): Promise<Published> {
+    return this.#inTurn(key, options.signal, () =>
+      this.#newestWord(key, false, options, (record) => this.publish(record, options)),
+    );
   }
 
-  /** Takes back this node's word that it provides what a key stands for. */
+  /** Publishes that this node provides it no more. */
   async withdraw(key: RecordKey, options: QueryOptions): Promise<void> {
-    const record = await this.word(key, true);
-    await this.#init.store.unpublish(recordId(record));
-    await this.#place(record, { ...options, mayForward: true });
+    await this.#inTurn(key, options.signal, () =>
+      this.#newestWord(key, true, options, async (record) => {
+        await this.#init.store.unpublish(recordId(record));
+        return this.#place(record, { ...options, mayForward: true });
+      }),
+    );
   }
 
   /** Publishes again what is noted and was last published so long ago, or before the start. What fails is tried the next time. */
@@ -155,9 +198,8 @@ export class Publisher {
       const noted = await store.publishedRecord(id);
       if (noted === undefined) continue;
       try {
-        const record = noted.kind === "provider" ? await this.word(noted.key, false) : noted;
-        if (record !== noted) await store.publish(record, config.ttlS);
-        await this.#place(record, { signal });
+        if (noted.kind === "provider") await this.#provideAgain(noted, signal);
+        else await this.#place(noted, { signal });
         store.touchPublished(id);
       } catch (error) {
         // One among many; the next round tries again, and the record still has time to live. One that was replaced elsewhere need not.
@@ -165,6 +207,18 @@ export class Publisher {
         queries.failed("dht_republish_failed");
       }
     }
+  }
+
+  /** Publishes a provider record again under a new sequence, unless it is withdrawn by then. */
+  async #provideAgain({ key }: ProviderRecord, signal: AbortSignal): Promise<void> {
+    const { store, config } = this.#init;
+    await this.#inTurn(key, signal, () =>
+      this.#newestWord(key, false, { signal }, async (record) => {
+        if (store.publishedBytes(recordId(record)) === undefined) return undefined;
+        await store.publish(record, config.ttlS);
+        return this.#place(record, { signal });
+      }),
+    );
   }
 
   async #place(record: DhtRecord, options: PlacingOptions): Promise<Published> {
@@ -179,7 +233,7 @@ export class Publisher {
       if (!(error instanceof DswarmError && conflicts.has(error.code))) throw error;
       isRefused = true;
     }
-    if (record.kind === "mutable" && isRefused) {
+    if (record.kind !== "immutable" && isRefused) {
       // Whoever refuses may be behind, or lie: only who shows what came between keeps others from being satisfied.
       const { signal } = options;
       if (await this.#isOvertaken(record, { signal })) {
@@ -194,8 +248,13 @@ export class Publisher {
   }
 
   /** Whether anybody has another record in its place, or a newer one. */
-  async #isOvertaken({ key, sequence, signature }: MutableRecord, options: QueryOptions): Promise<boolean> {
-    const there = await this.#init.reader.signed(key, options);
+  async #isOvertaken(record: MutableRecord | ProviderRecord, options: QueryOptions): Promise<boolean> {
+    const { key, sequence, signature } = record;
+    const { reader } = this.#init;
+    const there =
+      record.kind === "mutable"
+        ? await reader.signed(key, options)
+        : await reader.wordsOf(record.provider.id, key, options);
     return there.some((other) => other.sequence >= sequence && !equalBytes(other.signature, signature));
   }
 

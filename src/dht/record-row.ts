@@ -4,6 +4,7 @@
 //     row    CRC-32 of the rest (4)   the rest
 //     head   when the record expires, milliseconds as a float64 (8)   1 if a peer stored it, else 0 (1)   who (32)
 //     body   the record, as a message of the protocol
+//     number   a sequence (8)
 import { crc32 } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
@@ -25,6 +26,7 @@ export interface RowHead {
 export const rowEncodings = { keyEncoding: "utf8", valueEncoding: "view" } as const;
 
 const checksumBytes = 4;
+const sequenceBytes = 8;
 /** Bytes of a head's row. */
 export const headRowBytes = checksumBytes + 41;
 
@@ -45,6 +47,22 @@ export function headFromRow(row: Uint8Array): RowHead {
   if (row.length !== headRowBytes) throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
   const expiresAtMs = new DataView(head.buffer, head.byteOffset, head.length).getFloat64(0);
   return { expiresAtMs, from: head[8] === 1 ? NodeId.fromBytes(head.subarray(9)) : undefined };
+}
+
+/** The row of a sequence, from 0 to 2^64 - 1: 12 bytes. */
+export function sequenceToRow(sequence: bigint): Uint8Array {
+  const row = new Uint8Array(checksumBytes + sequenceBytes);
+  new DataView(row.buffer).setBigUint64(checksumBytes, sequence);
+  return sealed(row);
+}
+
+/** @throws DswarmError `record_invalid` for a damaged row */
+export function sequenceFromRow(row: Uint8Array): bigint {
+  const number = unsealed(row);
+  if (number.length !== sequenceBytes) {
+    throw new DswarmError("record_invalid", `expected a number of ${sequenceBytes} bytes, got ${number.length}`);
+  }
+  return new DataView(number.buffer, number.byteOffset, number.length).getBigUint64(0);
 }
 
 /** The row of a record, and the time to live that it is published with. */

@@ -4,6 +4,7 @@
 //     rows   "m/" id   the head of a record: when it expires, who stored it
 //            "r/" id   the record
 //            "p/" id   a record that this node publishes
+//            "s/" name   the last number of a SequenceBook
 import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
@@ -26,6 +27,7 @@ import {
   recordToRow,
   rowEncodings,
 } from "./record-row.ts";
+import { SequenceBook } from "./sequence-book.ts";
 import type { StoreConfig } from "./store-options.ts";
 
 export type { RecordEntry } from "./record-index.ts";
@@ -71,6 +73,8 @@ const maxReads = 3;
 
 /** Keeps records. Bounded by its settings. */
 export class RecordStore implements AsyncDisposable {
+  /** Numbers of this node that only grow. */
+  readonly sequences: SequenceBook;
   readonly #init: RecordStoreInit;
   readonly #counters: Counters;
   readonly #index: RecordIndex;
@@ -84,6 +88,7 @@ export class RecordStore implements AsyncDisposable {
     this.#counters = init.counters ?? new Counters();
     this.#index = new RecordIndex(init.config);
     this.#commits = new GroupCommit(init.database);
+    this.sequences = new SequenceBook(this.#commits);
     const onDamaged = (id: string, error: unknown): void => this.#reportDamaged(id, error);
     this.#book = new RecordBook({ ...init, commits: this.#commits, onDamaged });
   }
@@ -384,12 +389,16 @@ export class RecordStore implements AsyncDisposable {
     const heads = new Map<string, RowHead>();
     const gone: string[] = [];
     const wallMs = clock.wallMs();
-    // Rows come in the order of their keys: all of "m/", then "p/", then "r/".
+    // Rows come in the order of their keys: all of "m/", then "p/", "r/" and "s/".
     for await (const [key, row] of database.iterator<string, Uint8Array>(rowEncodings)) {
       const id = key.slice(2);
       try {
         if (key.startsWith("m/")) {
           heads.set(id, headFromRow(row));
+          continue;
+        }
+        if (key.startsWith("s/")) {
+          this.sequences.load(id, row);
           continue;
         }
         const record = recordFromRow(row);

@@ -71,6 +71,22 @@ export class ValueReader {
     return all.filter((record) => record.kind === "mutable");
   }
 
+  /** The provider records that a node has signed under a key, withdrawn ones too, as this node and the k closest hold them. */
+  async wordsOf(provider: NodeId, key: RecordKey, options: QueryOptions): Promise<readonly ProviderRecord[]> {
+    const { store, queries } = this.#init;
+    const words: ProviderRecord[] = [];
+    const note = ({ record }: { readonly record: DhtRecord }): void => {
+      if (record.kind === "provider" && record.provider.id.equals(provider)) words.push(record);
+    };
+    for (const held of store.has(key) ? await store.get(key) : []) note(held);
+    const accept = (records: readonly RemoteRecord[]): "continue" => {
+      for (const record of records) note(record);
+      return "continue";
+    };
+    await queries.values(key, false, accept, options);
+    return words;
+  }
+
   /** Providers, each once, by its newest word, until there are `limit` that do provide. */
   async providers(key: RecordKey, limit: number, options: QueryOptions): Promise<readonly ProviderRecord[]> {
     const { store, queries } = this.#init;

@@ -19,7 +19,7 @@ export class VirtualClock implements Clock {
   /** Bounded by the timers that its users keep: cancelled ones, once they are the most, are swept out. */
   #timers = new TinyQueue<Timer>([], earlier);
   #cancelled = 0;
-  readonly #epochMs: number;
+  #epochMs: number;
   #now = 0;
   #timersRun = 0;
   #order = 0;
@@ -41,6 +41,11 @@ export class VirtualClock implements Clock {
 
   wallMs(): number {
     return Math.floor(this.#epochMs + this.#now);
+  }
+
+  /** Moves the wall clock alone, as a suspend of the machine (forward) or whoever sets it does. @param ms below 0 is back */
+  moveWall(ms: number): void {
+    this.#epochMs += ms;
   }
 
   setTimeout(callback: () => void, delayMs: number): () => void {
