@@ -84,7 +84,7 @@ export class RpcConnection implements StreamHost {
     this.#outbox = new Outbox(link, this.#clock, this.config.maxQueuedBytes);
     this.encoder = this.#outbox.encoder;
     this.#nextId = link.role === "dialer" ? 1 : 2;
-    this.#received = new ReceiveBudget(this.config.maxUnconsumedBytes, (bytes) => {
+    this.#received = new ReceiveBudget(this.config.maxAssemblingBytes, (bytes) => {
       if (this.closed) return;
       this.encoder.credit(0, bytes);
       this.#outbox.planFlush();

@@ -16,8 +16,8 @@ export const protocol = {
   maxMethodBytes: 256,
   /** Credit that a Data frame costs beyond its payload, so that empty messages are bounded too. */
   dataFrameCost: 64,
-  /** Credit of a new stream, each way. */
-  initialStreamCredit: 131_072,
+  /** Credit of a new stream, each way: one Data frame of the largest piece, and 4 KiB less 64 bytes. */
+  initialStreamCredit: 73_728,
   /** Credit of a new connection, each way. */
   initialConnectionCredit: 1_048_576,
 } as const;
@@ -31,14 +31,14 @@ export interface RpcOptions {
    * more. At least 1. @default 1024
    */
   readonly maxConcurrentStreams?: number;
-  /** Bytes that a peer may send ahead of a consumer on one stream. At least 131072. @default 262144 */
+  /** Bytes that a peer may send ahead of a consumer on one stream. At least 73728. @default 262144 */
   readonly streamWindowBytes?: number;
   /**
-   * Bytes received and not yet consumed, on all streams of a connection, above which the peer gets no more credit. Parts of
-   * messages that a consumer waits for count apart: above as many bytes of these, one message after the other is completed.
-   * At least 131072. @default 8388608
+   * Bytes of incomplete messages on one connection that may grow beyond the windows of their streams at the same time. Above it,
+   * only the oldest of these messages gets more credit, then the next: more speeds up many large messages at once, less saves
+   * memory. At least 73728. @default 8388608
    */
-  readonly maxUnconsumedBytes?: number;
+  readonly maxAssemblingBytes?: number;
   /** Bytes queued for a peer that does not read, above which the connection is ended. @default 67108864 */
   readonly maxQueuedBytes?: number;
   /** Longest time in milliseconds for a call that names one; longer ones are cut to it. @default 86400000 */
@@ -61,7 +61,7 @@ export const rpcDefaults: RpcConfig = Object.freeze({
   maxMessageBytes: 16_777_216,
   maxConcurrentStreams: 1024,
   streamWindowBytes: 262_144,
-  maxUnconsumedBytes: 8_388_608,
+  maxAssemblingBytes: 8_388_608,
   maxQueuedBytes: 67_108_864,
   maxTimeoutMs: 86_400_000,
   keepaliveIntervalMs: 15_000,
@@ -74,7 +74,7 @@ const ranges: { readonly [Name in keyof RpcConfig]: readonly [number, number] } 
   maxMessageBytes: [1, 2 ** 30],
   maxConcurrentStreams: [1, 2 ** 20],
   streamWindowBytes: [protocol.initialStreamCredit, 2 ** 30],
-  maxUnconsumedBytes: [protocol.initialStreamCredit, 2 ** 31],
+  maxAssemblingBytes: [protocol.initialStreamCredit, 2 ** 31],
   maxQueuedBytes: [protocol.initialConnectionCredit, 2 ** 32],
   maxTimeoutMs: [1, 2 ** 31 - 1],
   keepaliveIntervalMs: [1, 2 ** 31 - 1],

@@ -1,12 +1,12 @@
-// What the peer may send on a connection, all streams together, and what of it is held here.
+// The credit that the peer has on a connection, and what it sent that is held here.
 //
-//     received ──► waits for its consumer ──► consumed            counts against maxUnconsumedBytes
-//            └───► part of a message that a consumer waits for    takes turns once these are above maxUnconsumedBytes
+//     received ──► waits for its consumer ──► consumed
+//            └───► part of a message that a consumer waits for: many of these take turns above maxAssemblingBytes
 //
-// The credit of the connection bounds what is under way; it comes back at receipt, so that one consumer that stalls does not
-// hold up the others. Only when too much waits for consumers does the peer have to wait. Parts of messages that are waited
-// for do not count there, as nothing but more of the same can complete them: when they are too many, only the oldest of
-// these messages goes on beyond the credit that its stream has.
+// The credit of the connection bounds what is under way. It comes back at receipt and never waits for a reader: otherwise a
+// set of unread streams would hold up all others, among them those that their readers wait for. The windows of the streams
+// bound what waits for readers. Parts of messages that a consumer waits for are paid as they come, since nothing but more of
+// the same can complete them. When these are too many, only the oldest message gets credit beyond the window of its stream.
 import { DswarmError } from "../util/errors.ts";
 import { protocol } from "./params.ts";
 
@@ -20,7 +20,7 @@ const payAtBytes = protocol.initialConnectionCredit / 4;
 
 /** Accounts for the bytes received on a connection. Bounded by the streams of the connection. */
 export class ReceiveBudget {
-  readonly #maxUnconsumedBytes: number;
+  readonly #maxAssemblingBytes: number;
   readonly #pay: (bytes: number) => void;
   readonly #assembling = new Set<Assembling>();
   #assemblingBytes = 0;
@@ -29,8 +29,8 @@ export class ReceiveBudget {
   #unconsumedBytes = 0;
 
   /** @param pay gives the peer credit of the connection */
-  constructor(maxUnconsumedBytes: number, pay: (bytes: number) => void) {
-    this.#maxUnconsumedBytes = maxUnconsumedBytes;
+  constructor(maxAssemblingBytes: number, pay: (bytes: number) => void) {
+    this.#maxAssemblingBytes = maxAssemblingBytes;
     this.#pay = pay;
   }
 
@@ -45,20 +45,22 @@ export class ReceiveBudget {
     if (this.#credit < 0) throw new DswarmError("credit_exceeded", "the connection");
     this.#unconsumedBytes += cost;
     this.#owed += cost;
-    this.#payIfDue();
+    if (this.#owed < payAtBytes) return;
+    const bytes = this.#owed;
+    this.#owed = 0;
+    this.#credit += bytes;
+    this.#pay(bytes);
   }
 
   consumed(cost: number): void {
     this.#unconsumedBytes -= cost;
-    this.#payIfDue();
   }
 
   /** More of a message that is waited for has come; the stream is told when its pieces are to be paid, at once or later. */
   assembling(stream: Assembling, cost: number): void {
     this.#assembling.add(stream);
     this.#assemblingBytes += cost;
-    if (this.#assemblingBytes <= this.#maxUnconsumedBytes || this.#isOldest(stream)) stream.payPieces();
-    this.#payIfDue();
+    if (this.#assemblingBytes <= this.#maxAssemblingBytes || this.#isOldest(stream)) stream.payPieces();
   }
 
   /** The message is complete, or given up. `cost` is the sum of what was told. */
@@ -67,20 +69,12 @@ export class ReceiveBudget {
     this.#assemblingBytes -= cost;
     for (const waiting of this.#assembling) {
       waiting.payPieces();
-      if (this.#assemblingBytes > this.#maxUnconsumedBytes) return;
+      if (this.#assemblingBytes > this.#maxAssemblingBytes) return;
     }
   }
 
   #isOldest(stream: Assembling): boolean {
     const [oldest] = this.#assembling;
     return oldest === stream;
-  }
-
-  #payIfDue(): void {
-    if (this.#owed < payAtBytes || this.#unconsumedBytes - this.#assemblingBytes > this.#maxUnconsumedBytes) return;
-    const bytes = this.#owed;
-    this.#owed = 0;
-    this.#credit += bytes;
-    this.#pay(bytes);
   }
 }

@@ -72,7 +72,7 @@ test("the fixed limits that docs/protocol.md states are those of the code", asyn
     protocol.maxMetadataBytes,
     rpcDefaults.maxMessageBytes,
     rpcDefaults.streamWindowBytes,
-    rpcDefaults.maxUnconsumedBytes,
+    rpcDefaults.maxAssemblingBytes,
     rpcDefaults.maxQueuedBytes,
     rpcDefaults.maxTimeoutMs,
   ];

@@ -9,7 +9,7 @@ const (
 	maxMethodBytes    = 256
 	maxErrorBytes     = 4096
 	dataCost          = 64 // credit that a data frame costs besides its payload
-	streamCredit      = 131072
+	streamCredit      = 73728
 	connectionCredit  = 1048576
 	maxCredit         = 1 << 40 // a peer that gives more is broken or plays
 	maxDetailBytes    = 20480   // of error details; what is beyond is left out

@@ -10,7 +10,7 @@ MAX_PIECE_BYTES = 69_632
 """Message bytes in one Open, Data or End frame."""
 DATA_COST = 64
 """Credit that a Data frame costs beyond its payload."""
-STREAM_CREDIT = 131_072
+STREAM_CREDIT = 73_728
 """Credit that each direction of a stream starts with."""
 CONNECTION_CREDIT = 1_048_576
 """Credit that each direction of a connection starts with."""
@@ -36,9 +36,9 @@ class Limits:
     max_concurrent_streams: int = 1024
     """Calls that the peer may have here at once, until their handlers have stopped. At least 1."""
     stream_window_bytes: int = 262_144
-    """What the peer may send ahead of a consumer on one stream. At least 131072."""
+    """What the peer may send ahead of a consumer on one stream. At least 73728."""
     max_unconsumed_bytes: int = 8_388_608
-    """Received and not yet taken, on all streams, above which the peer gets no more credit. At least 131072."""
+    """Received and not yet taken, on all streams, above which the peer gets no more credit. At least 73728."""
     max_queued_bytes: int = 67_108_864
     """Queued for a peer that does not read, above which the connection ends. At least 1048576."""
     max_timeout: float = 86_400.0

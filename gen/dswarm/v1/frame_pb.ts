@@ -231,7 +231,7 @@ export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
 export type Data = Message<"dswarm.v1.Data"> & {
   /**
    * The bytes of the piece, at most 69632. A Data frame costs this many bytes and 64 more of the credit of its stream
-   * and of the connection; a stream starts with a credit of 131072 each way, a connection with 1048576.
+   * and of the connection; a stream starts with a credit of 73728 each way, a connection with 1048576.
    *
    * @generated from field: bytes payload = 1;
    */

@@ -13,7 +13,7 @@ const chunk = bytesOf(16_384);
 const maxAheadBytes = rpcDefaults.streamWindowBytes + mebibyte;
 
 /** Windows as small as they may be. */
-const smallest = { streamWindowBytes: protocol.initialStreamCredit, maxUnconsumedBytes: protocol.initialStreamCredit };
+const smallest = { streamWindowBytes: protocol.initialStreamCredit, maxAssemblingBytes: protocol.initialStreamCredit };
 
 /** Waits until a number has not changed for many turns. */
 async function settled(read: () => number): Promise<number> {
@@ -113,40 +113,65 @@ export function flowTests(rpcTest: RpcTest): void {
       },
     });
     const requests = Array.from({ length: 20 }, () => ({ payload: bytesOf(10_000) }));
-    const stalled = Math.floor(rpcDefaults.maxUnconsumedBytes / protocol.initialStreamCredit) - 4;
+    const stalled = 150;
     const calls = Array.from({ length: stalled }, () => dialer.client().collect(each(requests)));
     await settled(() => listener.connection.unconsumedBytes);
-    assert.ok(listener.connection.unconsumedBytes <= rpcDefaults.maxUnconsumedBytes);
+    const { unconsumedBytes } = listener.connection;
+    assert.ok(unconsumedBytes > 8 * mebibyte, `${unconsumedBytes} bytes`);
+    assert.ok(unconsumedBytes <= stalled * protocol.initialStreamCredit, `${unconsumedBytes} bytes`);
     await assertServes(dialer);
     gate.resolve();
     for (const { count } of await Promise.all(calls)) assert.equal(count, 20);
   });
 
-  rpcTest(
-    "past maxUnconsumedBytes a peer waits with all that costs credit, and goes on when it is read",
-    async ({ dialer, listener }) => {
-      const gate = Promise.withResolvers<void>();
-      listener.serve({
-        ...echo,
-        async collect(requests) {
-          await gate.promise;
-          return { count: (await all(requests)).length };
-        },
-      });
-      const requests = Array.from({ length: 30 }, () => ({ payload: bytesOf(10_000) }));
-      const client = dialer.client();
-      const calls = Array.from({ length: 40 }, () => client.collect(each(requests)));
-      await settled(() => listener.connection.unconsumedBytes);
-      const { unconsumedBytes } = listener.connection;
-      assert.ok(unconsumedBytes > mebibyte && unconsumedBytes <= 2 * mebibyte, `${unconsumedBytes} bytes`);
-      const large = client.echo({ payload: bytesOf(200_000) });
-      assert.equal((await client.echo({ payload: bytesOf(30_000) })).payload.length, 30_000);
-      gate.resolve();
-      for (const { count } of await Promise.all(calls)) assert.equal(count, 30);
-      await large;
-    },
-    { listener: { maxUnconsumedBytes: mebibyte } },
-  );
+  rpcTest("a thousand unread streams leave room for others", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const streams = 1000;
+    const controller = new AbortController();
+    const client = dialer.client();
+    const unread = Array.from({ length: streams }, () =>
+      client.repeat({ payload: bytesOf(9000), count: 1000 }, { signal: controller.signal })[Symbol.asyncIterator](),
+    );
+    for (const answers of unread) assert.equal((await answers.next()).done, false);
+    await settled(() => dialer.connection.unconsumedBytes);
+    const { unconsumedBytes } = dialer.connection;
+    assert.ok(unconsumedBytes > (streams * protocol.initialStreamCredit) / 2, `${unconsumedBytes} bytes`);
+    const bound = streams * rpcDefaults.streamWindowBytes;
+    assert.ok(unconsumedBytes <= bound, `${unconsumedBytes} bytes`);
+    await assertServes(dialer);
+    controller.abort();
+    for (const answers of unread) await failureOf({ [Symbol.asyncIterator]: () => answers });
+  });
+
+  rpcTest("readers that call the same peer for each message come to their end", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const client = dialer.client();
+    const payload = bytesOf(100_000);
+    const readers = Array.from({ length: 40 }, async () => {
+      let count = 0;
+      for await (const _ of client.repeat({ payload: bytesOf(60_000), count: 20 })) {
+        assert.equal((await client.echo({ payload })).payload.length, payload.length);
+        count += 1;
+      }
+      return count;
+    });
+    for (const count of await Promise.all(readers)) assert.equal(count, 20);
+  });
+
+  rpcTest("streams without a reader hold up neither a new stream nor a large answer", async ({ dialer, listener }) => {
+    listener.serve(echo);
+    const client = dialer.client();
+    const controller = new AbortController();
+    const unread = Array.from({ length: 36 }, () =>
+      client.repeat({ payload: bytesOf(60_000), count: 1000 }, { signal: controller.signal })[Symbol.asyncIterator](),
+    );
+    for (const answers of unread) assert.equal((await answers.next()).done, false);
+    await settled(() => dialer.connection.unconsumedBytes);
+    assert.equal((await all(client.repeat({ payload: bytesOf(1), count: 1 }))).length, 1);
+    assert.equal((await client.echo({ payload: bytesOf(100_000) })).payload.length, 100_000);
+    controller.abort();
+    for (const answers of unread) await failureOf({ [Symbol.asyncIterator]: () => answers });
+  });
 
   rpcTest("floods of empty messages are bounded by credit", async ({ dialer, listener }) => {
     let made = 0;

@@ -7,7 +7,7 @@ const ranges: Readonly<Record<keyof RpcOptions, readonly [number, number]>> = {
   maxMessageBytes: [1, 2 ** 30],
   maxConcurrentStreams: [1, 2 ** 20],
   streamWindowBytes: [protocol.initialStreamCredit, 2 ** 30],
-  maxUnconsumedBytes: [protocol.initialStreamCredit, 2 ** 31],
+  maxAssemblingBytes: [protocol.initialStreamCredit, 2 ** 31],
   maxQueuedBytes: [protocol.initialConnectionCredit, 2 ** 32],
   maxTimeoutMs: [1, 2 ** 31 - 1],
   keepaliveIntervalMs: [1, 2 ** 31 - 1],

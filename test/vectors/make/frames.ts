@@ -102,7 +102,7 @@ function goodFrames(): Case[] {
       }),
     ]),
     good("a cancel", [1, cancel]),
-    good("credit of a stream", [1, credit(131_072)]),
+    good("credit of a stream", [1, credit(65_536)]),
     good("credit of the connection", [0, credit(262_144)]),
     good("a ping", [0, ping]),
     good("a pong", [0, { case: "pong", value: { id: 7 } }]),
@@ -212,7 +212,8 @@ function streamIds(): Case[] {
 function credits(): Case[] {
   const opened = frame(1, open({ method: collect }));
   const small = frame(1, data(new Uint8Array(1), true));
-  const beyondCredit = frame(1, data(new Uint8Array(131_060)));
+  const longest = frame(1, data(new Uint8Array(protocol.maxPieceBytes), true));
+  const beyondCredit = frame(1, data(new Uint8Array(protocol.initialStreamCredit - protocol.dataFrameCost + 1)));
   return [
     connectionFault("credit of nothing for the connection ends it", frame(0, credit(0))),
     connectionFault("credit of nothing for a stream ends the connection", opened, frame(1, credit(0))),
@@ -222,6 +223,7 @@ function credits(): Case[] {
       frame(1, cancel),
       frame(1, credit(0)),
     ),
+    ignored("a piece of 69632 bytes fits into the credit of a new stream", opened, longest),
     fault(
       "data that costs more than a new stream has ends the connection",
       "connection",

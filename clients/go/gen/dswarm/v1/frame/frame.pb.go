@@ -444,7 +444,7 @@ func (x *Header) GetMetadata() []*Metadata {
 type Data struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bytes of the piece, at most 69632. A Data frame costs this many bytes and 64 more of the credit of its stream
-	// and of the connection; a stream starts with a credit of 131072 each way, a connection with 1048576.
+	// and of the connection; a stream starts with a credit of 73728 each way, a connection with 1048576.
 	Payload []byte `protobuf:"bytes,1,opt,name=payload,proto3" json:"payload,omitempty"`
 	// Further pieces of the same message follow.
 	More          bool `protobuf:"varint,2,opt,name=more,proto3" json:"more,omitempty"`
