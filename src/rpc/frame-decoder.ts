@@ -21,11 +21,12 @@ export class FrameDecoder {
   #partialBytes = 0;
 
   /**
-   * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete. The payloads of
+   * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete, or `onEmpty` for
+   * one without bytes, which says nothing. The payloads of
    * the frames may be views of that memory: plain Uint8Arrays, as a Buffer's `slice` would surprise who expects a copy.
    * @throws DswarmError `frame_too_large` or `frame_invalid`; the decoder is then of no further use
    */
-  push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
+  push(chunk: Uint8Array, onFrame: (frame: Frame) => void, onEmpty?: () => void): void {
     const bytes = plainView(chunk);
     let at = 0;
     while (at < bytes.length) {
@@ -34,8 +35,11 @@ export class FrameDecoder {
         continue;
       }
       const length = this.#readPrefix(bytes[at++] ?? 0);
-      // An empty frame has no body: it is ignored, as cheaply as it is sent.
-      if (length === undefined || length === 0) continue;
+      if (length === undefined) continue;
+      if (length === 0) {
+        onEmpty?.();
+        continue;
+      }
       const end = at + length;
       if (end <= bytes.length) {
         onFrame(decode(ownedBytes(bytes.subarray(at, end), maxKeptBytes)));

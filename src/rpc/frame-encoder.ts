@@ -19,15 +19,20 @@ const tag = {
   frameData: 0x1a,
   frameHalfClose: 0x22,
   frameEnd: 0x2a,
+  frameCancel: 0x32,
   frameCredit: 0x3a,
+  framePong: 0x4a,
   openMethod: 0x0a,
   openTimeoutMs: 0x10,
   openMessage: 0x22,
   openHalfClose: 0x28,
   dataPayload: 0x0a,
   dataMore: 0x10,
+  endCode: 0x08,
+  endMessage: 0x12,
   endResponse: 0x32,
   creditBytes: 0x08,
+  pongId: 0x08,
 } as const;
 
 // What a turn of small calls needs, and what a turn needs that ends with the largest frame. In a pool, so that idle
@@ -100,6 +105,27 @@ export class FrameEncoder {
       response === undefined ? 0 : lengthDelimitedSize(response.length),
     );
     if (response !== undefined) this.#bytes(buffer, tag.endResponse, response);
+  }
+
+  /** The end of a call that failed, without details, header and trailer. `code` is not 0, and `message` not empty. */
+  endFailed(streamId: number, code: number, message: string): void {
+    const messageBytes = Buffer.byteLength(message);
+    const buffer = this.#begin(streamId, tag.frameEnd, 1 + varintSize(code) + lengthDelimitedSize(messageBytes));
+    this.#field(buffer, tag.endCode, code);
+    this.#field(buffer, tag.endMessage, messageBytes);
+    buffer.write(message, this.#length);
+    this.#length += messageBytes;
+  }
+
+  /** The answer to a Ping. */
+  pong(id: number): void {
+    const buffer = this.#begin(0, tag.framePong, id === 0 ? 0 : 1 + varintSize(id));
+    if (id !== 0) this.#field(buffer, tag.pongId, id);
+  }
+
+  /** The callee is to end the call. */
+  cancel(streamId: number): void {
+    this.#begin(streamId, tag.frameCancel, 0);
   }
 
   /** @param bytes at least 1 */

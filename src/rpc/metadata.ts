@@ -5,6 +5,7 @@ import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { type Metadata, MetadataSchema } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import { protocol } from "./params.ts";
+import type { Objection } from "./refusal.ts";
 
 const keyPattern = /^[0-9a-z_.-]{1,256}$/;
 const valuePattern = /^[\x20-\x7e]*$/;
@@ -42,31 +43,27 @@ function entry(key: string, value: Uint8Array): Metadata {
 }
 
 /**
- * Checks the bounds of metadata, received or to be sent.
+ * Checks the bounds of metadata that are to be sent.
  * @throws DswarmError `metadata_invalid` or `metadata_too_large`
  */
 export function checkMetadata(entries: readonly Metadata[]): void {
-  if (entries.length > protocol.maxMetadataEntries) throw new DswarmError("metadata_too_large");
+  const objection = metadataObjection(entries);
+  if (objection !== undefined) throw new DswarmError(...objection);
+}
+
+/** What is wrong with metadata; undefined where they are within the bounds. */
+export function metadataObjection(entries: readonly Metadata[]): Objection | undefined {
+  if (entries.length > protocol.maxMetadataEntries) return ["metadata_too_large"];
   let bytes = 0;
   for (const { key, value } of entries) {
     bytes += key.length + value.length;
-    if (bytes > protocol.maxMetadataBytes) throw new DswarmError("metadata_too_large");
-    if (!keyPattern.test(key)) throw new DswarmError("metadata_invalid", "a key");
+    if (bytes > protocol.maxMetadataBytes) return ["metadata_too_large"];
+    if (!keyPattern.test(key)) return ["metadata_invalid", "a key"];
     if (!key.endsWith("-bin") && !valuePattern.test(Buffer.from(value).toString("latin1"))) {
-      throw new DswarmError("metadata_invalid", `the value of ${key}`);
+      return ["metadata_invalid", `the value of ${key}`];
     }
   }
-}
-
-/** What is wrong with received metadata; undefined where nothing is. */
-export function metadataFault(entries: readonly Metadata[]): DswarmError | undefined {
-  if (entries.length === 0) return undefined;
-  try {
-    checkMetadata(entries);
-    return undefined;
-  } catch (error) {
-    return error instanceof DswarmError ? error : new DswarmError("metadata_invalid", undefined, { cause: error });
-  }
+  return undefined;
 }
 
 /** Bytes of all keys and values. */

@@ -4,22 +4,25 @@
 //     link bytes ◄─ Outbox (FrameEncoder ◄─ SendSchedule) ◄─ Stream ◄─
 //
 // Frames written in one turn of the event loop leave the encoder together: one box run, one websocket message.
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Frame, GoAway, Metadata, Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
-import { DswarmError } from "../util/errors.ts";
+import { DswarmError, errorTable } from "../util/errors.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { Keepalive } from "./keepalive.ts";
 import { Outbox } from "./outbox.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { type Assembling, ReceiveBudget } from "./receive-budget.ts";
-import { Stream, type StreamHandler, type StreamHost } from "./stream.ts";
+import { type Refusal, refusalOf } from "./refusal.ts";
+import { inlineObjection, Stream, type StreamHandler, type StreamHost } from "./stream.ts";
 
 /** Above every stream id: a GoAway with it turns no call away. */
 const anyStreamId = 2 ** 31 - 1;
+const tooManyStreams = refusalOf("too_many_streams");
 const keepalivePingId = 1;
 const drainPingId = 2;
 /** A peer that does not answer for so long while a connection is being closed opens no calls either. */
@@ -33,8 +36,10 @@ const fromCaller: ReadonlySet<BodyCase> = new Set(["open", "data", "credit", "ha
 
 /** Takes the calls that the peer opens. */
 export interface CallAcceptor {
+  /** Why a call is not to be accepted; undefined where it is. Must not throw. */
+  refusalOf(open: Open): Refusal | undefined;
   /**
-   * Starts a call; it sets the handler of the stream, or ends the stream. Calls `callSettled` of the connection once, at once or
+   * Starts a call that it does not refuse; it sets the handler of the stream, or ends the stream. Calls `callSettled` of the connection once, at once or
    * later, when nothing of the call runs any more. Must not throw.
    */
   accept(connection: RpcConnection, stream: Stream, open: Open): void;
@@ -67,6 +72,7 @@ export class RpcConnection implements StreamHost {
   readonly #outbox: Outbox;
   readonly #received: ReceiveBudget;
   readonly #keepalive: Keepalive;
+  readonly #faults: TokenBucket;
   #running = 0;
   #goingAway = false;
   #refusing = false;
@@ -83,6 +89,8 @@ export class RpcConnection implements StreamHost {
     this.#clock = options.clock;
     this.#outbox = new Outbox(link, this.#clock, this.config.maxQueuedBytes);
     this.encoder = this.#outbox.encoder;
+    const { faultsPerSecond, maxFaults } = this.config;
+    this.#faults = new TokenBucket(this.#clock, { perSecond: faultsPerSecond, burst: maxFaults });
     this.#nextId = link.role === "dialer" ? 1 : 2;
     this.#received = new ReceiveBudget(this.config.maxAssemblingBytes, (bytes) => {
       if (this.closed) return;
@@ -197,6 +205,10 @@ export class RpcConnection implements StreamHost {
     this.#received.assembled(stream, cost);
   }
 
+  faulted(): void {
+    if (!this.#faults.take()) this.#giveUp(new DswarmError("too_many_faults"));
+  }
+
   remove(stream: Stream): void {
     this.#streams.delete(stream.id);
     this.#outbox.schedule.remove(stream);
@@ -297,21 +309,30 @@ export class RpcConnection implements StreamHost {
   #onData(bytes: Uint8Array): void {
     this.#keepalive.heard();
     try {
-      this.#decoder.push(bytes, this.#onFrame);
+      this.#decoder.push(bytes, this.#onFrame, this.#onEmptyFrame);
     } catch (error) {
       const isOfPeer = error instanceof DswarmError;
-      const fault = isOfPeer ? error : new DswarmError("frame_invalid", undefined, { cause: error });
-      this.#sayGoAway(this.#lastRemoteId, Code.Internal, fault.message);
-      this.#outbox.flush();
-      this.link.abort(fault);
+      this.#giveUp(isOfPeer ? error : new DswarmError("frame_invalid", undefined, { cause: error }));
     }
   }
+
+  /** Ends the connection for what the peer did, and tells it. */
+  #giveUp(fault: DswarmError): void {
+    if (this.#closeReason !== undefined) return;
+    this.#sayGoAway(this.#lastRemoteId, errorTable[fault.code].connect, fault.message);
+    this.#outbox.flush();
+    this.link.abort(fault);
+  }
+
+  readonly #onEmptyFrame = (): void => {
+    if (this.#closeReason === undefined) this.faulted();
+  };
 
   readonly #onFrame = (frame: Frame): void => {
     if (this.#closeReason !== undefined) return;
     const { streamId, body } = frame;
     // Later versions may add bodies, on any stream.
-    if (body.case === undefined) return;
+    if (body.case === undefined) return this.faulted();
     if (streamId === 0) this.#onConnectionFrame(body);
     else if (body.case === "open") this.#onOpen(streamId, body.value);
     else this.#onStreamFrame(streamId, body);
@@ -320,19 +341,23 @@ export class RpcConnection implements StreamHost {
   #onConnectionFrame(body: Frame["body"]): void {
     switch (body.case) {
       case "credit":
+        if (body.value.bytes < protocol.dataFrameCost) this.faulted();
         this.#outbox.schedule.addConnectionCredit(body.value.bytes);
         this.#outbox.planFlush();
         return;
       case "ping":
-        this.encoder.frame(0, { case: "pong", value: { id: body.value.id } });
+        this.faulted();
+        this.encoder.pong(body.value.id);
         this.flushSoon();
         return;
       case "pong":
+        this.faulted();
         if (body.value.id === drainPingId && this.#closing !== undefined) this.#refuseCalls();
         return;
       case undefined:
         return;
       case "goAway":
+        this.faulted();
         this.#onGoAway(body.value);
         return;
       case "open":
@@ -366,19 +391,26 @@ export class RpcConnection implements StreamHost {
     }
     if (this.#refusing) return;
     this.#lastRemoteId = streamId;
+    const refusal = this.#refusalOf(open);
+    if (refusal !== undefined) {
+      // Nothing is made for a call that ends here: to refuse must not cost more than to ask.
+      this.#options.counters?.add("rpc.refused");
+      this.faulted();
+      this.encoder.endFailed(streamId, refusal.code, refusal.message);
+      this.flushSoon();
+      return;
+    }
     const stream = new Stream(this, streamId, false);
     this.#streams.set(streamId, stream);
     if (open.halfClose) stream.remoteHalfClosed();
-    const fault =
-      this.#running >= this.config.maxConcurrentStreams
-        ? new DswarmError("too_many_streams")
-        : stream.inlineFault(open.message);
-    if (fault === undefined) {
-      this.#running++;
-      this.#options.acceptor.accept(this, stream, open);
-    } else {
-      stream.fail(fault);
-    }
+    this.#running++;
+    this.#options.acceptor.accept(this, stream, open);
+  }
+
+  #refusalOf(open: Open): Refusal | undefined {
+    if (this.#running >= this.config.maxConcurrentStreams) return tooManyStreams;
+    const objection = inlineObjection(open.message, this.config);
+    return objection === undefined ? this.#options.acceptor.refusalOf(open) : refusalOf(...objection);
   }
 
   #onStreamFrame(streamId: number, body: Frame["body"]): void {
@@ -400,6 +432,7 @@ export class RpcConnection implements StreamHost {
       case "data":
         return stream.onData(body.value);
       case "credit":
+        if (body.value.bytes < protocol.dataFrameCost) this.faulted();
         stream.onCredit(body.value.bytes);
         this.#outbox.schedule.resume(stream);
         return this.#outbox.planFlush();

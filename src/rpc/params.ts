@@ -49,6 +49,14 @@ export interface RpcOptions {
   readonly keepaliveTimeoutMs?: number;
   /** Time in milliseconds without a call after which the connection is closed. 0 is never. @default 300000 */
   readonly idleTimeoutMs?: number;
+  /**
+   * Faults that a peer may commit at once on a connection, which then ends with `too_many_faults`. Faults are refused calls, streams
+   * and requests that break the protocol, frames that carry nothing, pings, and credit of less than 64 bytes. Fewer end a flood
+   * sooner, and may end connections of peers that ask for much that is not served. 1 to 2^30. @default 20000
+   */
+  readonly maxFaults?: number;
+  /** Faults that are forgiven each second. 1 to 2^30. @default 5000 */
+  readonly faultsPerSecond?: number;
   /** Time in milliseconds that calls in flight have to finish when the connection is closed. @default 5000 */
   readonly drainTimeoutMs?: number;
 }
@@ -67,6 +75,8 @@ export const rpcDefaults: RpcConfig = Object.freeze({
   keepaliveIntervalMs: 15_000,
   keepaliveTimeoutMs: 10_000,
   idleTimeoutMs: 300_000,
+  maxFaults: 20_000,
+  faultsPerSecond: 5000,
   drainTimeoutMs: 5000,
 });
 
@@ -80,6 +90,8 @@ const ranges: { readonly [Name in keyof RpcConfig]: readonly [number, number] } 
   keepaliveIntervalMs: [1, 2 ** 31 - 1],
   keepaliveTimeoutMs: [1, 2 ** 31 - 1],
   idleTimeoutMs: [0, 2 ** 31 - 1],
+  maxFaults: [1, 2 ** 30],
+  faultsPerSecond: [1, 2 ** 30],
   drainTimeoutMs: [0, 2 ** 31 - 1],
 };
 

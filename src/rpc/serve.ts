@@ -1,6 +1,6 @@
 // Serving: which methods there are, and what happens from Open to the start of a handler.
 import type { DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, createServiceImplSpec, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
+import { Code, createServiceImplSpec, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
@@ -8,9 +8,10 @@ import type { Logger } from "../util/log.ts";
 import type { CallMeter } from "./call-meter.ts";
 import type { ServedMethod } from "./handler-call.ts";
 import { CallContext } from "./handler-context.ts";
-import { metadataFault } from "./metadata.ts";
+import { metadataObjection } from "./metadata.ts";
 import { methodName } from "./method-name.ts";
 import type { CallAcceptor, RpcConnection } from "./mux.ts";
+import { type Refusal, refusalOf } from "./refusal.ts";
 import type { Stream } from "./stream.ts";
 import { StreamingHandlerCall } from "./streaming-handler-call.ts";
 import { UnaryHandlerCall } from "./unary-handler-call.ts";
@@ -76,17 +77,17 @@ export class ServiceRegistry implements CallAcceptor {
     };
   }
 
+  refusalOf({ method, metadata }: Open): Refusal | undefined {
+    if (!this.#methods.has(method)) {
+      return { code: Code.Unimplemented, message: `${shownMethod(method)} is not served here` };
+    }
+    const objection = metadataObjection(metadata);
+    return objection === undefined ? undefined : refusalOf(...objection);
+  }
+
   accept(connection: RpcConnection, stream: Stream, open: Open): void {
     const served = this.#methods.get(open.method);
-    const fault =
-      served === undefined
-        ? new ConnectError(`${shownMethod(open.method)} is not served here`, Code.Unimplemented)
-        : metadataFault(open.metadata);
-    if (served === undefined || fault !== undefined) {
-      if (fault !== undefined) stream.fail(fault);
-      connection.callSettled();
-      return;
-    }
+    if (served === undefined) throw new Error("the call should have been refused");
     const timeoutMs = Math.min(open.timeoutMs, connection.config.maxTimeoutMs);
     const context = new CallContext({
       method: served.spec.method,

@@ -13,14 +13,15 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
-import { DswarmError } from "../util/errors.ts";
+import { DswarmError, type ErrorCode, withoutStack } from "../util/errors.ts";
 import type { CallStats } from "./call-meter.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
-import { metadataFault } from "./metadata.ts";
+import { metadataObjection } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { PieceBuffer } from "./piece-buffer.ts";
 import type { Assembling } from "./receive-budget.ts";
+import type { Objection } from "./refusal.ts";
 import { endOfError } from "./status.ts";
 
 /** What a stream asks of its connection. */
@@ -37,6 +38,8 @@ export interface StreamHost {
   assembling(stream: Assembling, cost: number): void;
   /** That message is complete or given up. `cost` is the sum of what was told of it. */
   assembled(stream: Assembling, cost: number): void;
+  /** The peer did something that a peer should do seldom. May end the connection, later. */
+  faulted(): void;
   /** The stream is closed. */
   remove(stream: Stream): void;
 }
@@ -62,6 +65,23 @@ export interface Outgoing {
   sent: number;
   readonly done: PromiseWithResolvers<void>;
 }
+
+/** What is wrong with a message that came within Open or End. */
+export function inlineObjection(
+  message: Uint8Array | undefined,
+  { maxMessageBytes }: RpcConfig,
+): Objection | undefined {
+  const bytes = message?.length ?? 0;
+  if (bytes > protocol.maxPieceBytes) return ["frame_invalid", "a message over its size in a frame"];
+  return bytes > maxMessageBytes ? ["message_too_large"] : undefined;
+}
+
+function errorOf(code: ErrorCode, detail?: string): ConnectError {
+  return withoutStack(() => new DswarmError(code, detail).toConnectError());
+}
+
+const withinMessage: Objection = ["frame_invalid", "an end within a message"];
+const secondHeader: Objection = ["frame_invalid", "a second header"];
 
 /** One end of a call. */
 export class Stream implements Assembling {
@@ -158,7 +178,7 @@ export class Stream implements Assembling {
   /** Caller: the answer is not wanted any more, for which the code tells why. Closes the stream; the handler is not told. */
   cancel(code: Code): void {
     if (this.#closed) return;
-    this.#host.encoder.frame(this.id, { case: "cancel", value: {} });
+    this.#host.encoder.cancel(this.id);
     this.#closeAndFlush(code);
   }
 
@@ -199,17 +219,17 @@ export class Stream implements Assembling {
     this.#held += cost;
     if (this.#receiveCredit < 0) throw new DswarmError("credit_exceeded", `stream ${this.id}`);
     if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
-    if (this.#remoteDone) return this.fail(new DswarmError("frame_invalid", "a message after the half-close"));
+    if (this.#remoteDone) return this.breach("frame_invalid", "a message after the half-close");
     this.#answering = true;
     const bytes = payload.length + (this.#pieces?.bytes ?? 0);
-    if (bytes > this.#host.config.maxMessageBytes) return this.fail(new DswarmError("message_too_large"));
+    if (bytes > this.#host.config.maxMessageBytes) return this.breach("message_too_large");
     if (more) this.#onPiece(payload, cost);
     else this.#onLastPiece(payload, cost);
   }
 
   #onPiece(payload: Uint8Array, cost: number): void {
     // An empty piece carries nothing on: taken, a peer could send pieces without end.
-    if (payload.length === 0) return this.fail(new DswarmError("frame_invalid", "an empty piece"));
+    if (payload.length === 0) return this.breach("frame_invalid", "an empty piece");
     this.#pieces ??= new PieceBuffer();
     this.#pieces.add(payload);
     this.#pieceCost += cost;
@@ -239,16 +259,8 @@ export class Stream implements Assembling {
     this.#pieceCostPaid = 0;
   }
 
-  /** What is wrong with a message that came within Open or End. */
-  inlineFault(message: Uint8Array | undefined): DswarmError | undefined {
-    const bytes = message?.length ?? 0;
-    if (bytes > protocol.maxPieceBytes) return new DswarmError("frame_invalid", "a message over its size in a frame");
-    return bytes > this.#host.config.maxMessageBytes ? new DswarmError("message_too_large") : undefined;
-  }
-
   onHalfClose(): void {
-    if (this.#remoteDone || this.#pieces !== undefined)
-      return this.fail(new DswarmError("frame_invalid", "a half-close"));
+    if (this.#remoteDone || this.#pieces !== undefined) return this.breach("frame_invalid", "a half-close");
     this.remoteHalfClosed();
     this.handler?.onHalfClose();
   }
@@ -259,24 +271,23 @@ export class Stream implements Assembling {
   }
 
   onHeader({ metadata }: Header): void {
-    if (this.#answering) return this.fail(new DswarmError("frame_invalid", "a late header"));
+    if (this.#answering) return this.breach("frame_invalid", "a late header");
     this.#answering = true;
-    const fault = metadataFault(metadata);
-    if (fault !== undefined) return this.fail(fault);
+    const objection = metadataObjection(metadata);
+    if (objection !== undefined) return this.breach(...objection);
     this.handler?.onHeader(metadata);
   }
 
   onEnd(end: End): void {
     // A call may fail while an answer is under way; it cannot succeed then.
-    const fault =
-      metadataFault(end.header) ??
-      metadataFault(end.trailer) ??
-      this.inlineFault(end.response) ??
-      (this.#pieces !== undefined && end.code === 0
-        ? new DswarmError("frame_invalid", "an end within a message")
-        : undefined) ??
-      (this.#answering && end.header.length > 0 ? new DswarmError("frame_invalid", "a second header") : undefined);
-    const error = fault?.toConnectError();
+    const objection =
+      metadataObjection(end.header) ??
+      metadataObjection(end.trailer) ??
+      inlineObjection(end.response, this.#host.config) ??
+      (this.#pieces !== undefined && end.code === 0 ? withinMessage : undefined) ??
+      (this.#answering && end.header.length > 0 ? secondHeader : undefined);
+    const error = objection === undefined ? undefined : errorOf(...objection);
+    if (error !== undefined) this.#host.faulted();
     this.#close(error?.code ?? end.code);
     if (error === undefined) this.handler?.onEnd(end);
     else this.handler?.onFailed(error);
@@ -284,20 +295,26 @@ export class Stream implements Assembling {
 
   onCancel(): void {
     this.#close(Code.Canceled);
-    this.handler?.onFailed(new ConnectError("the caller cancelled the call", Code.Canceled));
+    this.handler?.onFailed(withoutStack(() => new ConnectError("the caller cancelled the call", Code.Canceled)));
   }
 
   onCredit(bytes: number): void {
     this.sendCredit = withCredit(this.sendCredit, bytes);
   }
 
-  /** Ends the stream for a fault of the peer or of this end, telling the peer and the handler. */
-  fail(error: DswarmError | ConnectError): void {
+  /** Ends the stream, telling the peer and the handler why. */
+  fail(error: ConnectError): void {
     if (this.#closed) return;
-    const connectError = error instanceof DswarmError ? error.toConnectError() : error;
-    if (this.#isCaller) this.cancel(connectError.code);
-    else this.end(endOfError(connectError));
-    this.handler?.onFailed(connectError);
+    if (this.#isCaller) this.cancel(error.code);
+    else this.end(endOfError(error));
+    this.handler?.onFailed(error);
+  }
+
+  /** Ends the stream for a fault of the peer, which counts among those that the connection bears. */
+  breach(code: ErrorCode, detail?: string): void {
+    if (this.#closed) return;
+    this.#host.faulted();
+    this.fail(errorOf(code, detail));
   }
 
   /** The connection is gone. */

@@ -97,7 +97,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   onMessage(message: Uint8Array, cost: number): void {
     this.#stream?.release(cost);
     if (this.#response === undefined) this.#response = ownedBytes(message);
-    else this.#stream?.fail(new DswarmError("frame_invalid", "a unary answer carries one message"));
+    else this.#stream?.breach("frame_invalid", "a unary answer carries one message");
   }
 
   onHalfClose(): void {}

@@ -49,11 +49,11 @@ export class UnaryHandlerCall implements StreamHandler {
     const { stream } = this.#init;
     stream.release(cost);
     if (this.#request === undefined) this.#request = ownedBytes(message);
-    else stream.fail(new DswarmError("frame_invalid", tooMany));
+    else stream.breach("frame_invalid", tooMany);
   }
 
   onHalfClose(): void {
-    if (this.#request === undefined) this.#init.stream.fail(new DswarmError("frame_invalid", tooMany));
+    if (this.#request === undefined) this.#init.stream.breach("frame_invalid", tooMany);
     else this.#run(this.#request);
   }
 
@@ -69,12 +69,13 @@ export class UnaryHandlerCall implements StreamHandler {
   }
 
   #run(request: Uint8Array): void {
-    const { context, served, stream } = this.#init;
+    const { connection, context, served, stream } = this.#init;
     this.#request = undefined;
     let input: MessageShape<DescMessage>;
     try {
       input = decodeRequest(this.#spec.method.input, request);
     } catch (error) {
+      connection.faulted();
       stream.fail(connectErrorOf(error));
       return;
     }

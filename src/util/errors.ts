@@ -112,6 +112,11 @@ export const errorTable = {
     connect: Code.ResourceExhausted,
     retryable: true,
   },
+  too_many_faults: {
+    message: "too many faults of the peer on the connection",
+    connect: Code.ResourceExhausted,
+    retryable: true,
+  },
   peer_too_slow: { message: "the peer does not read what it is sent", connect: Code.Unavailable, retryable: true },
   keepalive_timeout: { message: "the peer does not answer any more", connect: Code.Unavailable, retryable: true },
 } as const satisfies Record<string, ErrorKind>;
@@ -148,6 +153,20 @@ export class DswarmError extends Error {
 export function dswarmErrorOf(error: unknown): DswarmError | undefined {
   if (error instanceof DswarmError) return error;
   return error instanceof ConnectError ? dswarmErrorOf(error.cause) : undefined;
+}
+
+/**
+ * Makes an error without a stack, for what a peer can cause as often as it likes: the stack takes 10 to 20 µs, ten times the rest.
+ * @param make makes the error and does nothing else
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** The text of anything thrown. Never throws itself. */

@@ -46,6 +46,7 @@ var reasons = map[string]reason{
 	"metadata_too_large":    {ResourceExhausted, "metadata over the size limit"},
 	"metadata_invalid":      {InvalidArgument, "metadata that is not allowed"},
 	"too_many_streams":      {ResourceExhausted, "too many calls at once on the connection"},
+	"too_many_faults":       {ResourceExhausted, "too many faults of the peer on the connection"},
 	"peer_too_slow":         {Unavailable, "the peer does not read what it is sent"},
 	"keepalive_timeout":     {Unavailable, "the peer does not answer any more"},
 }

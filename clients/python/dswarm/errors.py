@@ -104,6 +104,7 @@ _CODES: dict[str, Code] = {
     "metadata_too_large": Code.RESOURCE_EXHAUSTED,
     "metadata_invalid": Code.INVALID_ARGUMENT,
     "too_many_streams": Code.RESOURCE_EXHAUSTED,
+    "too_many_faults": Code.RESOURCE_EXHAUSTED,
     "peer_too_slow": Code.UNAVAILABLE,
     "keepalive_timeout": Code.UNAVAILABLE,
 }

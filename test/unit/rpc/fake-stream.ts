@@ -24,6 +24,8 @@ export class FakeHost implements StreamHost {
 
   flushSoon(): void {}
 
+  faulted(): void {}
+
   transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined {
     return this.schedule.enqueue(stream, message);
   }

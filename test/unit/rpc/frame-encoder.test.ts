@@ -54,6 +54,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     write: (encoder: FrameEncoder) => encoder.endOk(id, response),
     expected: generated(id, { case: "end", value: { ...(response && { response }) } }),
   })),
+  fc
+    .tuple(uint31, fc.integer({ min: 1, max: 16 }), fc.string({ unit: "binary", minLength: 1, maxLength: 300 }))
+    .map(([id, code, message]) => ({
+      write: (encoder: FrameEncoder) => encoder.endFailed(id, code, message),
+      expected: generated(id, { case: "end", value: { code, message } }),
+    })),
+  uint31.map((id) => ({
+    write: (encoder: FrameEncoder) => encoder.cancel(id),
+    expected: generated(id, { case: "cancel", value: {} }),
+  })),
+  uint32.map((id) => ({
+    write: (encoder: FrameEncoder) => encoder.pong(id),
+    expected: generated(0, { case: "pong", value: { id } }),
+  })),
   fc.tuple(fc.oneof(fc.constant(0), uint31), uint32).map(([id, credit]) => ({
     write: (encoder: FrameEncoder) => encoder.credit(id, Math.max(1, credit)),
     expected: generated(id, { case: "credit", value: { bytes: Math.max(1, credit) } }),

@@ -8,8 +8,8 @@ import {
   checkMetadata,
   headersFromMetadata,
   metadataBytes,
-  metadataFault,
   metadataFromHeaders,
+  metadataObjection,
 } from "../../../src/rpc/metadata.ts";
 import { protocol } from "../../../src/rpc/params.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
@@ -59,7 +59,7 @@ suite("metadata", () => {
           headers.append(name, typeof value === "string" ? value : encodeBinaryHeader(value));
         }
         const received = metadataFromHeaders(headers);
-        assert.equal(metadataFault(received), undefined);
+        assert.equal(metadataObjection(received), undefined);
         // Values of one key are joined by ", "; where the last of them is empty, Headers takes the space away when it gets that.
         const sent = [...headers].map(([name, value]) => [name, value.trim()]);
         assert.deepEqual([...headersFromMetadata(received)], sent);
@@ -98,7 +98,7 @@ suite("metadata", () => {
     checkMetadata(large(maxMetadataBytes));
     assert.equal(metadataBytes(large(maxMetadataBytes)), maxMetadataBytes);
     assertCode(() => checkMetadata(large(maxMetadataBytes + 1)), "metadata_too_large");
-    assert.equal(metadataFault(large(maxMetadataBytes + 1))?.code, "metadata_too_large");
+    assert.equal(metadataObjection(large(maxMetadataBytes + 1))?.[0], "metadata_too_large");
     const headers = new Headers({ "x-large": "v".repeat(maxMetadataBytes - 7) });
     assert.equal(metadataFromHeaders(headers).length, 1);
     headers.set("x-large", "v".repeat(maxMetadataBytes - 6));
@@ -123,7 +123,7 @@ suite("metadata", () => {
   });
 
   test("that is empty is no fault, and no headers", () => {
-    assert.equal(metadataFault([]), undefined);
+    assert.equal(metadataObjection([]), undefined);
     assert.deepEqual([...headersFromMetadata([])], []);
     assert.deepEqual(metadataFromHeaders(new Headers()), []);
   });

@@ -13,6 +13,8 @@ const ranges: Readonly<Record<keyof RpcOptions, readonly [number, number]>> = {
   keepaliveIntervalMs: [1, 2 ** 31 - 1],
   keepaliveTimeoutMs: [1, 2 ** 31 - 1],
   idleTimeoutMs: [0, 2 ** 31 - 1],
+  maxFaults: [1, 2 ** 30],
+  faultsPerSecond: [1, 2 ** 30],
   drainTimeoutMs: [0, 2 ** 31 - 1],
 };
 
