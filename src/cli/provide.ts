@@ -8,6 +8,7 @@ import {
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
+import { keepersText } from "./keepers-text.ts";
 import { type Column, tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { counted, printable } from "./text.ts";
@@ -31,7 +32,7 @@ export async function provide(key: string | undefined, flags: ProvideFlags, cont
     await askNode(flags, context, {
       schema: ProvideResponseSchema,
       ask: (client, options) => client.provide(request, options),
-      show: ({ key: shown, replicas }) => [shown, context.stdout.paint("dim", `known to ${counted(replicas, "node")}`)],
+      show: (answer) => [answer.key, context.stdout.paint("dim", `known to ${keepersText(answer)}`)],
     });
   }
   return exitCodes.ok;

@@ -3,7 +3,7 @@ import { DeleteValueResponseSchema, UpdateValueResponseSchema } from "../../gen/
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { counted } from "./text.ts";
+import { keepersText } from "./keepers-text.ts";
 import { valueOf } from "./value-argument.ts";
 
 /** The flags of `update` and `delete`. */
@@ -16,6 +16,7 @@ interface Updated {
   readonly key: string;
   readonly sequence: bigint;
   readonly replicas: number;
+  readonly keptHere: boolean;
 }
 
 /** Lets a node update its value. Returns the exit code. */
@@ -43,6 +44,6 @@ function requestOf({ salt, expect }: UpdateFlags) {
   return { salt: new Uint8Array(Buffer.from(salt)), ...(expect !== undefined && { expectedSequence: BigInt(expect) }) };
 }
 
-function shown({ key, sequence, replicas }: Updated, { stdout }: Context): string[] {
-  return [key, stdout.paint("dim", `sequence ${sequence}, kept by ${counted(replicas, "node")}`)];
+function shown(updated: Updated, { stdout }: Context): string[] {
+  return [updated.key, stdout.paint("dim", `sequence ${updated.sequence}, kept by ${keepersText(updated)}`)];
 }

@@ -60,6 +60,12 @@ export function counted(value: number, one: string, many: string): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** Which nodes keep a record: "3 other nodes and this one", "this node alone: it knew no peer". */
+export function keepersText({ replicas, keptHere }: { readonly replicas: number; readonly keptHere: boolean }): string {
+  if (replicas === 0) return "this node alone: it knew no peer";
+  return `${counted(replicas, "other node", "other nodes")}${keptHere ? " and this one" : ""}`;
+}
+
 /** Bytes as text where they are UTF-8, otherwise in hex. */
 export function bytesText(bytes: Uint8Array): { readonly form: "text" | "hex"; readonly text: string } {
   try {

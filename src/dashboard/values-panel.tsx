@@ -5,7 +5,7 @@ import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { Copy, Fault, Panel } from "./panel.tsx";
-import { byteCount, bytesText, counted, duration, shownLines } from "./text.ts";
+import { byteCount, bytesText, duration, keepersText, shownLines } from "./text.ts";
 
 const maxValueBytes = 65_536;
 const maxShown = 20_000;
@@ -41,13 +41,13 @@ function PutForm({ api, onPut }: { readonly api: NodeApi; readonly onPut: (key: 
     setBusy(true);
     try {
       if (isMutable) {
-        const { key, sequence, replicas } = await api.node.updateValue({ value }, { signal });
-        setStored({ key, text: `Sequence ${sequence}, kept by ${counted(replicas, "node", "nodes")}` });
-        onPut(key);
+        const updated = await api.node.updateValue({ value }, { signal });
+        setStored({ key: updated.key, text: `Sequence ${updated.sequence}, kept by ${keepersText(updated)}` });
+        onPut(updated.key);
       } else {
-        const { key, replicas } = await api.node.putValue({ value }, { signal });
-        setStored({ key, text: `Kept by ${counted(replicas, "node", "nodes")}` });
-        onPut(key);
+        const answer = await api.node.putValue({ value }, { signal });
+        setStored({ key: answer.key, text: `Kept by ${keepersText(answer)}` });
+        onPut(answer.key);
       }
       setError(undefined);
     } catch (thrown) {

@@ -196,9 +196,11 @@ export class Dht implements AsyncDisposable {
   }
 
   /**
-   * Publishes a value under the sha256 of itself, and again while this node runs. Resolves when the k closest keep it.
+   * Publishes a value under the sha256 of itself, and again while this node runs. Resolves when the k closest have answered and at
+   * least one other node keeps it. A node that knows no peer keeps it alone.
    * @param value 0 to 65536 bytes
-   * @throws DswarmError `record_too_large`, `store_refused` when nobody keeps it, `quota_exceeded`, `storage_failed`
+   * @throws DswarmError `record_too_large`; `store_refused` or `quota_exceeded` if this node knows peers and none of them takes it;
+   *   `storage_failed`
    */
   put(value: Uint8Array, options: QueryOptions = {}): Promise<Published> {
     return this.#publisher.publish(createImmutable(value), this.#withClosing(options));

@@ -20,8 +20,10 @@ export interface Published {
   readonly key: RecordKey;
   /** Of an immutable record 0. */
   readonly sequence: bigint;
-  /** Nodes that keep it now, this one included where it is among the closest. At least 1. */
+  /** Other nodes that keep it now. 0 only if this node knew no peer: then it is the only one that keeps the record. */
   readonly replicas: number;
+  /** Whether this node keeps it, too: it does if it is among the closest. */
+  readonly isKeptHere: boolean;
 }
 
 /** What may be set of an update. */
@@ -68,11 +70,12 @@ export class Publisher {
   ): Promise<Published> {
     const { store, config } = this.#init;
     const id = recordId(record);
-    const before = record.kind === "immutable" ? undefined : await store.publishedRecord(id);
+    const before = await store.publishedRecord(id);
     await store.publish(record, config.ttlS);
     try {
       const published = await this.#place(record, { ...options, mayForward: true });
-      store.touchPublished(id);
+      // A node that was alone publishes again at the next sweep, when it may have peers.
+      if (published.replicas > 0) store.touchPublished(id);
       return published;
     } catch (error) {
       if (before === undefined) await store.unpublish(id);
@@ -198,9 +201,9 @@ export class Publisher {
       const noted = await store.publishedRecord(id);
       if (noted === undefined) continue;
       try {
-        if (noted.kind === "provider") await this.#provideAgain(noted, signal);
-        else await this.#place(noted, { signal });
-        store.touchPublished(id);
+        const published =
+          noted.kind === "provider" ? await this.#provideAgain(noted, signal) : await this.#place(noted, { signal });
+        if (published !== undefined && published.replicas > 0) store.touchPublished(id);
       } catch (error) {
         // One among many; the next round tries again, and the record still has time to live. One that was replaced elsewhere need not.
         if (isConflict(error)) store.touchPublished(id);
@@ -210,9 +213,9 @@ export class Publisher {
   }
 
   /** Publishes a provider record again under a new sequence, unless it is withdrawn by then. */
-  async #provideAgain({ key }: ProviderRecord, signal: AbortSignal): Promise<void> {
+  #provideAgain({ key }: ProviderRecord, signal: AbortSignal): Promise<Published | undefined> {
     const { store, config } = this.#init;
-    await this.#inTurn(key, signal, () =>
+    return this.#inTurn(key, signal, () =>
       this.#newestWord(key, false, { signal }, async (record) => {
         if (store.publishedBytes(recordId(record)) === undefined) return undefined;
         await store.publish(record, config.ttlS);
@@ -225,10 +228,13 @@ export class Publisher {
     const { queries, config } = this.#init;
     const placing = await queries.place(record, config.ttlS, options);
     const { refusals } = placing;
-    let isKept = false;
+    const replicas = placing.replicas.length;
+    const isTaken = replicas > 0 || placing.isAlone;
+    let isKeptHere = false;
     let isRefused = refusals.some((code) => conflictCodes.has(code));
     try {
-      isKept = await this.#keep(record, placing, options.expectedSequence);
+      // A copy here alone, beside peers that did not take it, is what the caller would take for an acknowledgement.
+      isKeptHere = isTaken && (await this.#keep(record, placing, options.expectedSequence));
     } catch (error) {
       if (!(error instanceof DswarmError && conflicts.has(error.code))) throw error;
       isRefused = true;
@@ -240,11 +246,10 @@ export class Publisher {
         throw new DswarmError("record_conflict", "another update has come between");
       }
     }
-    const replicas = placing.replicas.length + (isKept ? 1 : 0);
-    if (replicas === 0) {
+    if (replicas === 0 && !isKeptHere) {
       throw new DswarmError(refusals.includes(Code.ResourceExhausted) ? "quota_exceeded" : "store_refused");
     }
-    return { key: record.key, sequence: sequenceOf(record), replicas };
+    return { key: record.key, sequence: sequenceOf(record), replicas, isKeptHere };
   }
 
   /** Whether anybody has another record in its place, or a newer one. */

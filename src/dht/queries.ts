@@ -65,6 +65,8 @@ export interface Placing {
   readonly replicas: readonly Contact[];
   /** Status codes of those that refuse it. Bounded by the queries of a lookup. */
   readonly refusals: readonly Code[];
+  /** Whether this node knew no peer when it began. */
+  readonly isAlone: boolean;
 }
 
 /** A record that a peer has stored here and that others are to keep, too. */
@@ -176,6 +178,7 @@ export class Queries {
     const { k, alpha } = config.routing;
     const { expectedSequence, mayForward = false } = options;
     const target = record.key.bytes;
+    const isAlone = this.#init.table.size === 0;
     const seeds = await this.#neighbours(target, options);
     const refusals: Code[] = [];
     const delivery = new RecordDelivery({
@@ -212,7 +215,7 @@ export class Queries {
         return { contacts: [] };
       },
     });
-    return { replicas: closest, refusals };
+    return { replicas: closest, refusals, isAlone };
   }
 
   /** Asks one peer to keep a record, and to pass it on. Resolves with the ids of those that keep it by his word, in text. */

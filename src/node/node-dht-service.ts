@@ -4,6 +4,7 @@ import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import type { FoundNodeSchema, LookupResponseSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
 import type { Contact } from "../dht/contact.ts";
 import type { LookupResult } from "../dht/lookup-options.ts";
+import type { Published } from "../dht/publisher.ts";
 import { recordToMessage } from "../dht/record-codec.ts";
 import { RecordKey } from "../dht/record-key.ts";
 import { NodeId } from "../identity/node-id.ts";
@@ -35,7 +36,7 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
         throw new DswarmError("record_invalid", "the value has another key");
       }
       const published = await dht.put(value, { signal });
-      return { key: published.key.toString(), replicas: published.replicas };
+      return placeOf(published);
     },
     async getValue({ key }, { signal }) {
       const found = await dht.find(key, { signal });
@@ -43,16 +44,15 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
       return { record: recordToMessage(found.record, found.ttlS) };
     },
     async updateValue({ value, salt, expectedSequence }, { signal }) {
-      const { key, sequence, replicas } = await dht.update(value, { salt, expectedSequence, signal });
-      return { key: key.toString(), sequence, replicas };
+      const updated = await dht.update(value, { salt, expectedSequence, signal });
+      return { ...placeOf(updated), sequence: updated.sequence };
     },
     async deleteValue({ salt, expectedSequence }, { signal }) {
-      const { key, sequence, replicas } = await dht.delete({ salt, expectedSequence, signal });
-      return { key: key.toString(), sequence, replicas };
+      const deleted = await dht.delete({ salt, expectedSequence, signal });
+      return { ...placeOf(deleted), sequence: deleted.sequence };
     },
     async provide(request, { signal }) {
-      const { key, replicas } = await dht.provide(keyOf(request), { signal });
-      return { key: key.toString(), replicas };
+      return placeOf(await dht.provide(keyOf(request), { signal }));
     },
     async unprovide(request, { signal }) {
       const key = keyOf(request);
@@ -108,6 +108,10 @@ function keyOf({ key, name }: { readonly key: string; readonly name: string }): 
 /** What a key or a NodeId stands for: 32 bytes. @throws DswarmError `node_id_invalid`, `record_key_invalid` */
 export function targetOf(key: string): Uint8Array {
   return key.startsWith("@") ? NodeId.parse(key).bytes : RecordKey.parse(key).bytes;
+}
+
+function placeOf({ key, replicas, isKeptHere }: Published) {
+  return { key: key.toString(), replicas, keptHere: isKeptHere };
 }
 
 function foundNode({ id, addresses }: Contact): MessageInitShape<typeof FoundNodeSchema> {

@@ -12,7 +12,7 @@ suite("dht", { concurrency: 2 }, () => {
     const rig = new CliRig(t);
     const { node } = await rig.startNode();
     const put = await rig.result(["put", "hello", "--json"]);
-    assert.deepEqual([put.code, put.stderr, JSON.parse(put.stdout)], [0, "", { key, replicas: 1 }]);
+    assert.deepEqual([put.code, put.stderr, JSON.parse(put.stdout)], [0, "", { key, keptHere: true, replicas: 0 }]);
     for (const form of [key, key.slice(1), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"]) {
       const { code, stdout } = await rig.result(["get", form]);
       assert.deepEqual([code, stdout], [0, "hello\n"]);

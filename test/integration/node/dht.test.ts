@@ -55,18 +55,56 @@ async function patiently(...request: Parameters<typeof send>): Promise<Answer> {
 
 test("a node alone keeps and finds what it puts", async (t) => {
   const node = await startNode(t, { discovery: false });
-  const { key, replicas } = await node.dht.put(hello);
-  assert.equal(replicas, 1);
+  const { key, replicas, isKeptHere } = await node.dht.put(hello);
+  assert.deepEqual([replicas, isKeptHere], [0, true]);
+  assert.deepEqual(
+    await Promise.all([node.dht.update(hello), node.dht.provide(RecordKey.ofName("a"))]).then((all) =>
+      all.map((published) => [published.replicas, published.isKeptHere]),
+    ),
+    [
+      [0, true],
+      [0, true],
+    ],
+  );
   assert.deepEqual((await node.dht.get(key))?.value, hello);
   assert.equal(await node.dht.get(RecordKey.ofName("nothing")), undefined);
 });
+
+for (const [why, code, end] of [
+  ["refuse", "quota_exceeded", undefined],
+  ["are dead", "store_refused", (node: DswarmNode) => node.abort()],
+] as const) {
+  test(`nothing is acknowledged where all peers that a node knows ${why}`, async (t) => {
+    const full = { dht: { store: { maxPeerRecords: 1 } } };
+    const writer = await startNode(t, { discovery: false });
+    const others = [
+      await startNode(t, { discovery: false, ...full }),
+      await startNode(t, { discovery: false, ...full }),
+    ];
+    for (const { id, port } of others) {
+      await writer.dht.ping({ id, addresses: [{ host: "127.0.0.1", port }] });
+    }
+    const first = await writer.dht.put(hello);
+    assert.deepEqual([first.replicas, first.isKeptHere], [2, true]);
+    for (const other of others) await end?.(other);
+    const published = writer.dht.store.publishedIds();
+    const held = writer.dht.store.size;
+    await assert.rejects(writer.dht.put(new Uint8Array([1])), { code });
+    await assert.rejects(writer.dht.update(hello), { code });
+    await assert.rejects(writer.dht.provide(RecordKey.ofName("a")), { code });
+    assert.deepEqual(writer.dht.store.publishedIds(), published, "what failed is not published again later");
+    assert.equal(writer.dht.store.size, held, "nor kept here alone");
+    const put = await send(writer.port, "/api/values", { method: "POST" }, JSON.stringify({ value: "AQ==" }));
+    assert.deepEqual([put.status, JSON.parse(put.text).reason], [code === "quota_exceeded" ? 429 : 503, code]);
+  });
+}
 
 test("nodes that hear of one another by multicast build a DHT", async (t) => {
   const options = await testNetwork();
   const nodes = [await startNode(t, options), await startNode(t, options), await startNode(t, options)];
   await until("each has the others in its table", () => nodes.every(({ dht }) => dht.table.size === 2));
   const { key, replicas } = await nodeAt(nodes, 0).dht.put(hello);
-  assert.equal(replicas, 3);
+  assert.equal(replicas, 2);
   assert.deepEqual((await nodeAt(nodes, 2).dht.get(key.toString()))?.value, hello);
 });
 
@@ -81,7 +119,7 @@ test("values, signed values and their deletion reach all nodes", async (t) => {
   const nodes = await swarmOf(t, 6);
   const [writer, reader] = [nodeAt(nodes, 1), nodeAt(nodes, 4)];
   const { key, replicas } = await writer.dht.put(hello);
-  assert.equal(replicas, 6);
+  assert.equal(replicas, 5);
   assert.equal(key.toHex(), "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
   assert.deepEqual((await reader.dht.get(key.toHex()))?.value, hello);
 
@@ -162,8 +200,8 @@ test("a client uses the DHT and is in nobody's table", async (t) => {
   const first = nodeAt(nodes, 0);
   const client = await startNode(t, { discovery: false, dht: { isClient: true } });
   await client.dht.bootstrap([{ id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] }]);
-  const { key, replicas } = await client.dht.put(hello);
-  assert.equal(replicas, 3);
+  const { key, replicas, isKeptHere } = await client.dht.put(hello);
+  assert.deepEqual([replicas, isKeptHere], [3, false]);
   assert.deepEqual((await client.dht.get(key))?.value, hello);
   for (const { dht } of nodes) assert.equal(dht.table.has(client.id), false);
   assert.equal(client.dht.store.size, 0);
@@ -208,8 +246,8 @@ test("/api puts and gets values, by base64url too", async (t) => {
     { method: "POST" },
     JSON.stringify({ value: "aGVsbG8=" }),
   );
-  const { key, replicas } = JSON.parse(put.text);
-  assert.deepEqual([put.status, replicas], [200, 3]);
+  const { key, replicas, keptHere } = JSON.parse(put.text);
+  assert.deepEqual([put.status, replicas, keptHere], [200, 2, true]);
   const base64url = RecordKey.parse(key).toBase64url();
   const got = await send(nodeAt(nodes, 2).port, `/api/values/${base64url}`);
   const { record } = JSON.parse(got.text);
