@@ -10,6 +10,7 @@ import { expressConnectMiddleware } from "@connectrpc/connect-express";
 import type { Request } from "express";
 import { jsonType } from "./answer.ts";
 import { chunksOf, readBody } from "./body.ts";
+import { exactEnvelopes, exactMessage, exactUrl } from "./connect-json.ts";
 import { Fault, type FaultReporter, httpStatusOf } from "./fault.ts";
 import type { ApiConfig } from "./options.ts";
 import { progressKey, reportFaults } from "./report-faults.ts";
@@ -19,6 +20,8 @@ type Handler = ConnectRouter["handlers"][number];
 type Result = Awaited<ReturnType<Handler>>;
 
 const unauthorized = 401;
+const plainJson = /^application\/json\b/i;
+const envelopedJson = /^application\/(?:connect|grpc-web)\+json\b/i;
 
 const jsonOptions = {
   ignoreUnknownFields: false,
@@ -51,6 +54,7 @@ export function connectRoutes({ services, maxBodyBytes }: ApiConfig, reporter: F
     const answer: Route["answer"] = async (request, response, next) => {
       request.body = await bodyOf(request, method, maxBodyBytes);
       if (request.method === "HEAD") request.method = "GET";
+      if (request.method === "GET") request.url = exactUrl(method.input, request.url, maxBodyBytes);
       middleware(request, response, next);
     };
     return httpMethods.map((httpMethod) => ({ httpMethod, template: path, path, rpc: method, answer }));
@@ -68,7 +72,16 @@ function addServices(router: ConnectRouter, services: readonly ServiceImplSpec[]
 async function bodyOf(request: Request, method: DescMethod, maxBytes: number): Promise<AsyncIterable<Uint8Array>> {
   const type = request.get("content-type") ?? "";
   const isEnveloped = method.methodKind !== "unary" || /^application\/grpc-web/i.test(type);
-  return isEnveloped ? chunksOf(request) : only(await readBody(request, maxBytes));
+  if (isEnveloped) {
+    const chunks = chunksOf(request);
+    return envelopedJson.test(type) ? exactEnvelopes(method.input, chunks, maxBytes) : chunks;
+  }
+  const body = await readBody(request, maxBytes);
+  if (!plainJson.test(type) || body.length === 0) return only(body);
+  const exact = exactMessage(method.input, body);
+  // Connect compares.
+  request.headers["content-length"] = `${exact.length}`;
+  return only(exact);
 }
 
 /** The handler, but never failing, and with faults for what it refuses. */

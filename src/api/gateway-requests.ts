@@ -1,10 +1,12 @@
 // The requests of a call by the gateway, out of the body: one as JSON, or a stream of them as lines of JSON or an array.
-import { type DescMethod, fromJson, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { type DescMethod, fromJson, type Message, type Registry } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Request } from "express";
 import { messageOf } from "../util/errors.ts";
 import { isLines, linesOf, readJsonText } from "./body.ts";
+import { type ExactJson, parseExactJson } from "./exact-json.ts";
 import { Fault } from "./fault.ts";
+import { protobufJson } from "./protobuf-json.ts";
 
 const maxInArray = 10_000;
 
@@ -51,17 +53,17 @@ async function* messagesOfLines(
   for await (const line of linesOf(request, maxBytes)) yield messageOfJson(method, parsed(line), registry);
 }
 
-function parsed(text: string): JsonValue {
+function parsed(text: string): ExactJson {
   try {
-    return JSON.parse(text);
+    return parseExactJson(text);
   } catch (error) {
     throw invalid(messageOf(error), error);
   }
 }
 
-function messageOfJson({ input }: DescMethod, json: JsonValue, registry: Registry): Message {
+function messageOfJson({ input }: DescMethod, json: ExactJson, registry: Registry): Message {
   try {
-    return fromJson(input, json, { registry });
+    return fromJson(input, protobufJson(input, json, { registry }), { registry });
   } catch (error) {
     throw invalid(messageOf(error), error);
   }

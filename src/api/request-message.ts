@@ -4,15 +4,17 @@ import {
   create,
   type DescMessage,
   type JsonObject,
+  type JsonValue,
   type Message,
   mergeFromJson,
-  mergeFromJsonString,
 } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { messageOf } from "../util/errors.ts";
+import { parseExactJson } from "./exact-json.ts";
 import { Fault } from "./fault.ts";
 import { emptyObject, findField, putText } from "./field-path.ts";
 import type { Binding } from "./http-rule.ts";
+import { protobufJson } from "./protobuf-json.ts";
 
 /** The parts of a request that hold fields. */
 export interface RequestParts {
@@ -33,18 +35,19 @@ export function requestMessage(binding: Binding, parts: RequestParts): Message {
   const message = create(input);
   const fields = textFields(binding, parts);
   try {
-    if (binding.body !== undefined) mergeFromJsonString(input, message, bodyJson(binding.body, parts.body));
-    return mergeFromJson(input, message, fields);
+    if (binding.body !== undefined) mergeFromJson(input, message, bodyJson(binding.body, input, parts.body));
+    return mergeFromJson(input, message, protobufJson(input, fields, jsonOptions));
   } catch (error) {
     throw invalid(messageOf(error));
   }
 }
 
-function bodyJson(body: NonNullable<Binding["body"]>, text: string): string {
-  if (body === "*") return text;
-  // Once it is known to be one JSON value, it can be nothing but the field's.
-  JSON.parse(text);
-  return `{${JSON.stringify(body.jsonName)}:${text}}`;
+// The document of the API has no field that may be null.
+const jsonOptions = { allowNull: false };
+
+function bodyJson(body: NonNullable<Binding["body"]>, input: DescMessage, text: string): JsonValue {
+  const json = parseExactJson(text);
+  return protobufJson(input, body === "*" ? json : { [body.jsonName]: json }, jsonOptions);
 }
 
 function textFields({ rpc, captures, body }: Binding, { captured, query }: RequestParts): JsonObject {

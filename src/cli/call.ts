@@ -1,7 +1,9 @@
 // `dswarm call`: calls a method of a peer with JSON, by the schema that the peer tells. A running node makes the call, with its key
 // and wherever it finds the peer.
 import { createInterface } from "node:readline";
-import { type DescMessage, type DescMethod, fromJsonString, type Registry } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, fromJson, type Registry } from "@bufbuild/protobuf";
+import { parseExactJson } from "../api/exact-json.ts";
+import { protobufJson } from "../api/protobuf-json.ts";
 import { messageOf } from "../util/errors.ts";
 import { type AskFlags, withNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
@@ -85,7 +87,7 @@ async function* requestsOf(input: DescMessage, data: string, registry: Registry)
 
 function checked(input: DescMessage, json: string, registry: Registry): string {
   try {
-    fromJsonString(input, json, { registry });
+    fromJson(input, protobufJson(input, parseExactJson(json), { registry }), { registry });
     return json;
   } catch (error) {
     throw new CliError(`not a ${input.typeName}: ${printable(messageOf(error))}`, exitCodes.usage);

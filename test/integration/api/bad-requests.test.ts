@@ -54,8 +54,13 @@ const cases: [string, Send, number, RegExp][] = [
   ["field of another type", (port) => post(port, echo, `{"text":{"a":1}}`), 400, /Sample.text/],
   ["field given twice", (port) => post(port, echo, `{"text":"a","text":"b"}`), 400, /duplicate.*text/],
   ["null byte", (port) => post(port, echo, `{"text":"a"}\0`), 400, /JSON/],
-  ["deeply nested arrays", (port) => post(port, echo, "[".repeat(nested) + "]".repeat(nested)), 400, /Sample/],
-  ["deeply nested objects", (port) => post(port, echo, `{"x":`.repeat(nested) + "1" + "}".repeat(nested)), 400, /x/],
+  ["deeply nested arrays", (port) => post(port, echo, "[".repeat(nested) + "]".repeat(nested)), 400, /levels/],
+  [
+    "deeply nested objects",
+    (port) => post(port, echo, `{"x":`.repeat(nested) + "1" + "}".repeat(nested)),
+    400,
+    /levels/,
+  ],
   ["body over the limit", (port) => post(port, echo, tooLarge), 413, /1048576/],
   [
     "body over the limit in chunks",
@@ -97,7 +102,7 @@ const cases: [string, Send, number, RegExp][] = [
     "Connect: deeply nested objects",
     (port) => post(port, connectEcho, `{"x":`.repeat(nested) + "1" + "}".repeat(nested)),
     400,
-    /x/,
+    /levels/,
   ],
   [
     "Connect: no protobuf",

@@ -78,6 +78,9 @@ test("refuses what a query cannot mean, naming the parameter", () => {
     ["flag=yes", "Sample.flag"],
     ["flag=", "Sample.flag"],
     ["big=1.5", "Sample.big"],
+    ["big=0x10", "Sample.big"],
+    ["big=+5", "Sample.big"],
+    ["maybe=0x10", "Sample.maybe"],
     ["big=99999999999999999999", "Sample.big"],
     ["maybe=-1", "Sample.maybe"],
     ["maybe=", "Sample.maybe"],
@@ -145,7 +148,10 @@ test("refuses bodies that are not the message", () => {
     [`{"seenAt":"2020-01-02T03:04:05Z","seen_at":"2020-01-02T03:04:05Z"}`, "seen_at"],
     [`{"text":"${String.raw`\ud800`}"}`, "Sample.text"],
     [`{"__proto__":1}`, "__proto__"],
-    ["[".repeat(100_000) + "]".repeat(100_000), "Sample"],
+    ["[".repeat(100_000) + "]".repeat(100_000), "levels"],
+    [`{"text":null}`, "Sample.text"],
+    [`{"big":"0x10"}`, "Sample.big"],
+    [`{"big":"+5"}`, "Sample.big"],
     [`{"inner":`.repeat(50_000) + "}".repeat(50_000), ""],
   ];
   for (const [body, message] of bodies) refuses(() => read({ post: "/api/a", body: "*" }, { body }), message);
