@@ -19,7 +19,7 @@ export interface CreateNodeOptions extends NodeOptions {
 /**
  * Starts a node: makes or reads its key, takes a port, announces itself, and serves /dht to peers and /api to its owner.
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
- *   `key_file_invalid`, `address_invalid`, `node_id_invalid`; RangeError and TypeError for other bad options
+ *   `key_file_invalid`, `storage_failed`, `database_damaged`, `address_invalid`, `node_id_invalid`; RangeError and TypeError for other bad options
  */
 export function createNode({ api = true, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
   if (api === false) return startNode(options);

@@ -18,6 +18,7 @@ export interface NodeFlags {
   readonly httpPort?: number;
   readonly tokenFile?: string;
   readonly dataDir?: string;
+  readonly replaceDamaged?: boolean;
   readonly bootstrap: readonly string[];
   readonly discovery: boolean;
   readonly udpPort?: number;
@@ -47,7 +48,7 @@ function nthPort(first: number, index: number): number {
  * @throws CliError when the token file is not usable
  */
 export function nodeOptionsOf(flags: NodeFlags, logger: Logger): CreateNodeOptions {
-  const { network, host, port, httpPort, tokenFile, dataDir, bootstrap, discovery, udpPort } = flags;
+  const { network, host, port, httpPort, tokenFile, dataDir, replaceDamaged, bootstrap, discovery, udpPort } = flags;
   return {
     network,
     host,
@@ -58,6 +59,7 @@ export function nodeOptionsOf(flags: NodeFlags, logger: Logger): CreateNodeOptio
     ...(httpPort !== undefined && { httpPort }),
     ...(tokenFile !== undefined && { api: { token: readTokenFile(tokenFile) } }),
     ...(dataDir !== undefined && { dataDir }),
+    ...(replaceDamaged === true && { replaceDamaged }),
   };
 }
 
@@ -71,6 +73,7 @@ export function argumentsOf(flags: NodeFlags): string[] {
     ...(flags.httpPort === undefined ? [] : [`--http-port=${flags.httpPort}`]),
     ...(flags.tokenFile === undefined ? [] : [`--token-file=${flags.tokenFile}`]),
     ...(flags.dataDir === undefined ? [] : [`--data-dir=${flags.dataDir}`]),
+    ...(flags.replaceDamaged === true ? ["--replace-damaged"] : []),
     ...flags.bootstrap.map((address) => `--bootstrap=${address}`),
     ...(flags.discovery ? [] : ["--no-discovery"]),
     ...(flags.udpPort === undefined ? [] : [`--udp-port=${flags.udpPort}`]),

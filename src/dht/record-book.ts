@@ -74,7 +74,7 @@ export class RecordBook {
       this.#set(id, { bytes: row.length, placedAt: before?.placedAt ?? -Infinity });
       changes.put(`p/${id}`, row);
       changes.onFailure(() => this.#set(id, before));
-    });
+    }, row.length);
   }
 
   /** Takes a record out. Returns whether it was in. @throws DswarmError `storage_failed` */

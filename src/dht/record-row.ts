@@ -10,6 +10,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { DswarmError } from "../util/errors.ts";
+import { ioAdviceFor } from "../util/io-error.ts";
 import type { Database } from "./database.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordToMessage, unverifiedRecord } from "./record-codec.ts";
@@ -96,12 +97,13 @@ export async function readRows(
   keys: readonly string[],
 ): Promise<readonly (Uint8Array | undefined)[]> {
   const [first] = keys;
+  if (database.status !== "open") await database.settled?.();
   try {
     // To read one alone is faster.
     if (first !== undefined && keys.length === 1) return [await database.get<string, Uint8Array>(first, rowEncodings)];
     return await database.getMany<string, Uint8Array>([...keys], rowEncodings);
   } catch (cause) {
-    if (!isCorruption(cause)) throw new DswarmError("storage_failed", undefined, { cause });
+    if (!isCorruption(cause)) throw new DswarmError("storage_failed", ioAdviceFor(cause), { cause });
     // What is in other parts can be read.
     const single = keys.length === 1 ? [] : await Promise.all(keys.map((key) => readRows(database, [key])));
     return keys.map((_, i) => single[i]?.[0]);

@@ -10,6 +10,7 @@ import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
+import { ioAdviceFor } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import type { Database } from "./database.ts";
 import { type Changes, GroupCommit } from "./group-commit.ts";
@@ -68,6 +69,7 @@ export interface RecordStoreInit {
 const maxSlackMs = 2000;
 const slackShare = 0.01;
 const sweepMs = 600_000;
+const lostHeadMs = 2 * 3_600_000;
 // Reads of what is replaced again and again meanwhile.
 const maxReads = 3;
 
@@ -87,7 +89,7 @@ export class RecordStore implements AsyncDisposable {
     this.#init = init;
     this.#counters = init.counters ?? new Counters();
     this.#index = new RecordIndex(init.config);
-    this.#commits = new GroupCommit(init.database);
+    this.#commits = new GroupCommit(init.database, init);
     this.sequences = new SequenceBook(this.#commits);
     const onDamaged = (id: string, error: unknown): void => this.#reportDamaged(id, error);
     this.#book = new RecordBook({ ...init, commits: this.#commits, onDamaged });
@@ -103,7 +105,7 @@ export class RecordStore implements AsyncDisposable {
       await store.#load();
     } catch (cause) {
       await store.close();
-      throw new DswarmError("storage_failed", undefined, { cause });
+      throw new DswarmError("storage_failed", ioAdviceFor(cause), { cause });
     }
     return store;
   }
@@ -136,7 +138,7 @@ export class RecordStore implements AsyncDisposable {
   put(record: DhtRecord, options: PutOptions): Promise<PutOutcome> {
     if (options.ttlS < 1) return Promise.reject(new DswarmError("record_expired"));
     const row = recordToRow(record);
-    return this.#commits.run((changes) => this.#put(record, row, options, changes));
+    return this.#commits.run((changes) => this.#put(record, row, options, changes), row.length);
   }
 
   /** The records under a key that have not expired, deleted and withdrawn ones too. @throws DswarmError `storage_failed` */
@@ -388,6 +390,7 @@ export class RecordStore implements AsyncDisposable {
     const { database, clock } = this.#init;
     const heads = new Map<string, RowHead>();
     const gone: string[] = [];
+    const headless: RecordEntry[] = [];
     const wallMs = clock.wallMs();
     // Rows come in the order of their keys: all of "m/", then "p/", "r/" and "s/".
     for await (const [key, row] of database.iterator<string, Uint8Array>(rowEncodings)) {
@@ -406,8 +409,9 @@ export class RecordStore implements AsyncDisposable {
         if (key.startsWith("p/")) {
           this.#book.load(id, row.length);
         } else {
-          this.#index.set(this.#loaded(record, row, heads.get(id), wallMs));
-          heads.delete(id);
+          const entry = this.#loaded(record, row, heads.get(id) ?? lostHead(wallMs), wallMs);
+          this.#index.set(entry);
+          if (!heads.delete(id)) headless.push(entry);
         }
       } catch (error) {
         gone.push(key);
@@ -417,13 +421,13 @@ export class RecordStore implements AsyncDisposable {
     for (const id of heads.keys()) gone.push(`m/${id}`);
     await this.#commits.run((changes) => {
       for (const key of gone) changes.del(key);
+      for (const entry of headless) changes.put(`m/${entry.id}`, headToRow(entry));
       this.#deleteExpired(changes);
     });
     this.#planSweep();
   }
 
-  #loaded(record: DhtRecord, row: Uint8Array, head: RowHead | undefined, wallMs: number): RecordEntry {
-    if (head === undefined) throw new DswarmError("record_invalid", "its head is missing");
+  #loaded(record: DhtRecord, row: Uint8Array, head: RowHead, wallMs: number): RecordEntry {
     const id = recordId(record);
     return {
       id,
@@ -438,6 +442,11 @@ export class RecordStore implements AsyncDisposable {
       from: head.from,
     };
   }
+}
+
+/** The head of a record whose own was damaged: until then its publisher publishes it again, or another holder replicates it. */
+function lostHead(wallMs: number): RowHead {
+  return { expiresAtMs: wallMs + lostHeadMs, from: undefined };
 }
 
 function sizeOf(id: string, row: Uint8Array): number {

@@ -88,7 +88,7 @@ export type HttpFactory = (node: DswarmNode) => RequestListener;
  * Starts a node. Resolves when it listens and has announced itself.
  * @param http without it every request is answered 404
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
- *   `key_file_invalid`, `address_invalid`, `node_id_invalid`, `node_closed`; RangeError and TypeError for other bad options
+ *   `key_file_invalid`, `storage_failed`, `database_damaged`, `address_invalid`, `node_id_invalid`, `node_closed`; RangeError and TypeError for other bad options
  */
 export async function startNode(options: NodeOptions = {}, http?: HttpFactory): Promise<DswarmNode> {
   const config = resolveNodeOptions(options);
@@ -130,7 +130,7 @@ async function openStore(
 ): Promise<RecordStore> {
   const { dataDir, dht, logger, clock } = config;
   const path = dataDir === undefined ? undefined : join(dataDir, "records");
-  const database = await openDatabase(path, logger, clock);
+  const database = await openDatabase(path, { logger, clock, replaceDamaged: config.replaceDamaged });
   const onChange = (change: "stored" | "expired", { key, kind, from }: RecordEntry): void =>
     events.add(`record_${change}`, { key: key.toString(), detail: kind, ...(from && { peer: from.toString() }) });
   const store = await RecordStore.open({ database, config: dht.store, clock, logger, counters, onChange });

@@ -29,6 +29,12 @@ export interface NodeOptions {
    */
   readonly dataDir?: string;
   /**
+   * Whether the node starts without records where nothing in a damaged database can be read. The damaged one stays beside it.
+   * Otherwise such a start fails with `database_damaged`.
+   * @default false
+   */
+  readonly replaceDamaged?: boolean;
+  /**
    * Where to listen and announce: an IPv4 address, the name of a network interface, or "0.0.0.0" for all.
    * @default "127.0.0.1"
    */
@@ -82,6 +88,7 @@ export interface NodeConfig {
   readonly networkKey: Uint8Array;
   readonly keys: KeyPair | undefined;
   readonly dataDir: string | undefined;
+  readonly replaceDamaged: boolean;
   readonly host: string;
   readonly port: number;
   readonly httpPort: number | undefined;
@@ -104,6 +111,7 @@ export const nodeDefaults = Object.freeze({
   host: "127.0.0.1",
   port: 0,
   discovery: true,
+  replaceDamaged: false,
   maxPeers: 4096,
   maxSpareConnections: 128,
 });
@@ -134,6 +142,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
     networkKey: Uint8Array.from(networkKey),
     keys: options.keys,
     dataDir: options.dataDir,
+    replaceDamaged: options.replaceDamaged ?? nodeDefaults.replaceDamaged,
     host,
     port: whole("port", options.port ?? nodeDefaults.port, 0, 65_535),
     httpPort: options.httpPort === undefined ? undefined : whole("httpPort", options.httpPort, 0, 65_535),

@@ -49,6 +49,11 @@ export const errorTable = {
   store_refused: { message: "no peer has kept the record", connect: Code.Unavailable, retryable: true },
   provider_not_found: { message: "no provider is found", connect: Code.Unavailable, retryable: true },
   storage_failed: { message: "the database cannot be read or written", connect: Code.Internal, retryable: true },
+  database_damaged: {
+    message: "nothing in the damaged database can be read",
+    connect: Code.FailedPrecondition,
+    retryable: false,
+  },
   // dialing and listening
   unreachable: { message: "nothing answers at the address", connect: Code.Unavailable, retryable: true },
   not_dswarm: { message: "what answers at the address is not dswarm", connect: Code.Unavailable, retryable: false },

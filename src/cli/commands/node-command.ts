@@ -38,6 +38,7 @@ export function addNodeCommand(program: Command, context: Context, text: Command
       ),
     )
     .option("--data-dir <dir>", `${dataDirText} (default: none, new keys)`)
+    .option("--replace-damaged", "start without records if nothing in a damaged database can be read")
     .addOption(
       new Option("--bootstrap <address>", "dswarm://KEY@HOST:PORT to connect to; may be repeated")
         .argParser(repeated)

@@ -1,6 +1,6 @@
 // Databases: one process at a time has one open; a damaged one is set aside; what is no place for one says so.
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -62,36 +62,96 @@ test("where a file is, no database can be", async (t) => {
 });
 
 for (const pattern of [/^MANIFEST/, /^CURRENT$/]) {
-  test(`a database with garbage in ${pattern.source} is set aside, whole, and reported`, async (t) => {
+  test(`a database with garbage in ${pattern.source} is salvaged, kept as it was, and reported`, async (t) => {
     const directory = await newDirectory(t);
     const path = join(directory, "records");
-    await (await openDatabase(path)).close();
+    const first = await openDatabase(path);
+    await first.put<string, string>("key", "value", utf8);
+    await first.close();
     const files = await readdir(path);
     for (const file of files.filter((name) => pattern.test(name))) {
       await writeFile(join(path, file), Buffer.alloc(3000, 0xa5));
     }
     const { logger, reports } = recorder();
-    const database = await openDatabase(path, logger, clock);
-    await database.put<string, string>("key", "value", utf8);
+    const database = await openDatabase(path, { logger, clock });
+    assert.equal(await valueIn(database), "value");
     await database.close();
     const damaged = `${path}.damaged-${clock.wallMs()}`;
     assert.deepEqual(
-      reports.map(({ event, ...fields }) => [event, fields["path"], fields["damaged"]]),
-      [["database_damaged", path, damaged]],
+      reports.map(({ event, ...fields }) => [event, fields["path"], fields["damaged"], fields["rows"]]),
+      [["database_damaged", path, damaged, 1]],
     );
     assert.deepEqual((await readdir(directory)).toSorted(), ["records", basename(damaged)]);
     const kept = await readdir(damaged);
-    assert.ok(files.filter((name) => /^MANIFEST|^CURRENT$/.test(name)).every((name) => kept.includes(name)));
+    assert.ok(files.filter((name) => /^MANIFEST|^CURRENT$|log$/.test(name)).every((name) => kept.includes(name)));
   });
 }
 
 test("a damaged database that cannot be set aside stays where it is", async (t) => {
   const directory = await newDirectory(t);
   const path = join(directory, "records");
-  await (await openDatabase(path)).close();
+  const first = await openDatabase(path);
+  await first.put<string, string>("key", "value", utf8);
+  await first.close();
   await writeFile(join(path, "CURRENT"), "garbage");
-  // A directory that is not empty has the name.
   await mkdir(join(`${path}.damaged-${clock.wallMs()}`, "x"), { recursive: true });
-  await assert.rejects(openDatabase(path, silentLogger, clock), { code: "data_dir_invalid" });
-  assert.ok((await readdir(path)).includes("CURRENT"));
+  await assert.rejects(openDatabase(path, { clock }), { code: "data_dir_invalid", message: /move it away/ });
+  assert.equal(await readFile(join(path, "CURRENT"), "utf8"), "garbage");
+  assert.equal((await readdir(directory)).length, 2);
+});
+
+test("of damaged databases the newest three are kept", async (t) => {
+  const directory = await newDirectory(t);
+  const path = join(directory, "records");
+  for (let n = 0; n < 5; n++) {
+    const database = await openDatabase(path, { clock: { wallMs: () => 99 + n } });
+    await database.put<string, string>("key", `${n}`, utf8);
+    await database.close();
+    await writeFile(join(path, "CURRENT"), "garbage");
+  }
+  const names = (await readdir(directory)).toSorted();
+  assert.deepEqual(names, ["records", "records.damaged-101", "records.damaged-102", "records.damaged-103"]);
+});
+
+test("a database whose replacing was cut short is in its place after the next start", async (t) => {
+  const directory = await newDirectory(t);
+  const path = join(directory, "records");
+  const first = await openDatabase(path);
+  await first.put<string, string>("key", "value", utf8);
+  await first.close();
+  // The damaged one was moved, and the salvaged one not yet.
+  await rename(path, `${path}.salvaged`);
+  let database = await openDatabase(path);
+  assert.equal(await valueIn(database), "value");
+  await database.close();
+  // It was being written.
+  await mkdir(`${path}.salvaged`);
+  database = await openDatabase(path);
+  assert.equal(await valueIn(database), "value");
+  await database.close();
+  assert.deepEqual(await readdir(directory), ["records"]);
+});
+
+test("a database's directory is of mode 0700, whatever the umask is and whoever made it", async (t) => {
+  const directory = await newDirectory(t);
+  const umask = process.umask(0);
+  t.after(() => process.umask(umask));
+  for (const path of [join(directory, "new"), join(directory, "old")]) {
+    if (path.endsWith("old")) await mkdir(path, { mode: 0o777 });
+    await (await openDatabase(path)).close();
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+  }
+});
+
+test("with a file that cannot be read a database is not opened, and nothing is changed", async (t) => {
+  const directory = await newDirectory(t);
+  const path = join(directory, "records");
+  await (await openDatabase(path)).close();
+  const name = (await readdir(path)).find((each) => each.endsWith(".log")) ?? assert.fail();
+  await rename(join(path, name), join(path, "elsewhere"));
+  await mkdir(join(path, name));
+  await assert.rejects(openDatabase(path), { code: "data_dir_invalid" });
+  await rm(join(path, name), { recursive: true });
+  await rename(join(path, "elsewhere"), join(path, name));
+  await (await openDatabase(path)).close();
 });

@@ -171,15 +171,15 @@ test("any puts and pauses leave what a simple model has", async () => {
   );
 });
 
-test("what was acknowledged is there after a restart, and a damaged database is set aside", async (t) => {
+test("what was acknowledged is there after a restart, and a database of garbage is kept aside if the owner wants that", async (t) => {
   const path = join(await mkdtemp(join(tmpdir(), "dswarm-store-")), "records");
   t.after(() => rm(join(path, ".."), { recursive: true, force: true }));
   const clock = new VirtualClock(5);
   const reports: LogFields[] = [];
   const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
-  const open = async () =>
+  const open = async (replaceDamaged = false) =>
     RecordStore.open({
-      database: await openDatabase(path, logger, clock),
+      database: await openDatabase(path, { logger, clock, replaceDamaged }),
       config: resolveStoreOptions(),
       clock,
       logger,
@@ -207,7 +207,9 @@ test("what was acknowledged is there after a restart, and a damaged database is 
   for (const file of await readdir(path)) {
     if (/\.(ldb|log)$|^MANIFEST/.test(file)) await writeFile(join(path, file), Buffer.alloc(5000, 0xee));
   }
-  store = await open();
+  await assert.rejects(open(), { code: "database_damaged", message: /--replace-damaged/ });
+  assert.deepEqual(await readdir(join(path, "..")), ["records"]);
+  store = await open(true);
   assert.equal(store.size, 0);
   assert.deepEqual(
     reports.map(({ event }) => event),
@@ -376,12 +378,15 @@ test("rows that are no records are reported and deleted when a store is opened",
   const second = await RecordStore.open(init);
   t.after(() => second.close());
   assert.deepEqual(
-    [...second.entries()].map(({ id }) => id),
-    [recordId(valueOf(1))],
+    [...second.entries()].map(({ id }) => id).toSorted(),
+    [recordId(valueOf(1)), recordId(valueOf(2))].toSorted(),
   );
+  // Without its head a record is kept for two hours.
+  assert.equal((await second.get(valueOf(2).key))[0]?.ttlS, 7200);
   assert.ok(reports.length >= rows.length && reports.every(({ event }) => event === "record_damaged"));
   const left = await database.keys<string>(rowEncodings).all();
-  assert.deepEqual(left, [`m/${recordId(valueOf(1))}`, `r/${recordId(valueOf(1))}`]);
+  const ids = [valueOf(1), valueOf(2)].map(recordId);
+  assert.deepEqual(left, ["m/", "r/"].flatMap((kind) => ids.map((id) => kind + id)).toSorted());
 });
 
 test("a store that cannot be read leaves no database open, and a closed one takes nothing", async (t) => {
