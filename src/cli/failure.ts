@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Failure, FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { dswarmErrorOf, messageOf } from "../util/errors.ts";
+import { ioMessageOf } from "../util/io-error.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
 import { printable } from "./text.ts";
@@ -69,7 +70,7 @@ const advice: Readonly<Record<string, string>> = {
 };
 
 function textOf(thrown: unknown): string {
-  if (!(thrown instanceof ConnectError)) return messageOf(thrown);
+  if (!(thrown instanceof ConnectError)) return codeOf(thrown) === "internal" ? ioMessageOf(thrown) : messageOf(thrown);
   // What to do about it, the peer's owner knows.
   if (failureIn(thrown)?.fromPeer === true)
     return `the peer answers ${codeToString(thrown.code)}${colon(thrown.rawMessage)}`;

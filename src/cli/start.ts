@@ -22,6 +22,8 @@ export interface StartFlags extends NodeFlags {
 /** Runs one node. Returns the exit code. */
 export async function start(flags: StartFlags, { stdout, stderr, programName }: Context): Promise<number> {
   checkNodeFlags(flags);
+  // What the database writes is its owner's alone, too.
+  process.umask(0o077);
   const stop = listenForStop(flags);
   const logger = createCliLogger(flags, stderr, flags.place && { node: flags.place.index });
   const reporter = flags.json ? createJsonReporter(stdout) : new NodeReporter(stdout, { ...flags, programName });

@@ -29,6 +29,7 @@ const startsAtOnce = 2 * availableParallelism();
 /** Runs a swarm. Returns the exit code. */
 export async function swarm(flags: SwarmFlags, context: Context): Promise<number> {
   checkNodeFlags(flags, flags.nodes);
+  process.umask(0o077);
   const { stdout, programName } = context;
   const stop = listenForStop();
   const reporter = flags.json

@@ -1,7 +1,7 @@
 // The file with the API's bearer token: of its owner alone, like a private key of ssh.
-import { readFileSync, statSync } from "node:fs";
 import { isToken } from "../api/options.ts";
-import { messageOf } from "../util/errors.ts";
+import { ioMessageOf } from "../util/io-error.ts";
+import { readSmallFile } from "../util/small-file.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 
 const maxFileBytes = 4096;
@@ -19,17 +19,14 @@ export function readTokenFile(path: string): string {
 }
 
 function textOf(path: string): string {
+  let text: string | undefined;
   try {
-    const stats = statSync(path);
-    // Reading a pipe or a device might never end.
-    if (!stats.isFile() || stats.size > maxFileBytes) throw refusal(path, "not a file with a token");
-    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) {
-      throw refusal(path, `others may read or change it; run: chmod 600 ${path}`);
-    }
-    return readFileSync(path, "utf8");
+    text = readSmallFile(path, { maxBytes: maxFileBytes, isSecret: true });
   } catch (error) {
-    throw error instanceof CliError ? error : refusal(path, messageOf(error));
+    throw refusal(path, ioMessageOf(error));
   }
+  if (text === undefined) throw refusal(path, "there is no such file");
+  return text;
 }
 
 function refusal(path: string, why: string): CliError {

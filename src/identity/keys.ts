@@ -1,10 +1,13 @@
 // ed25519 keys (RFC 8032): made and signing by @noble/ed25519, verified by libsodium, which is 27 times faster at it.
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rm, stat } from "node:fs/promises";
+import { link, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { getPublicKey, hashes, sign as nobleSign } from "@noble/ed25519";
 import sodium from "sodium-native";
-import { DswarmError, messageOf } from "../util/errors.ts";
+import { DswarmError } from "../util/errors.ts";
+import { ioMessageOf } from "../util/io-error.ts";
+import { readSmallFile } from "../util/small-file.ts";
+import { syncDirectory } from "../util/sync-directory.ts";
 import { NodeId } from "./node-id.ts";
 
 // 64 hex digits and a newline need 65; what is far beyond that is not read at all.
@@ -55,35 +58,21 @@ export function verify(signature: Uint8Array, message: Uint8Array, id: NodeId): 
 
 /**
  * Reads the key of a key file (64 hex digits of the seed and a newline); makes both when the file is missing.
- * The file has mode 0600, the directory that is made for it 0700. When two processes make it at once, both get the same key.
+ * The file has mode 0600, the directory that is made for it 0700. It must belong to the user that runs the process. When two processes make it at once, both get the same key.
  * @throws DswarmError `key_file_invalid` when it cannot be read or written, holds something else, or is open to others
  */
 export async function loadOrCreateKeyFile(path: string): Promise<KeyPair> {
   try {
-    return (await readKeyFile(path)) ?? (await createKeyFile(path));
+    return readKeyFile(path) ?? (await createKeyFile(path));
   } catch (error) {
     if (error instanceof DswarmError) throw error;
-    throw new DswarmError("key_file_invalid", messageOf(error), { cause: error });
+    throw new DswarmError("key_file_invalid", ioMessageOf(error), { cause: error });
   }
 }
 
-async function readKeyFile(path: string): Promise<KeyPair | undefined> {
-  let text: string;
-  try {
-    const stats = await stat(path);
-    // Reading a pipe or a device might never end.
-    if (!stats.isFile()) throw new DswarmError("key_file_invalid", `${path} is not a file; give another path`);
-    if (process.platform !== "win32" && (stats.mode & 0o077) !== 0) {
-      throw new DswarmError("key_file_invalid", `others may read ${path}; run: chmod 600 ${path}`);
-    }
-    if (stats.size > maxKeyFileBytes) {
-      throw new DswarmError("key_file_invalid", `${path} is too long; move it away to get a new key`);
-    }
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+function readKeyFile(path: string): KeyPair | undefined {
+  const text = readSmallFile(path, { maxBytes: maxKeyFileBytes, isSecret: true });
+  if (text === undefined) return undefined;
   if (!/^[0-9a-f]{64}\n?$/.test(text)) {
     throw new DswarmError(
       "key_file_invalid",
@@ -101,15 +90,18 @@ async function createKeyFile(path: string): Promise<KeyPair> {
   try {
     const file = await open(draft, "wx", 0o600);
     try {
+      // Whatever the umask is.
+      await file.chmod(0o600);
       await file.writeFile(`${Buffer.from(keys.secretKey.subarray(0, 32)).toString("hex")}\n`);
       await file.sync();
     } finally {
       await file.close();
     }
     await link(draft, path);
+    await syncDirectory(dirname(path));
     return keys;
   } catch (error) {
-    const other = error instanceof Error && "code" in error && error.code === "EEXIST" && (await readKeyFile(path));
+    const other = error instanceof Error && "code" in error && error.code === "EEXIST" && readKeyFile(path);
     if (other) return other;
     throw error;
   } finally {

@@ -1,14 +1,15 @@
 // The TLS certificate kept in the data directory, so that programs that were told to trust it still do after a restart:
 // `certificate.pem`, and its key apart from it, so that the file to be handed to others holds no secret.
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import { type Certificate, certificateNames, certificateOf, createCertificate } from "../channel/tls.ts";
 import type { Clock } from "../util/clock.ts";
-import { messageOf } from "../util/errors.ts";
+import { DswarmError, messageOf } from "../util/errors.ts";
+import { ioCodeOf, ioMessageOf } from "../util/io-error.ts";
 import type { Logger } from "../util/log.ts";
 import { replaceFile } from "../util/replace-file.ts";
+import { readSmallFile } from "../util/small-file.ts";
 
 /** A certificate and where it is kept. */
 export interface KeptCertificate {
@@ -34,15 +35,19 @@ const maxFileBytes = 65_536;
  * Reads the certificate of a data directory. A new one is made and written where there is none, and where the old one is
  * damaged, runs out within 30 days, lacks an address, or has a key that others may read: that is reported, and no fault. One that
  * cannot be written serves until the node ends.
+ * @throws DswarmError `data_dir_invalid` when the disk does not let the old one be read
  */
 export async function keepCertificate(init: CertificateFileInit): Promise<KeptCertificate> {
   const { dataDir, addresses, clock, logger } = init;
   const path = join(dataDir, "certificate.pem");
   const keyPath = join(dataDir, "certificate-key.pem");
   try {
-    const kept = await readPair(path, keyPath);
+    const kept = readPair(path, keyPath);
     if (kept !== undefined) return { certificate: usable(kept, addresses, clock), path };
   } catch (error) {
+    // The disk says nothing of what is in the files.
+    if (/^E[A-Z0-9]+$/.test(ioCodeOf(error) ?? ""))
+      throw new DswarmError("data_dir_invalid", ioMessageOf(error), { cause: error });
     logger.warn({ event: "certificate_replaced", path, reason: messageOf(error) }, "trust the new certificate instead");
   }
   const certificate = await createCertificate(addresses, clock);
@@ -50,7 +55,7 @@ export async function keepCertificate(init: CertificateFileInit): Promise<KeptCe
     await replaceFile(keyPath, certificate.key);
     await replaceFile(path, certificate.cert);
   } catch (error) {
-    const fields = { event: "certificate_unsaved", path, reason: messageOf(error) };
+    const fields = { event: "certificate_unsaved", path, reason: ioMessageOf(error) };
     logger.warn(fields, "the next start makes another certificate");
     return { certificate, path: undefined };
   }
@@ -58,25 +63,12 @@ export async function keepCertificate(init: CertificateFileInit): Promise<KeptCe
 }
 
 /** Undefined where neither file is there. */
-async function readPair(path: string, keyPath: string): Promise<Certificate | undefined> {
-  const [cert, key] = await Promise.all([readText(path, false), readText(keyPath, true)]);
+function readPair(path: string, keyPath: string): Certificate | undefined {
+  const cert = readSmallFile(path, { maxBytes: maxFileBytes, isSecret: false });
+  const key = readSmallFile(keyPath, { maxBytes: maxFileBytes, isSecret: true });
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) throw new Error("the certificate or its key is missing");
   return certificateOf(key, cert);
-}
-
-/** @returns undefined where there is no such file */
-async function readText(path: string, isSecret: boolean): Promise<string | undefined> {
-  const stats = await stat(path).catch((error: unknown) => {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  if (stats === undefined) return undefined;
-  // Reading a pipe or a device might never end.
-  if (!stats.isFile() || stats.size > maxFileBytes) throw new Error(`${path} is no file of dswarm`);
-  if (isSecret && process.platform !== "win32" && (stats.mode & 0o077) !== 0)
-    throw new Error(`others may read ${path}`);
-  return readFile(path, "utf8");
 }
 
 /** @throws Error which says why a certificate is not to be used */

@@ -1,10 +1,13 @@
 // The directory in which a node keeps what outlives it: its key. One node at a time: two with one key would take each
 // other's place with every peer, now one, now the other.
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rm } from "node:fs/promises";
+import { link, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type KeyPair, loadOrCreateKeyFile } from "../identity/keys.ts";
-import { DswarmError, messageOf } from "../util/errors.ts";
+import { DswarmError } from "../util/errors.ts";
+import { ioMessageOf } from "../util/io-error.ts";
+import { makePrivateDirectory } from "../util/private-directory.ts";
+import { readSmallFile } from "../util/small-file.ts";
 
 /** A data directory in use. */
 export interface DataDir {
@@ -23,10 +26,12 @@ interface Holder {
   readonly token: string;
 }
 
+const maxLockBytes = 1024;
+
 /**
  * Takes a data directory for one node, making it (mode 0700) and a key in it where there are none. It is free again after
  * `close`, or when the process is gone.
- * @throws DswarmError `data_dir_in_use`, `data_dir_invalid` when it cannot be written to, `key_file_invalid`
+ * @throws DswarmError `data_dir_in_use`, `data_dir_invalid` when it cannot be written to, or another user may write to it, `key_file_invalid`
  */
 export async function openDataDir(path: string): Promise<DataDir> {
   const close = await lockDirectory(path);
@@ -48,19 +53,19 @@ async function lockDirectory(path: string): Promise<() => Promise<void>> {
   };
   const draft = `${lock}.${holder.token}.new`;
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-    await writeDraft(draft, JSON.stringify(holder));
+    await makePrivateDirectory(path);
     try {
+      await writeDraft(draft, JSON.stringify(holder));
       await acquire(lock, draft);
     } finally {
       await rm(draft, { force: true });
     }
   } catch (error) {
     if (error instanceof DswarmError) throw error;
-    throw new DswarmError("data_dir_invalid", messageOf(error), { cause: error });
+    throw new DswarmError("data_dir_invalid", ioMessageOf(error), { cause: error });
   }
   return async () => {
-    if ((await readHolder(lock))?.token === holder.token) await rm(lock, { force: true });
+    if (readHolder(lock)?.token === holder.token) await rm(lock, { force: true });
   };
 }
 
@@ -68,6 +73,7 @@ async function lockDirectory(path: string): Promise<() => Promise<void>> {
 async function writeDraft(draft: string, text: string): Promise<void> {
   const file = await open(draft, "wx", 0o600);
   try {
+    await file.chmod(0o600);
     await file.writeFile(text);
     await file.sync();
   } finally {
@@ -81,7 +87,7 @@ async function writeDraft(draft: string, text: string): Promise<void> {
  */
 async function acquire(lock: string, draft: string): Promise<void> {
   while (!(await linkIfAbsent(draft, lock))) {
-    const holder = await readHolder(lock);
+    const holder = readHolder(lock);
     if (holder === undefined) continue;
     if (await isAlive(holder)) {
       const hint = `stop that one, or use another directory; if it is no node, remove ${lock}`;
@@ -89,7 +95,7 @@ async function acquire(lock: string, draft: string): Promise<void> {
     }
     const removal = `${lock}.${holder.token}`;
     await acquire(removal, draft);
-    if ((await readHolder(lock))?.token === holder.token) await rm(lock, { force: true });
+    if (readHolder(lock)?.token === holder.token) await rm(lock, { force: true });
     await rm(removal, { force: true });
   }
 }
@@ -105,14 +111,9 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
 }
 
 /** Who holds a lock; undefined where there is no such lock. */
-async function readHolder(lock: string): Promise<Holder | undefined> {
-  let text: string;
-  try {
-    text = await readFile(lock, "utf8");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
-    throw error;
-  }
+function readHolder(lock: string): Holder | undefined {
+  const text = readSmallFile(lock, { maxBytes: maxLockBytes, isSecret: false });
+  if (text === undefined) return undefined;
   const holder = parseHolder(text);
   if (holder !== undefined) return holder;
   throw new DswarmError("data_dir_invalid", `${lock} is no lock of dswarm; if no node uses the directory, remove it`);

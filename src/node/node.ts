@@ -42,8 +42,9 @@ import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
 import { jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
-import { DswarmError, dswarmErrorOf, messageOf } from "../util/errors.ts";
+import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
 import { every } from "../util/every.ts";
+import { ioMessageOf } from "../util/io-error.ts";
 import { Lifetime } from "../util/lifetime.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { type KeptCertificate, keepCertificate } from "./certificate-file.ts";
@@ -486,12 +487,12 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     dht.start();
     if (config.dataDir === undefined) return;
     const path = join(config.dataDir, "contacts.json");
-    for (const contact of await readContacts(path, config.logger)) dht.candidate(contact);
+    for (const contact of readContacts(path, config.logger)) dht.candidate(contact);
     const save = async (): Promise<void> => {
       try {
         await writeContacts(path, dht.table.snapshot());
       } catch (error) {
-        config.logger.warn({ event: "contacts_unsaved", path, reason: messageOf(error) }, "it is tried again later");
+        config.logger.warn({ event: "contacts_unsaved", path, reason: ioMessageOf(error) }, "it is tried again later");
       }
     };
     const stop = every(config.clock, contactsSavedEveryMs, save);

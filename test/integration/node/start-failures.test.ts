@@ -95,13 +95,22 @@ const failures: readonly Failure[] = [
     error: dswarmError("data_dir_invalid", /ENOTDIR/),
   },
   {
+    name: "a data directory that others may write to",
+    async options(t) {
+      const dataDir = await temporaryDirectory(t);
+      await chmod(dataDir, 0o777);
+      return { dataDir, discovery: false };
+    },
+    error: dswarmError("data_dir_invalid", /others may replace what is in .*; run: chmod 700 /),
+  },
+  {
     name: "a data directory whose lock is a directory",
     async options(t) {
       const dataDir = await temporaryDirectory(t);
       await mkdir(join(dataDir, "lock"));
       return { dataDir, discovery: false };
     },
-    error: dswarmError("data_dir_invalid", /EISDIR/),
+    error: dswarmError("data_dir_invalid", /lock is not a file/),
   },
   {
     name: "a port out of its range",

@@ -41,7 +41,7 @@ test("a token file is read when nobody else may read it, and refused otherwise",
     refused(/at least 16 characters/);
   }
   write(secret.repeat(1000), 0o600);
-  refused(/not a file with a token/);
-  refused(/not a file with a token/, directory);
-  refused(/ENOENT/, join(directory, "none"));
+  refused(/is too long/);
+  refused(/is not a file/, directory);
+  refused(/no such file/, join(directory, "none"));
 });

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type Database, openDatabase } from "../../../src/dht/database.ts";
 import { type Changes, GroupCommit } from "../../../src/dht/group-commit.ts";
+import { Counters } from "../../../src/util/counters.ts";
+import { type LogFields, silentLogger } from "../../../src/util/log.ts";
+import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
 const byte = Uint8Array.of(1);
 
@@ -147,4 +150,57 @@ test("closing finishes what was given and refuses what comes after", async (t) =
   );
   (await nextGate(gates)).resolve();
   await Promise.all([given, closed]);
+});
+
+test("work beyond what may wait is refused, and taken again when the disk has caught up", async (t) => {
+  const { database, gates } = await gatedDatabase(t);
+  const counters = new Counters();
+  const commits = new GroupCommit(database, { counters, maxWaitingBytes: 10_000 });
+  const put = (): Promise<void> => commits.run((changes) => changes.put("a", byte), 4000);
+  const taken = [put(), put()];
+  await assert.rejects(put(), { code: "storage_failed", message: /the disk is too slow/ });
+  assert.equal(counters.get("storage.refused_writes"), 1);
+  (await nextGate(gates)).resolve();
+  await Promise.all(taken);
+  // One piece of work is taken, however large it is.
+  const large = commits.run((changes) => changes.put("a", byte), 1_000_000);
+  (await nextGate(gates)).resolve();
+  await large;
+});
+
+test("after a write that failed nothing is written until the database is open again, which is tried more and more seldom", async (t) => {
+  const { database, gates, sizes } = await gatedDatabase(t);
+  const clock = new VirtualClock(3);
+  const logged: string[] = [];
+  const note = ({ event }: LogFields): void => void logged.push(event);
+  let isFull = true;
+  const reopenedAt: number[] = [];
+  const reopen = (): Promise<void> => {
+    reopenedAt.push(clock.now());
+    return isFull ? Promise.reject(new Error("IO error: x: No space left on device")) : Promise.resolve();
+  };
+  const logger = { ...silentLogger, warn: note, error: note };
+  const commits = new GroupCommit(Object.assign(database, { reopen }), { clock, logger });
+  const put = (): Promise<void> => commits.run((changes) => changes.put("a", byte));
+  const failing = assert.rejects(put(), { code: "storage_failed", message: /the disk is full: free some space/ });
+  (await nextGate(gates)).reject(new Error("IO error: x: No space left on device"));
+  await failing;
+  await assert.rejects(put(), { code: "storage_failed" });
+  // Work that writes nothing is done.
+  assert.equal(await commits.run(() => 7), 7);
+  await clock.advance(600_000);
+  const gaps = reopenedAt.slice(1).map((at, i) => at - (reopenedAt[i] ?? 0));
+  assert.ok(reopenedAt.length >= 10 && reopenedAt.length < 20, `${reopenedAt.length} attempts`);
+  assert.ok(
+    gaps.slice(6).every((gap) => gap >= 48_000 && gap <= 72_000),
+    String(gaps),
+  );
+  isFull = false;
+  await clock.advance(72_000);
+  const written = put();
+  (await nextGate(gates)).resolve();
+  await written;
+  assert.deepEqual(sizes, [1, 1]);
+  assert.deepEqual(logged, ["storage_failed", "storage_recovered"]);
+  await commits.close();
 });
