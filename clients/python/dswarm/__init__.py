@@ -12,6 +12,7 @@ from .discovery import Discovery, discover
 from .errors import Code, RpcError
 from .keys import KeyPair, load_or_create_key_file
 from .limits import Limits
+from .memory import MemoryBudget
 from .node_id import NodeId
 from .peer_address import HostPort, PeerAddress
 from .record import key_of_name
@@ -26,6 +27,7 @@ __all__ = [
     "HostPort",
     "KeyPair",
     "Limits",
+    "MemoryBudget",
     "NodeId",
     "PeerAddress",
     "Reflection",

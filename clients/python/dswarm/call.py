@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from .errors import Code, RpcError, fault
-from .limits import Limits
+from .limits import DATA_COST, Limits
 from .message_queue import MessageQueue
 from .metadata import Metadata, Pairs, to_entries
 from .spec import MethodSpec
@@ -184,7 +184,7 @@ class UnaryCall(Call, Generic[R]):
     Raises RpcError, and what an iterable of requests raised.
     """
 
-    __slots__ = ("_future", "_message", "_method")
+    __slots__ = ("_future", "_held", "_message", "_method")
 
     def __init__(
         self, caller: Caller, method: MethodSpec[Any, R], requests: Requests, timeout: float | None, metadata: Metadata
@@ -192,6 +192,7 @@ class UnaryCall(Call, Generic[R]):
         super().__init__()
         self._method = method
         self._message: bytes | None = None
+        self._held = 0
         self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._start(caller, method, requests, timeout, metadata)
 
@@ -209,17 +210,24 @@ class UnaryCall(Call, Generic[R]):
         if not self._future.done():
             self._future.set_exception(error)
 
+    def _stop(self) -> None:
+        super()._stop()
+        if self._held and self._stream is not None:
+            self._stream.discard(self._held)
+            self._held = 0
+
     # ---- StreamHandler
 
-    def on_message(self, message: bytes, cost: int) -> None:
-        """The answer, in Data frames."""
+    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
+        """The answer, in Data frames. It is held until the call has ended."""
         stream = self._stream
         if stream is None:
             return
+        self._held += held
         if self._message is not None:
             stream.fail(fault("frame_invalid", "a unary answer carries one message"))
             return
-        stream.release(cost)
+        stream.pay(unpaid)
         self._message = message
 
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
@@ -298,11 +306,11 @@ class StreamCall(Generic[R]):
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.cancel()
+        self._call.give_up()
 
     def __del__(self) -> None:
         call = getattr(self, "_call", None)
-        if call is not None and not call.is_over:
+        if call is not None and call.is_unread:
             call.abandon()
 
 
@@ -329,10 +337,20 @@ class _StreamCall(Call, Generic[R]):
             self._give_up(error)
             raise
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether answers wait here, or may still come."""
+        return not self.is_over or not self._queue.is_empty
+
+    def give_up(self) -> None:
+        """Ends the call, and drops the answers that nobody has read."""
+        self.cancel()
+        self._queue.clear()
+
     def abandon(self) -> None:
         # The object may be dropped in another thread, or when the loop is no more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self.cancel)
+            self._loop.call_soon_threadsafe(self.give_up)
 
     def _handler(self) -> StreamHandler:
         return self
@@ -342,9 +360,9 @@ class _StreamCall(Call, Generic[R]):
 
     # ---- StreamHandler
 
-    def on_message(self, message: bytes, cost: int) -> None:
+    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
         """An answer."""
-        self._queue.push(message, cost)
+        self._queue.push(message, held, unpaid)
 
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
         """The answer is complete; what has come is still to be read."""
@@ -352,8 +370,10 @@ class _StreamCall(Call, Generic[R]):
         if end.code:
             self._queue.finish(error_of_end(end, self.header, trailer))
             return
-        if end.HasField("response"):
-            self._queue.push(end.response, 0)
+        if end.HasField("response") and self._stream is not None:
+            held = len(end.response) + DATA_COST
+            self._stream.hold(held)
+            self._queue.push(end.response, held, 0)
         self._queue.finish()
 
     def on_failed(self, error: RpcError) -> None:

@@ -10,6 +10,7 @@ from .connection import Connection
 from .dial import HANDSHAKE_SECONDS, dial
 from .keys import KeyPair
 from .limits import Limits
+from .memory import MemoryBudget
 from .network import network_key
 from .peer_address import PeerAddress
 from .spec import ServiceBase
@@ -34,6 +35,7 @@ class connect:
         keys: KeyPair | None = None,
         services: Iterable[ServiceBase] = (),
         limits: Limits | None = None,
+        memory: MemoryBudget | None = None,
         timeout: float = HANDSHAKE_SECONDS,
     ) -> None:
         self._address = PeerAddress.parse(address) if isinstance(address, str) else address
@@ -41,6 +43,7 @@ class connect:
         self._keys = keys or KeyPair.generate()
         self._services = tuple(services)
         self._limits = limits
+        self._memory = memory
         self._timeout = timeout
         self._connection: Connection | None = None
 
@@ -59,4 +62,4 @@ class connect:
 
     async def _connect(self) -> Connection:
         link = await dial(self._address, self._keys, self._network_key, timeout=self._timeout)
-        return Connection(link, services=self._services, limits=self._limits)
+        return Connection(link, services=self._services, limits=self._limits, memory=self._memory)

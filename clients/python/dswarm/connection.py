@@ -16,6 +16,7 @@ from .frame import FrameReader, encode_frame, encode_open
 from .keepalive import Keepalive
 from .limits import DATA_COST, MAX_STREAM_ID, Limits
 from .link import Link
+from .memory import MemoryBudget
 from .node_id import NodeId
 from .outbox import Outbox
 from .receive_budget import ReceiveBudget
@@ -39,8 +40,18 @@ class Connection:
     ``async with connection`` closes it at the end.
     """
 
-    def __init__(self, link: Link, *, services: Iterable[ServiceBase] = (), limits: Limits | None = None) -> None:
-        """Takes over the link. ``services`` are served to the peer, for as long as the connection lasts."""
+    def __init__(
+        self,
+        link: Link,
+        *,
+        services: Iterable[ServiceBase] = (),
+        limits: Limits | None = None,
+        memory: MemoryBudget | None = None,
+    ) -> None:
+        """Takes over the link. ``services`` are served to the peer, for as long as the connection lasts.
+
+        ``memory`` bounds what this connection and others hold; without it, those of the event loop share one budget.
+        """
         self.limits = limits or Limits()
         self.local = link.local
         """This end's key."""
@@ -65,8 +76,11 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._ended = asyncio.Event()
-        self.outbox = Outbox(link, self.limits.max_queued_bytes)
-        self.budget = ReceiveBudget(self.limits.max_unconsumed_bytes, self._give_credit)
+        self.memory = (memory or MemoryBudget.of_loop()).open(self._on_memory_full)
+        """Bytes that this connection holds for the peer."""
+        self.incomplete: dict[Stream, float] = {}
+        self.outbox = Outbox(link, self.limits.max_queued_bytes, self.memory)
+        self.budget = ReceiveBudget(self.limits, self._give_credit)
         self._keepalive = Keepalive(self.limits, self)
         link.attach(self)
 
@@ -167,6 +181,7 @@ class Connection:
     def remove(self, stream: Stream) -> None:
         """The stream is closed."""
         self._streams.pop(stream.id, None)
+        self.incomplete.pop(stream, None)
         self.outbox.remove(stream)
         self._keepalive.used = True
         if self._is_refusing:
@@ -194,6 +209,27 @@ class Connection:
         """The peer gave no sign of life."""
         self._link.abort(fault("keepalive_timeout", "the peer does not answer any more"))
 
+    @property
+    def write_progress(self) -> int | None:
+        """A number that changes when the network takes bytes; None when none wait."""
+        return self.outbox.progress
+
+    def on_stuck(self) -> None:
+        """The peer reads nothing."""
+        self._link.abort(fault("peer_too_slow", f"nothing was written for {self.limits.write_timeout} s"))
+
+    def check_requests(self, now: float) -> None:
+        """Ends the peer's calls whose request stays incomplete."""
+        overdue = []
+        for stream, since in self.incomplete.items():
+            # Without credit, it is this end that holds the request up.
+            if since == 0.0 or not stream.can_receive:
+                self.incomplete[stream] = now
+            elif now - since >= self.limits.request_timeout:
+                overdue.append(stream)
+        for stream in overdue:
+            stream.fail(fault("request_timeout", f"nothing more of it came for {self.limits.request_timeout} s"))
+
     def on_unused(self) -> None:
         """There was no call for long."""
         if self._closing is None:
@@ -218,7 +254,7 @@ class Connection:
             if self._end is None:
                 self._turn_away()
                 self._fail_streams(fault("link_closed", "the connection is closed"))
-                self.outbox.flush()
+                self.outbox.flush_all()
                 self._link.close()
         await self._ended.wait()
 
@@ -259,10 +295,17 @@ class Connection:
         try:
             self._reader.feed(data, self._on_frame)
         except RpcError as error:
-            if self._end is None:
-                self._go_away(self._last_remote_id, Code.INTERNAL, error.message)
-                self.outbox.flush()
-                self._link.abort(error)
+            self._break_off(Code.INTERNAL, error)
+
+    def _break_off(self, code: Code, error: RpcError) -> None:
+        if self._end is None:
+            self._go_away(self._last_remote_id, code, error.message)
+            self.outbox.flush_all()
+            self._link.abort(error)
+
+    def _on_memory_full(self) -> None:
+        error = fault("memory_exhausted", f"this connection holds {self.memory.held_bytes} bytes, more than others")
+        self._loop.call_soon(self._break_off, Code.RESOURCE_EXHAUSTED, error)
 
     def on_room(self) -> None:
         """The link takes more."""
@@ -272,6 +315,7 @@ class Connection:
         """The link is over."""
         self._end = (reason,)
         self._keepalive.stop()
+        self.memory.close()
         self._fail_streams(_closed(reason))
         self.outbox.close()
         for pong in self._pings.values():
@@ -341,6 +385,8 @@ class Connection:
             stream.remote_half_closed()
         if self._running >= self.limits.max_concurrent_streams:
             broken: RpcError | None = fault("too_many_streams", "too many calls at once on the connection")
+        elif self.memory.held_bytes > self.limits.max_held_bytes:
+            broken = fault("memory_exhausted", "too many bytes are held for the peer")
         else:
             broken = stream.inline_fault(opened.message)
         if broken is not None:
@@ -362,9 +408,7 @@ class Connection:
             data = frame.data
             cost = len(data.payload) + DATA_COST
             self.budget.received(cost)
-            if stream is None:
-                self.budget.consumed(cost)
-            else:
+            if stream is not None:
                 stream.on_data(data)
         elif stream is None:
             return

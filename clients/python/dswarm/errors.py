@@ -105,6 +105,8 @@ _CODES: dict[str, Code] = {
     "metadata_invalid": Code.INVALID_ARGUMENT,
     "too_many_streams": Code.RESOURCE_EXHAUSTED,
     "too_many_faults": Code.RESOURCE_EXHAUSTED,
+    "memory_exhausted": Code.RESOURCE_EXHAUSTED,
+    "request_timeout": Code.DEADLINE_EXCEEDED,
     "peer_too_slow": Code.UNAVAILABLE,
     "keepalive_timeout": Code.UNAVAILABLE,
 }

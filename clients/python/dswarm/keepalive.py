@@ -1,4 +1,4 @@
-"""Finds peers that are gone and connections that nobody uses: one timer a connection, whatever happens on it."""
+"""Finds peers that are gone, peers that do not read, and connections that nobody uses: one timer a connection."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ class KeepaliveActions(Protocol):
     def on_unused(self) -> None:
         """There was no call for ``idle_timeout``."""
 
+    @property
+    def write_progress(self) -> int | None:
+        """A number that changes when the network takes bytes; None when none wait."""
+
+    def on_stuck(self) -> None:
+        """No write has gone on for ``write_timeout``, whatever came meanwhile."""
+
+    def check_requests(self, now: float) -> None:
+        """Ends the peer's calls whose request stays incomplete."""
+
 
 class Keepalive:
     """Looks at a connection every now and then."""
@@ -33,13 +43,17 @@ class Keepalive:
         self._actions = actions
         self._loop = asyncio.get_running_loop()
         idle = limits.idle_timeout or limits.keepalive_interval
-        self._tick_seconds = min(limits.keepalive_interval, limits.keepalive_timeout, idle)
+        self._tick_seconds = min(
+            limits.keepalive_interval, limits.keepalive_timeout, limits.request_timeout, limits.write_timeout, idle
+        )
         self.heard = True
         """Something came from the peer since the last look."""
         self.used = True
         """A call has ended since the last look."""
         self._heard_at = self._used_at = self._loop.time()
         self._probed_at: float | None = None
+        self._progress: int | None = None
+        self._progress_at = self._heard_at
         self._timer = self._loop.call_later(self._tick_seconds, self._look)
 
     def stop(self) -> None:
@@ -52,9 +66,16 @@ class Keepalive:
             self.heard, self._heard_at, self._probed_at = False, now, None
         if self.used:
             self.used, self._used_at = False, now
+        progress = self._actions.write_progress
+        if progress is None or progress != self._progress:
+            self._progress, self._progress_at = progress, now
         # Planned before the actions, which may stop it.
         self._timer = self._loop.call_later(self._tick_seconds, self._look)
-        if self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:
+        self._actions.check_requests(now)
+        if progress is not None and now - self._progress_at >= limits.write_timeout:
+            self._timer.cancel()
+            self._actions.on_stuck()
+        elif self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:
             self._timer.cancel()
             self._actions.on_dead()
         elif limits.idle_timeout > 0 and now - self._used_at >= limits.idle_timeout and self._actions.is_idle:

@@ -10,8 +10,8 @@ MAX_PIECE_BYTES = 69_632
 """Message bytes in one Open, Data or End frame."""
 DATA_COST = 64
 """Credit that a Data frame costs beyond its payload."""
-STREAM_CREDIT = 73_728
-"""Credit that each direction of a stream starts with."""
+STREAM_CREDIT = 69_696
+"""Credit that each direction of a stream starts with: the cost of one piece of the largest size."""
 CONNECTION_CREDIT = 1_048_576
 """Credit that each direction of a connection starts with."""
 MAX_METADATA_BYTES = 16_384
@@ -36,11 +36,19 @@ class Limits:
     max_concurrent_streams: int = 1024
     """Calls that the peer may have here at once, until their handlers have stopped. At least 1."""
     stream_window_bytes: int = 262_144
-    """What the peer may send ahead of a consumer on one stream. At least 73728."""
-    max_unconsumed_bytes: int = 8_388_608
-    """Received and not yet taken, on all streams, above which the peer gets no more credit. At least 73728."""
+    """Window of a stream in use: the bytes that the peer may send ahead of its reader. At least 69696."""
+    window_pool_bytes: int = 8_388_608
+    """Bytes by which the windows of a connection's streams may grow in all. Above it, streams keep windows of 69696. At least 0."""
+    max_assembling_bytes: int = 8_388_608
+    """Bytes of incomplete messages that readers wait for, on one connection. Above it, the oldest alone goes on. At least 69696."""
+    max_held_bytes: int = 67_108_864
+    """Bytes held for the peer of one connection, above which its new calls are refused. At least 1048576."""
     max_queued_bytes: int = 67_108_864
-    """Queued for a peer that does not read, above which the connection ends. At least 1048576."""
+    """Bytes of frames that wait for the network, above which the connection ends. At least 1048576."""
+    request_timeout: float = 30.0
+    """Seconds that a request of the peer may stay incomplete without progress; its call fails then."""
+    write_timeout: float = 30.0
+    """Seconds that writes may stay without progress; the connection ends then."""
     max_timeout: float = 86_400.0
     """Longest deadline of a call that is served; longer ones are cut to it."""
     keepalive_interval: float = 15.0
@@ -62,8 +70,12 @@ _LEAST: dict[str, float] = {
     "max_message_bytes": 1,
     "max_concurrent_streams": 1,
     "stream_window_bytes": STREAM_CREDIT,
-    "max_unconsumed_bytes": STREAM_CREDIT,
+    "window_pool_bytes": 0,
+    "max_assembling_bytes": STREAM_CREDIT,
+    "max_held_bytes": CONNECTION_CREDIT,
     "max_queued_bytes": CONNECTION_CREDIT,
+    "request_timeout": 0.001,
+    "write_timeout": 0.001,
     "max_timeout": 0.001,
     "keepalive_interval": 0.001,
     "keepalive_timeout": 0.001,

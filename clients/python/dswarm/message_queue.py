@@ -13,24 +13,29 @@ M = TypeVar("M")
 
 
 class MessageQueue(Generic[M]):
-    """A queue for one reader. Bounded by the credit of its stream."""
+    """A queue for one reader. Bounded by the window of its stream."""
 
     def __init__(self, decode: Callable[[bytes], M]) -> None:
         self._decode = decode
-        self._messages: deque[tuple[bytes, int]] = deque()
+        self._messages: deque[tuple[bytes, int, int]] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._is_over = False
         self._error: Exception | None = None
         self.stream: Stream | None = None
         """Is paid for what is taken."""
 
-    def push(self, message: bytes, cost: int) -> None:
-        """Takes a message; dropped when no more was to come."""
+    @property
+    def is_empty(self) -> bool:
+        """No message waits for the reader."""
+        return not self._messages
+
+    def push(self, message: bytes, held: int, unpaid: int) -> None:
+        """Takes a message; drops it when no more was to come. ``held`` and ``unpaid`` are those of ``Stream.release``."""
         if self._is_over:
             if self.stream is not None:
-                self.stream.discard(cost)
+                self.stream.discard(held)
             return
-        self._messages.append((message, cost))
+        self._messages.append((message, held, unpaid))
         self._wake()
 
     def finish(self, error: Exception | None = None) -> None:
@@ -50,8 +55,8 @@ class MessageQueue(Generic[M]):
     def clear(self) -> None:
         """Drops what is queued, and what is to come."""
         if self.stream is not None:
-            for _, cost in self._messages:
-                self.stream.discard(cost)
+            for _, held, _ in self._messages:
+                self.stream.discard(held)
         self._messages.clear()
         self._is_over = True
 
@@ -72,9 +77,9 @@ class MessageQueue(Generic[M]):
                 await self._waiter
             finally:
                 self._waiter = None
-        message, cost = self._messages.popleft()
-        if cost and self.stream is not None:
-            self.stream.release(cost)
+        message, held, unpaid = self._messages.popleft()
+        if self.stream is not None:
+            self.stream.release(held, unpaid)
         return self._decode(message)
 
     def _wake(self) -> None:

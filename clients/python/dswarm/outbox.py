@@ -8,6 +8,7 @@ only while the link has room. So a large message never holds up a small one.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,20 @@ from .errors import fault
 from .frame import encode_data
 from .limits import CONNECTION_CREDIT, DATA_COST, MAX_PIECE_BYTES
 from .link import Link
+from .memory import Account
 
 if TYPE_CHECKING:
     from .stream import Stream
 
 # Handed to the link when there is this much, before the turn ends.
 _FLUSH_BYTES = 65_536
+# Handed to the link at most at once: it then says whether there is room for more.
+_HAND_OVER_BYTES = 262_144
 # Messages up to this size are sent at once even where the link is a little behind: a turn of their own would cost more.
 _SMALL_BYTES = 1024
 _LITTLE_BEHIND_BYTES = 1_048_576
 # A piece smaller than this is not worth a frame: the stream waits for more credit.
-_MIN_PIECE_BYTES = 4096
+MIN_PIECE_BYTES = 4096
 _MAX_CREDIT = 2**40
 
 
@@ -35,6 +39,8 @@ class Outgoing:
 
     message: memoryview
     done: asyncio.Future[None]
+    held: int
+    """Bytes counted for it: those of an answer, none of a request of this end."""
     sent: int = 0
 
 
@@ -46,14 +52,17 @@ def with_credit(credit: int, more: int) -> int:
 
 
 class Outbox:
-    """Sends frames. Bounded by ``max_queued_bytes``, beyond one message a stream."""
+    """Sends frames, as fast as the link takes them. Bounded by ``max_queued_bytes``, beyond one message a stream."""
 
-    def __init__(self, link: Link, max_queued_bytes: int) -> None:
+    def __init__(self, link: Link, max_queued_bytes: int, memory: Account) -> None:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._max_queued_bytes = max_queued_bytes
-        self._frames: list[bytes] = []
+        self._memory = memory
+        self._frames: deque[bytes] = deque()
         self._size = 0
+        self._counted = 0
+        self._handed_bytes = 0
         self._is_planned = False
         self._is_closed = False
         # Streams with a message under way and credit for it, in turn. Bounded by the streams.
@@ -91,7 +100,9 @@ class Outbox:
         if stream.outgoing is not None:
             raise RuntimeError("a message of this call is under way already")
         done: asyncio.Future[None] = self._loop.create_future()
-        stream.outgoing = Outgoing(memoryview(message), done)
+        held = 0 if stream.is_caller else size
+        self._memory.add(held)
+        stream.outgoing = Outgoing(memoryview(message), done, held)
         self._ready[stream] = None
         if not self._is_planned:
             self._plan()
@@ -118,21 +129,54 @@ class Outbox:
             self._plan()
 
     def flush(self) -> None:
-        """Hands everything to the link that it takes. Ends the link when the peer reads too little of what it is sent."""
+        """Hands the link what it takes. Ends the link when the peer reads too little of what it is sent."""
         if self._is_closed:
             return
         link = self._link
-        while True:
-            if self._ready and link.has_room:
+        while link.has_room:
+            if self._ready:
                 self._pump()
             if not self._frames:
                 break
-            frames, self._frames, self._size = self._frames, [], 0
-            link.write(frames[0] if len(frames) == 1 else b"".join(frames))
-            if self._is_closed or not link.has_room or not self._is_waiting:
+            self._hand_over()
+            if self._is_closed or not (self._frames or self._is_waiting):
                 break
-        if link.buffered_bytes > self._max_queued_bytes:
-            link.abort(fault("peer_too_slow", f"{link.buffered_bytes} bytes wait for the peer"))
+        self._count()
+
+    def flush_all(self) -> None:
+        """Hands the link all frames, whether or not it has room. For the end of the connection."""
+        while self._frames and not self._is_closed:
+            self._hand_over()
+
+    @property
+    def progress(self) -> int | None:
+        """A number that changes when the network takes bytes; None when none wait."""
+        waiting = self._link.buffered_bytes
+        return self._handed_bytes - waiting if waiting or self._frames else None
+
+    def _hand_over(self) -> None:
+        frames = self._frames
+        if self._size <= _HAND_OVER_BYTES:
+            data = frames[0] if len(frames) == 1 else b"".join(frames)
+            frames.clear()
+            self._size = 0
+        else:
+            part, size = [], 0
+            while frames and size < _HAND_OVER_BYTES:
+                part.append(frames.popleft())
+                size += len(part[-1])
+            data = b"".join(part)
+            self._size -= size
+        self._handed_bytes += len(data)
+        self._link.write(data)
+
+    def _count(self) -> None:
+        queued = self._size + self._link.buffered_bytes
+        if queued != self._counted:
+            change, self._counted = queued - self._counted, queued
+            self._memory.add(change)
+            if queued > self._max_queued_bytes:
+                self._link.abort(fault("peer_too_slow", f"{queued} bytes wait for the peer"))
 
     def close(self) -> None:
         """The link is gone: what is collected is dropped."""
@@ -142,7 +186,7 @@ class Outbox:
 
     @property
     def _is_waiting(self) -> bool:
-        return bool(self._ready) and self._credit > DATA_COST + _MIN_PIECE_BYTES
+        return bool(self._ready) and self._credit > DATA_COST + MIN_PIECE_BYTES
 
     def _plan(self) -> None:
         self._is_planned = True
@@ -166,7 +210,7 @@ class Outbox:
         if outgoing is None:
             return False
         left = len(outgoing.message) - outgoing.sent
-        least = min(left, _MIN_PIECE_BYTES)
+        least = min(left, MIN_PIECE_BYTES)
         room = min(stream.send_credit, self._credit) - DATA_COST
         if room < least:
             return stream.send_credit - DATA_COST >= least
@@ -181,6 +225,7 @@ class Outbox:
         if length < left:
             return True
         stream.outgoing = None
+        self._memory.add(-outgoing.held)
         if not outgoing.done.done():
             outgoing.done.set_result(None)
         return False

@@ -1,11 +1,11 @@
-"""What the peer may send on a connection, all streams together, and what of it is held here.
+"""Credit that a connection gives its peer: its own, and what the windows of its streams share.
 
-    received ──► waits for its consumer ──► consumed            counts against max_unconsumed_bytes
-           └───► part of a message that a consumer waits for    takes turns once these are above max_unconsumed_bytes
+    received ──► the connection's credit comes back at once, whether or not anybody reads
+             ├─► waits for its consumer                        bounded by the window of its stream
+             └─► part of a message that a consumer waits for   above max_assembling_bytes, the oldest alone goes on
 
-The credit of the connection comes back at receipt, so that one consumer that stalls does not hold up the others. Only when too
-much waits for consumers does the peer have to wait. Parts of messages that are waited for do not count there, as nothing but
-more of the same can complete them: when they are too many, only the oldest of these messages goes on.
+A stream starts with a small window. A stream in use gets a larger one, as long as the pool of the connection has room. So
+many streams have small windows, and few streams have large ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .errors import fault
-from .limits import CONNECTION_CREDIT
+from .limits import CONNECTION_CREDIT, STREAM_CREDIT, Limits
 
 _PAY_AT_BYTES = CONNECTION_CREDIT // 4
 
@@ -27,40 +27,47 @@ class Assembling(Protocol):
 
 
 class ReceiveBudget:
-    """Accounts for the bytes received on a connection. Bounded by the streams of the connection."""
+    """Accounts for the credit of a connection. Bounded by the streams of the connection."""
 
-    def __init__(self, max_unconsumed_bytes: int, pay: Callable[[int], None]) -> None:
-        self._max_unconsumed_bytes = max_unconsumed_bytes
+    def __init__(self, limits: Limits, pay: Callable[[int], None]) -> None:
+        self._max_assembling_bytes = limits.max_assembling_bytes
         self._pay = pay
+        self._credit = CONNECTION_CREDIT
+        self._owed = 0
+        self._raise_bytes = limits.stream_window_bytes - STREAM_CREDIT
+        self._pool_bytes = limits.window_pool_bytes
         # In the order of their beginning.
         self._assembling: dict[Assembling, None] = {}
         self._assembling_bytes = 0
-        self._credit = CONNECTION_CREDIT
-        self._owed = 0
-        self.unconsumed_bytes = 0
-        """Cost of what was received and not yet consumed."""
 
     def received(self, cost: int) -> None:
-        """Bytes have come. Raises RpcError ``credit_exceeded``."""
+        """Takes bytes that have come, and gives them back. Raises RpcError ``credit_exceeded``."""
         self._credit -= cost
         if self._credit < 0:
             raise fault("credit_exceeded", "more than the credit of the connection")
-        self.unconsumed_bytes += cost
         self._owed += cost
-        self._pay_if_due()
+        if self._owed >= _PAY_AT_BYTES:
+            owed, self._owed = self._owed, 0
+            self._credit += owed
+            self._pay(owed)
 
-    def consumed(self, cost: int) -> None:
-        """Bytes are not held any more."""
-        self.unconsumed_bytes -= cost
-        self._pay_if_due()
+    def take_window(self) -> int:
+        """Returns how far the window of a stream may grow: 0 while the pool is empty."""
+        if self._raise_bytes > self._pool_bytes:
+            return 0
+        self._pool_bytes -= self._raise_bytes
+        return self._raise_bytes
+
+    def return_window(self, size: int) -> None:
+        """Takes back what ``take_window`` gave to a stream that has ended."""
+        self._pool_bytes += size
 
     def assembling(self, stream: Assembling, cost: int) -> None:
-        """More of a message that is waited for has come; the stream is told when to pay, at once or later."""
+        """Takes more of a message that is waited for; tells the stream to pay, at once or later."""
         self._assembling[stream] = None
         self._assembling_bytes += cost
-        if self._assembling_bytes <= self._max_unconsumed_bytes or next(iter(self._assembling)) is stream:
+        if self._assembling_bytes <= self._max_assembling_bytes or next(iter(self._assembling)) is stream:
             stream.pay_pieces()
-        self._pay_if_due()
 
     def assembled(self, stream: Assembling, cost: int) -> None:
         """The message is complete, or given up. ``cost`` is the sum of what was told."""
@@ -70,13 +77,5 @@ class ReceiveBudget:
         self._assembling_bytes -= cost
         for waiting in tuple(self._assembling):
             waiting.pay_pieces()
-            if self._assembling_bytes > self._max_unconsumed_bytes:
+            if self._assembling_bytes > self._max_assembling_bytes:
                 return
-
-    def _pay_if_due(self) -> None:
-        waiting = self.unconsumed_bytes - self._assembling_bytes
-        if self._owed < _PAY_AT_BYTES or waiting > self._max_unconsumed_bytes:
-            return
-        owed, self._owed = self._owed, 0
-        self._credit += owed
-        self._pay(owed)

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from .errors import Code, RpcError, fault
 from .frame import encode_end_ok
+from .limits import DATA_COST
 from .message_queue import MessageQueue
 from .metadata import Pairs, from_entries, to_entries
 from .node_id import NodeId
@@ -90,6 +91,7 @@ class _ServedCall:
         "_context",
         "_handler",
         "_header_sent",
+        "_held",
         "_method",
         "_request",
         "_requests",
@@ -111,6 +113,8 @@ class _ServedCall:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._header_sent = False
+        # Of the request and its metadata, until nothing of the call runs any more.
+        self._held = 0
 
     def start(self, opened: Open) -> None:
         """Handles the Open frame."""
@@ -120,33 +124,43 @@ class _ServedCall:
             self._context.deadline = loop.time() + timeout
             self._timer = loop.call_later(timeout, self._on_deadline)
         message = opened.message if opened.HasField("message") else None
+        held = DATA_COST if message is None else len(message) + DATA_COST
+        if opened.metadata:
+            held += sum(len(entry.key) + len(entry.value) for entry in opened.metadata)
+        self._stream.hold(held)
         if self._method.client_streaming:
             requests: MessageQueue[Message] = MessageQueue(self._method.decode_request)
             requests.stream = self._stream
             self._requests = requests
-            if message is not None:
-                requests.push(message, 0)
+            if message is None:
+                self._held = held
+            else:
+                requests.push(message, held, 0)
             if opened.half_close:
                 requests.finish()
             self._run(_Requests(requests))
         else:
             self._request = message
+            self._held = held
             if opened.half_close:
                 self.on_half_close()
             else:
+                self._connection.incomplete[self._stream] = 0.0
                 self._stream.want_message()
 
     # ---- StreamHandler
 
-    def on_message(self, message: bytes, cost: int) -> None:
+    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
         """A request."""
         if self._requests is not None:
-            self._requests.push(message, cost)
+            self._requests.push(message, held, unpaid)
             return
+        self._held += held
         if self._request is not None:
             self._stream.fail(_not_one())
             return
-        self._stream.release(cost)
+        self._connection.incomplete[self._stream] = 0.0
+        self._stream.pay(unpaid)
         self._request = message
 
     def on_half_close(self) -> None:
@@ -154,6 +168,7 @@ class _ServedCall:
         if self._requests is not None:
             self._requests.finish()
             return
+        self._connection.incomplete.pop(self._stream, None)
         data, self._request = self._request, None
         if data is None:
             self._stream.fail(_not_one())
@@ -265,6 +280,9 @@ class _ServedCall:
             self._timer.cancel()
         if self._requests is not None:
             self._requests.clear()
+        self._connection.incomplete.pop(self._stream, None)
+        self._stream.discard(self._held)
+        self._held = 0
         self._connection.settled()
 
 

@@ -20,8 +20,9 @@ from typing import Protocol
 from .errors import Code, RpcError, fault
 from .frame import encode_frame
 from .limits import DATA_COST, MAX_PIECE_BYTES, STREAM_CREDIT, Limits
+from .memory import Account
 from .metadata import Pairs, from_entries
-from .outbox import Outbox, Outgoing, with_credit
+from .outbox import MIN_PIECE_BYTES, Outbox, Outgoing, with_credit
 from .receive_budget import ReceiveBudget
 from .status import end_of_error
 from .v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Header
@@ -34,6 +35,9 @@ class StreamHost(Protocol):
     limits: Limits
     outbox: Outbox
     budget: ReceiveBudget
+    memory: Account
+    incomplete: dict[Stream, float]
+    """Streams of the peer's calls whose request is incomplete, and when that last went on: 0 since the last look."""
 
     def remove(self, stream: Stream) -> None:
         """The stream is closed."""
@@ -42,8 +46,8 @@ class StreamHost(Protocol):
 class StreamHandler(Protocol):
     """The call behind a stream. Its methods must not raise."""
 
-    def on_message(self, message: bytes, cost: int) -> None:
-        """A whole message. ``cost`` is to be given to ``release`` when the message is consumed."""
+    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
+        """A whole message. When it is consumed, both numbers go to ``release``: bytes counted, and credit not yet given."""
 
     def on_half_close(self) -> None:
         """Callee: the caller has sent its last message."""
@@ -64,19 +68,18 @@ class Stream:
     __slots__ = (
         "_hungry",
         "_answering",
-        "_held",
         "_host",
-        "_is_caller",
         "_local_done",
         "_owed",
         "_piece_cost",
         "_piece_cost_paid",
         "_pieces",
+        "_raised",
         "_receive_credit",
         "_remote_done",
-        "_window_raised",
         "handler",
         "id",
+        "is_caller",
         "is_closed",
         "outgoing",
         "send_credit",
@@ -89,11 +92,10 @@ class Stream:
         self.handler: StreamHandler | None = None
         self.is_closed = False
         self._host = host
-        self._is_caller = is_caller
+        self.is_caller = is_caller
         self._receive_credit = STREAM_CREDIT
         self._owed = 0
-        self._window_raised = False
-        self._held = 0
+        self._raised = 0
         # Of a message that is not complete. Bounded by the receive credit and max_message_bytes.
         self._pieces: bytearray | None = None
         self._piece_cost = 0
@@ -154,16 +156,19 @@ class Stream:
 
     # ---- what the consumer says
 
-    def release(self, cost: int) -> None:
-        """Received bytes are consumed: the peer may send as many more."""
-        self.discard(cost)
-        self._pay(cost)
+    def release(self, held: int, unpaid: int) -> None:
+        """Received bytes are consumed: the peer may send more."""
+        self._host.memory.add(-held)
+        if unpaid:
+            self.pay(unpaid)
 
-    def discard(self, cost: int) -> None:
-        """Received bytes are dropped unread: they hold up no other stream, and the peer may not send more for them."""
-        if not self.is_closed:
-            self._held -= cost
-            self._host.budget.consumed(cost)
+    def hold(self, size: int) -> None:
+        """Counts bytes that are held for the peer until ``discard`` or ``release``."""
+        self._host.memory.add(size)
+
+    def discard(self, held: int) -> None:
+        """Received bytes are dropped: the peer may not send more for them."""
+        self._host.memory.add(-held)
 
     def want_message(self) -> None:
         """The consumer has nothing left and waits."""
@@ -178,20 +183,39 @@ class Stream:
         cost = self._piece_cost - self._piece_cost_paid
         if cost > 0:
             self._piece_cost_paid = self._piece_cost
-            self._pay(cost)
+            self.pay(cost)
+
+    def pay(self, cost: int) -> None:
+        """Lets the peer send as much more, at once or with what follows."""
+        if self._remote_done or self.is_closed:
+            return
+        self._owed += cost
+        if not self._raised:
+            # A message was consumed, or a part of a large one, and more may come: a stream in use gets a larger window.
+            self._raised = self._host.budget.take_window()
+            self._owed += self._raised
+        if self._owed * 4 < STREAM_CREDIT + self._raised:
+            return
+        self._write(Frame(stream_id=self.id, credit=Credit(bytes=self._owed)))
+        self._receive_credit += self._owed
+        self._owed = 0
+
+    @property
+    def can_receive(self) -> bool:
+        """Whether the peer has the credit to go on with a message."""
+        return self._receive_credit >= DATA_COST + MIN_PIECE_BYTES
 
     # ---- receiving; each raises RpcError for what ends the connection
 
     def on_data(self, data: Data) -> None:
         """A message or a piece of one."""
         payload = data.payload
-        cost = len(payload) + DATA_COST
-        self._receive_credit -= cost
-        self._held += cost
-        if self._receive_credit < 0:
-            raise fault("credit_exceeded", f"more than the credit of stream {self.id}")
         if len(payload) > MAX_PIECE_BYTES:
             raise fault("frame_invalid", "a piece over its size limit")
+        cost = len(payload) + DATA_COST
+        self._receive_credit -= cost
+        if self._receive_credit < 0:
+            raise fault("credit_exceeded", f"more than the credit of stream {self.id}")
         if self._remote_done:
             return self.fail(fault("frame_invalid", "a message after the half-close"))
         self._answering = True
@@ -203,7 +227,8 @@ class Stream:
         elif pieces is None:
             self._hungry = False
             if self.handler is not None:
-                self.handler.on_message(payload, cost)
+                self._host.memory.add(cost)
+                self.handler.on_message(payload, cost, cost)
         else:
             self._on_last_piece(pieces, payload, cost)
 
@@ -215,23 +240,28 @@ class Stream:
             self._pieces = bytearray()
         self._pieces += payload
         self._piece_cost += cost
+        self._host.memory.add(cost)
+        if not self.is_caller:
+            self._host.incomplete[self] = 0.0
         if self._hungry:
             self._host.budget.assembling(self, cost)
 
     def _on_last_piece(self, pieces: bytearray, payload: bytes, cost: int) -> None:
         pieces += payload
-        paid = self._piece_cost_paid
-        unpaid = self._piece_cost + cost - paid
+        held = self._piece_cost + cost
+        unpaid = held - self._piece_cost_paid
         self._drop_pieces()
         self._hungry = False
-        self._held -= paid
-        self._host.budget.consumed(paid)
         if self.handler is not None:
-            self.handler.on_message(bytes(pieces), unpaid)
+            self._host.memory.add(held)
+            self.handler.on_message(bytes(pieces), held, unpaid)
 
     def _drop_pieces(self) -> None:
         if self._hungry and self._piece_cost > 0:
             self._host.budget.assembled(self, self._piece_cost)
+        self._host.memory.add(-self._piece_cost)
+        if not self.is_caller:
+            self._host.incomplete.pop(self, None)
         self._pieces = None
         self._piece_cost = self._piece_cost_paid = 0
 
@@ -305,7 +335,7 @@ class Stream:
         """Ends the stream for a fault of the peer or of this end, telling the peer and the handler."""
         if self.is_closed:
             return
-        if self._is_caller:
+        if self.is_caller:
             self.cancel()
         else:
             self.end(end_of_error(error))
@@ -320,32 +350,17 @@ class Stream:
         if self.handler is not None:
             self.handler.on_failed(error)
 
-    def _pay(self, cost: int) -> None:
-        if self._remote_done or self.is_closed:
-            return
-        self._owed += cost
-        window = self._host.limits.stream_window_bytes
-        if not self._window_raised:
-            # A message was consumed, or a part of a large one, and more may come: a stream in use gets the full window.
-            self._window_raised = True
-            self._owed += window - STREAM_CREDIT
-        if self._owed * 4 < window:
-            return
-        self._write(Frame(stream_id=self.id, credit=Credit(bytes=self._owed)))
-        self._receive_credit += self._owed
-        self._owed = 0
-
     def _close(self) -> None:
         if self.is_closed:
             return
         self.is_closed = True
         if self._pieces is not None:
             self._drop_pieces()
-        # What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
-        if self._held:
-            self._host.budget.consumed(self._held)
-            self._held = 0
+        if self._raised:
+            self._host.budget.return_window(self._raised)
+            self._raised = 0
         if self.outgoing is not None:
+            self._host.memory.add(-self.outgoing.held)
             if not self.outgoing.done.done():
                 self.outgoing.done.set_exception(_ended())
             self.outgoing = None

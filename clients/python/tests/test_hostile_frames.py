@@ -124,7 +124,7 @@ async def test_data_that_nobody_reads_ends_the_connection_at_the_credit() -> Non
             if link.is_ended:
                 break
             await asyncio.sleep(0)
-            assert connection.budget.unconsumed_bytes <= 2 * 262_144
+            assert connection.memory.held_bytes <= 2 * 262_144
         assert_cut(link, "credit_exceeded")
 
 
@@ -137,7 +137,7 @@ async def test_a_message_in_pieces_above_the_limit_ends_its_stream_alone() -> No
         link.receive(piece)
         await settle()
         assert [(frame.stream_id, frame.end.code) for frame in link.bodies("end")] == [(1, Code.RESOURCE_EXHAUSTED)]
-        assert connection.budget.unconsumed_bytes == 0
+        assert connection.memory.held_bytes == 0
         await assert_alive(link)
 
 

@@ -1,0 +1,211 @@
+"""What a connection holds for a peer that sends or takes less than it should: counted, bounded, and let go."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dswarm import Code, Connection, Limits, MemoryBudget, RpcError
+from dswarm.example.v1 import echo_pb2 as pb
+from dswarm.example.v1.echo_dswarm import EchoServiceClient
+from dswarm.v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Open, Ping
+
+from .echo_service import Echo
+from .memory_link import MemoryLink
+from .test_hostile_frames import COLLECT, ECHO, assert_alive, served, settle
+from .until import until
+
+MIB = 1_048_576
+MESSAGE = pb.EchoRequest(payload=bytes(60_000)).SerializeToString()
+STALL = pb.CollectRequest(payload=b"stall").SerializeToString()
+HANG = pb.EchoRequest(payload=b"hang").SerializeToString()
+
+
+def ends(link: MemoryLink) -> dict[int, int]:
+    """The statuses of the calls that have ended, by stream."""
+    return {frame.stream_id: frame.end.code for frame in link.bodies("end")}
+
+
+@pytest.mark.parametrize("method", [ECHO, COLLECT])
+async def test_a_peer_over_its_share_is_refused_new_calls_until_there_is_room(method: str) -> None:
+    async with served(Limits(max_held_bytes=MIB)) as (link, connection):
+        if method == COLLECT:
+            # Its handler reads nothing of the others.
+            link.receive(Frame(stream_id=1, open=Open(method=COLLECT, message=STALL)))
+            await settle()
+        first = 3
+        ids = range(first, first + 200, 2)
+        for stream_id in ids:
+            link.receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE)))
+        await settle()
+        refused = [stream_id for stream_id in ids if ends(link).get(stream_id) == Code.RESOURCE_EXHAUSTED]
+        # What is held passes the share by one message at most.
+        taken = MIB // len(MESSAGE) + 1
+        assert refused == list(ids)[taken:]
+        assert MIB < connection.memory.held_bytes < MIB + 2 * len(MESSAGE)
+        for stream_id in ids:
+            link.receive(Frame(stream_id=stream_id, cancel=Cancel()))
+        await settle()
+        link.receive(Frame(stream_id=first + 200, open=Open(method=ECHO, message=MESSAGE, half_close=True)))
+        await settle()
+        assert ends(link)[first + 200] == Code.OK
+
+
+async def test_pieces_unread_messages_and_requests_of_running_handlers_count_until_they_are_let_go() -> None:
+    async with served() as (link, connection):
+        held = connection.memory
+        link.receive(Frame(stream_id=1, open=Open(method=ECHO)), Frame(stream_id=1, data=Data(payload=MESSAGE, more=True)))
+        assert held.held_bytes >= len(MESSAGE)
+        link.receive(Frame(stream_id=1, cancel=Cancel()))
+        await settle()
+        assert held.held_bytes == 0
+        link.receive(Frame(stream_id=3, open=Open(method=COLLECT, message=STALL)))
+        await settle()
+        link.receive(Frame(stream_id=3, data=Data(payload=MESSAGE)))
+        await settle()
+        assert held.held_bytes >= len(MESSAGE)
+        link.receive(Frame(stream_id=3, cancel=Cancel()))
+        await settle()
+        assert held.held_bytes == 0
+        hang = Open(method=ECHO, message=HANG + MESSAGE[:0], half_close=True)
+        link.receive(Frame(stream_id=5, open=hang))
+        await settle()
+        assert held.held_bytes >= len(HANG)
+        link.receive(Frame(stream_id=5, cancel=Cancel()))
+        await settle()
+        assert held.held_bytes == 0
+
+
+async def test_answers_that_the_peer_does_not_take_count() -> None:
+    async with served(Limits(max_held_bytes=MIB)) as (link, connection):
+        link.has_room = False
+        for stream_id in range(1, 201, 2):
+            link.receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE, half_close=True)))
+            await settle()
+        assert MIB < connection.memory.held_bytes < 2 * MIB
+        link.has_room = True
+        connection.on_room()
+        await settle()
+        assert Code.RESOURCE_EXHAUSTED in ends(link).values()
+        # Within the credit of the connection the answers have left.
+        link.receive(Frame(credit=Credit(bytes=MIB)))
+        await settle()
+        assert connection.memory.held_bytes == 0
+
+
+async def test_over_the_total_the_connection_that_holds_most_ends_and_the_others_go_on() -> None:
+    memory = MemoryBudget(2 * MIB)
+    links = [MemoryLink(is_dialer=False) for _ in range(3)]
+    connections = [Connection(link, services=[Echo()], memory=memory) for link in links]
+    for calls, link in zip((2, 5, 3), links, strict=True):
+        for stream_id in range(1, 2 * calls, 2):
+            link.receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE)))
+    for stream_id in range(11, 101, 2):
+        links[1].receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE)))
+        await settle()
+        assert memory.held_bytes <= 2 * MIB
+    assert [link.is_ended for link in links] == [False, True, False]
+    assert links[1].reason is not None and links[1].reason.reason == "memory_exhausted"
+    assert [frame.go_away.code for frame in links[1].bodies("go_away")] == [Code.RESOURCE_EXHAUSTED]
+    await assert_alive(links[0])
+    for connection in connections:
+        connection.abort()
+    await settle()
+    assert memory.held_bytes == 0
+
+
+async def test_connections_of_one_event_loop_share_a_budget() -> None:
+    async with served() as (link, _):
+        link.receive(Frame(stream_id=1, open=Open(method=ECHO, message=MESSAGE)))
+        assert MemoryBudget.of_loop().held_bytes >= len(MESSAGE)
+    assert MemoryBudget.of_loop().held_bytes == 0
+    with pytest.raises(ValueError, match="at least 1048576"):
+        MemoryBudget(MIB - 1)
+
+
+async def test_a_request_that_stays_incomplete_fails_and_one_that_goes_on_does_not() -> None:
+    async with served(Limits(request_timeout=0.05)) as (link, connection):
+        silent = {
+            1: [Frame(stream_id=1, open=Open(method=ECHO))],
+            3: [Frame(stream_id=3, open=Open(method=ECHO, message=MESSAGE))],
+            5: [Frame(stream_id=5, open=Open(method=COLLECT)), Frame(stream_id=5, data=Data(payload=b"\x0a", more=True))],
+            7: [Frame(stream_id=7, open=Open(method=ECHO)), Frame(stream_id=7, data=Data(payload=MESSAGE))],
+        }
+        link.receive(*(frame for frames in silent.values() for frame in frames))
+        # Nothing of a message is under way on this one: it may wait for ever.
+        link.receive(Frame(stream_id=9, open=Open(method=COLLECT, message=STALL)))
+        await until(lambda: len(ends(link)) >= 4)
+        assert ends(link) == dict.fromkeys(silent, Code.DEADLINE_EXCEEDED)
+        link.receive(Frame(stream_id=11, open=Open(method=ECHO, message=MESSAGE)), Frame(stream_id=11, half_close=HalfClose()))
+        await settle()
+        assert ends(link)[11] == Code.OK
+        assert not connection.incomplete
+
+
+async def test_a_request_that_waits_for_credit_of_this_end_is_not_ended() -> None:
+    async with served(Limits(request_timeout=0.05)) as (link, _):
+        link.receive(Frame(stream_id=1, open=Open(method=COLLECT, message=STALL)))
+        await settle()
+        # The handler reads nothing: the window is full in the middle of a message.
+        window = sum(frame.credit.bytes for frame in link.bodies("credit") if frame.stream_id == 1) + 69_696
+        while window > 64:
+            size = min(window - 64, 60_000)
+            link.receive(Frame(stream_id=1, data=Data(payload=bytes(size), more=True)))
+            window -= size + 64
+        link.receive(Frame(stream_id=3, open=Open(method=ECHO)))
+        await until(lambda: 3 in ends(link))
+        link.receive(Frame(stream_id=5, open=Open(method=ECHO)))
+        await until(lambda: 5 in ends(link))
+        assert 1 not in ends(link)
+
+
+async def test_a_peer_that_does_not_read_is_given_up_whatever_it_sends() -> None:
+    async with served(Limits(write_timeout=0.05)) as (link, _):
+        link.has_room, link.buffered_bytes = False, 1000
+
+        def goes_on() -> bool:
+            link.receive(Frame(ping=Ping(id=1)))
+            return link.is_ended
+
+        await until(goes_on)
+        assert link.reason is not None and link.reason.reason == "peer_too_slow"
+
+
+async def test_a_peer_that_reads_slowly_is_kept() -> None:
+    async with served(Limits(write_timeout=0.2)) as (link, connection):
+        link.has_room, link.buffered_bytes = False, 1000
+        link.receive(Frame(ping=Ping(id=1)))
+        for _ in range(100):
+            link.buffered_bytes -= 1
+            await asyncio.sleep(0.01)
+        assert not connection.is_closed
+
+
+async def test_unread_answers_are_let_go_with_their_call() -> None:
+    link = MemoryLink(is_dialer=True)
+    connection = Connection(link)
+    client = EchoServiceClient(connection)
+    answer = pb.RepeatResponse(payload=bytes(50_000)).SerializeToString()
+    calls = [client.repeat(pb.RepeatRequest(count=3)) for _ in range(4)]
+    for stream_id in range(1, 8, 2):
+        link.receive(Frame(stream_id=stream_id, data=Data(payload=answer)))
+        link.receive(Frame(stream_id=stream_id, end=End(response=answer)))
+    assert connection.memory.held_bytes >= 8 * 50_000
+    assert len([each async for each in calls.pop()]) == 2
+    async with calls.pop() as one:
+        await anext(one)
+    calls.pop()
+    await settle()
+    assert 2 * 50_000 < connection.memory.held_bytes < 3 * 50_000
+    del one, calls
+    await settle()
+    assert connection.memory.held_bytes == 0
+    unary = client.echo(pb.EchoRequest())
+    link.receive(Frame(stream_id=9, data=Data(payload=MESSAGE)))
+    assert connection.memory.held_bytes > 60_000
+    link.receive(Frame(stream_id=9, end=End(code=Code.INTERNAL)))
+    with pytest.raises(RpcError):
+        await unary
+    assert connection.memory.held_bytes == 0
+    connection.abort()
