@@ -44,6 +44,10 @@ type Conn struct {
 	window      int // what the peer may send
 	owed        int // credit to give
 	budget      receiveBudget
+	memory      *Memory
+	held        int                   // bytes that are held for the peer
+	toldHeld    int                   // of that, what memory knows
+	incomplete  map[*stream]time.Time // requests of the peer, and when they last went on; zero is since the last look
 	lastByte    time.Time
 	lastCall    time.Time
 	probedAt    time.Time // zero when no probe is under way
@@ -55,11 +59,15 @@ type Conn struct {
 
 // NewConn runs the RPC layer on a link. The connection owns the link.
 func NewConn(link Link, opts Options) *Conn {
+	opts = opts.withDefaults()
 	c := &Conn{
-		link: link, opts: opts.withDefaults(),
-		budget: receiveBudget{maxBytes: opts.withDefaults().MaxUnconsumedBytes},
-		done:   make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
-		streams: map[uint32]*stream{}, pongs: map[uint32]chan struct{}{},
+		link: link, opts: opts, memory: opts.Memory,
+		budget: receiveBudget{
+			pool: opts.WindowPoolBytes, raise: opts.StreamWindowBytes - streamCredit, maxAssembling: opts.MaxAssemblingBytes,
+		},
+		done: make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
+		incomplete: map[*stream]time.Time{},
+		streams:    map[uint32]*stream{}, pongs: map[uint32]chan struct{}{},
 		credit: connectionCredit, window: connectionCredit, nextID: 2,
 	}
 	if link.IsDialer() {
@@ -67,6 +75,7 @@ func NewConn(link Link, opts Options) *Conn {
 	}
 	c.lastByte, c.lastCall = time.Now(), time.Now()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.memory.open(c)
 	go c.readLoop()
 	go c.writeLoop()
 	go c.watch()
@@ -209,6 +218,7 @@ func (c *Conn) fail(err error) {
 	c.ring = nil
 	close(c.space)
 	c.mu.Unlock()
+	c.memory.close(c)
 	c.cancel()
 	_ = c.link.Close() // what it reports has been found out otherwise
 	close(c.done)
@@ -231,12 +241,17 @@ func (c *Conn) endAfterWrite(err error) {
 // fault ends the connection for a peer that broke the protocol, and tells it. With the lock.
 func (c *Conn) fault(reason, message string) error {
 	err := status.Fail(reason, message, nil)
+	c.breakOff(status.Internal, err)
+	return err
+}
+
+// breakOff ends the connection, and tells the peer why. With the lock.
+func (c *Conn) breakOff(code status.Code, err *status.Error) {
 	c.draining = true
 	c.send(&pb.Frame{Body: &pb.Frame_GoAway{GoAway: &pb.GoAway{
-		LastStreamId: c.lastRemoteID, Code: uint32(status.Internal), Message: err.Message,
+		LastStreamId: c.lastRemoteID, Code: uint32(code), Message: err.Message,
 	}}})
 	c.endAfterWrite(err)
-	return err
 }
 
 // send queues a frame of the connection or the end of a stream; it never waits. With the lock.
@@ -252,6 +267,7 @@ func (c *Conn) send(f *pb.Frame) {
 		}}}
 		out, _ = frame.Append(c.out, f)
 	}
+	c.hold(len(out) - len(c.out))
 	c.out = out
 	if len(c.out) > c.opts.MaxQueuedBytes {
 		go c.fail(status.Fail("peer_too_slow", "", nil))
@@ -306,11 +322,9 @@ func (c *Conn) writeLoop() {
 			c.writingSince = time.Now()
 			c.goodbyeSent = end != nil
 			c.mu.Unlock()
-			if len(out) > 0 {
-				if _, err := c.link.Write(out); err != nil {
-					c.fail(status.Fail("link_truncated", "the connection broke off", err))
-					return
-				}
+			if err := c.write(out); err != nil {
+				c.fail(status.Fail("link_truncated", "the connection broke off", err))
+				return
 			}
 			if end != nil {
 				if err := c.link.Goodbye(); err != nil {
@@ -334,9 +348,26 @@ func (c *Conn) writeLoop() {
 	}
 }
 
-// watch probes a silent peer, and closes an idle connection.
+// write writes frames, and notes that they go on. Without the lock.
+func (c *Conn) write(out []byte) error {
+	for len(out) > 0 {
+		n := min(len(out), writeBytes)
+		if _, err := c.link.Write(out[:n]); err != nil {
+			return err
+		}
+		out = out[n:]
+		c.mu.Lock()
+		c.hold(-n)
+		c.writingSince = time.Now()
+		c.mu.Unlock()
+	}
+	return nil
+}
+
+// watch probes a silent peer, gives up one that does not read, ends requests that stay incomplete, and closes an idle connection.
 func (c *Conn) watch() {
-	tick := time.NewTicker(max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8)))
+	tick := time.NewTicker(max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8,
+		c.opts.RequestTimeout/8, c.opts.WriteTimeout/8)))
 	defer tick.Stop()
 	for {
 		select {
@@ -348,14 +379,15 @@ func (c *Conn) watch() {
 		c.mu.Lock()
 		var err error
 		switch {
-		case !c.writingSince.IsZero() && now.Sub(c.writingSince) > writeTimeout:
-			err = status.Fail("peer_too_slow", "", nil)
+		case !c.writingSince.IsZero() && now.Sub(c.writingSince) > c.opts.WriteTimeout:
+			err = status.Fail("peer_too_slow", "nothing is written any more", nil)
 		case !c.probedAt.IsZero() && now.Sub(c.probedAt) > c.opts.KeepaliveTimeout:
 			err = status.Fail("keepalive_timeout", "", nil)
 		case c.probedAt.IsZero() && now.Sub(c.lastByte) > c.opts.KeepaliveInterval:
 			c.probedAt = now
 			c.ping()
 		}
+		c.endIncomplete(now)
 		if len(c.streams) > 0 || c.handlers > 0 {
 			c.lastCall = now
 		}
@@ -365,6 +397,18 @@ func (c *Conn) watch() {
 			c.fail(err)
 		} else if isIdle {
 			go c.Close()
+		}
+	}
+}
+
+// endIncomplete ends the calls of the peer whose request stays incomplete. With the lock.
+func (c *Conn) endIncomplete(now time.Time) {
+	for st, since := range c.incomplete {
+		switch {
+		case since.IsZero() || st.window < minPieceBytes+dataCost: // without credit, it is this end that holds it up
+			c.incomplete[st] = now
+		case now.Sub(since) > c.opts.RequestTimeout:
+			st.breakOff(status.Fail("request_timeout", "", nil))
 		}
 	}
 }

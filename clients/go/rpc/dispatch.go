@@ -139,26 +139,26 @@ func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
 }
 
 func (c *Conn) handleData(st *stream, data *pb.Data) error {
+	if len(data.GetPayload()) > maxPieceBytes {
+		return c.fault("frame_invalid", "a piece over the size limit")
+	}
 	cost := len(data.GetPayload()) + dataCost
 	if cost > c.window || st != nil && cost > st.window {
 		return c.fault("credit_exceeded", "more bytes than there was credit for")
 	}
-	if len(data.GetPayload()) > maxPieceBytes {
-		return c.fault("frame_invalid", "a piece over the size limit")
-	}
 	c.window -= cost
 	c.owed += cost
+	c.grant()
 	if st != nil {
 		st.window -= cost
 		st.handleData(data, cost)
 	}
-	c.grant()
 	return nil
 }
 
-// grant gives the connection's credit back, unless too much is unconsumed. With the lock.
+// grant gives the connection's credit back, whether or not anybody reads. With the lock.
 func (c *Conn) grant() {
-	if c.owed < grantConnection || c.budget.unconsumed > c.budget.maxBytes {
+	if c.owed < grantConnection {
 		return
 	}
 	c.window += c.owed
@@ -187,6 +187,7 @@ func (c *Conn) pump() {
 		n := min(len(st.pending), sendPieceBytes, st.credit-dataCost, c.credit-dataCost)
 		piece := st.pending[:n]
 		st.pending = st.pending[n:]
+		st.holdPending(-n)
 		st.credit -= n + dataCost
 		c.credit -= n + dataCost
 		c.send(&pb.Frame{StreamId: st.id, Body: &pb.Frame_Data{Data: &pb.Data{Payload: piece, More: len(st.pending) > 0}}})

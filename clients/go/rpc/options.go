@@ -8,18 +8,17 @@ const (
 	maxPieceBytes     = 69632
 	maxMethodBytes    = 256
 	maxErrorBytes     = 4096
-	dataCost          = 64 // credit that a data frame costs besides its payload
-	streamCredit      = 73728
+	dataCost          = 64    // credit that a data frame costs besides its payload
+	streamCredit      = 69696 // the cost of one piece of the largest size
 	connectionCredit  = 1048576
 	maxCredit         = 1 << 40 // a peer that gives more is broken or plays
 	maxDetailBytes    = 20480   // of error details; what is beyond is left out
 	lastStream        = 1<<31 - 1
 	sendPieceBytes    = 32 << 10 // streams take turns at this size
 	minPieceBytes     = 4 << 10  // smaller pieces wait for more credit
-	grantBytes        = 32 << 10 // a stream's credit is given from this many bytes on
 	grantConnection   = 256 << 10
 	outboxSoftBytes   = 512 << 10 // above it, callers and handlers wait
-	writeTimeout      = 30 * time.Second
+	writeBytes        = 128 << 10 // written at once: a write that goes on is progress
 	goodbyeTimeout    = time.Second
 	maxDrainPong      = time.Second // a peer that takes longer is not waited for
 	unlimitedDuration = time.Duration(1<<63 - 1)
@@ -33,10 +32,23 @@ type Options struct {
 	MaxMessageBytes int
 	// MaxConcurrentStreams bounds the peer's calls that run here at once. Default 1024.
 	MaxConcurrentStreams int
-	// MaxUnconsumedBytes bounds what was received and not consumed, before the peer gets no more credit. Default 8 MiB.
-	MaxUnconsumedBytes int
-	// MaxQueuedBytes bounds what waits to be written to a peer that does not read; above it the connection ends. Default 64 MiB.
+	// StreamWindowBytes is the window of a stream in use: what the peer may send ahead of its reader. At least 69696. Default 256 KiB.
+	StreamWindowBytes int
+	// WindowPoolBytes bounds by how much the windows of all streams may grow together. Above it, streams keep windows of 69696 bytes.
+	// Default 8 MiB; negative is none.
+	WindowPoolBytes int
+	// MaxAssemblingBytes bounds the incomplete messages that readers wait for. Above it, the oldest alone goes on. Default 8 MiB.
+	MaxAssemblingBytes int
+	// MaxHeldBytes bounds what is held for the peer, received or produced, before its new calls are refused. Default 64 MiB.
+	MaxHeldBytes int
+	// Memory bounds what this connection and others hold together. Default: 128 MiB for all connections of the process without one.
+	Memory *Memory
+	// MaxQueuedBytes bounds the frames that wait for the network; above it the connection ends. Default 64 MiB.
 	MaxQueuedBytes int
+	// RequestTimeout is the time that a request of the peer may stay incomplete without progress; its call fails then. Default 30 s.
+	RequestTimeout time.Duration
+	// WriteTimeout is the time that writes may stay without progress, whatever the peer sends; the connection ends then. Default 30 s.
+	WriteTimeout time.Duration
 	// KeepaliveInterval is the silence after which the peer is probed. Default 15 s.
 	KeepaliveInterval time.Duration
 	// KeepaliveTimeout is the time for any byte after a probe. Default 10 s.
@@ -50,8 +62,17 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	orElse(&o.MaxMessageBytes, 16<<20)
 	orElse(&o.MaxConcurrentStreams, 1024)
-	orElse(&o.MaxUnconsumedBytes, 8<<20)
+	orElse(&o.StreamWindowBytes, 256<<10)
+	o.StreamWindowBytes = max(o.StreamWindowBytes, streamCredit)
+	orElse(&o.WindowPoolBytes, 8<<20)
+	orElse(&o.MaxAssemblingBytes, 8<<20)
+	orElse(&o.MaxHeldBytes, 64<<20)
+	if o.Memory == nil {
+		o.Memory = processMemory
+	}
 	orElse(&o.MaxQueuedBytes, 64<<20)
+	orElse(&o.RequestTimeout, 30*time.Second)
+	orElse(&o.WriteTimeout, 30*time.Second)
 	orElse(&o.KeepaliveInterval, 15*time.Second)
 	orElse(&o.KeepaliveTimeout, 10*time.Second)
 	orElse(&o.IdleTimeout, 5*time.Minute)

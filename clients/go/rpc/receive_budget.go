@@ -2,30 +2,43 @@ package rpc
 
 import "slices"
 
-// receiveBudget accounts for what a connection holds of what it received, all streams together.
+// receiveBudget is the credit that the streams of a connection share.
 //
-//	received -> waits for its consumer                       unconsumed: too much, and the connection gets no credit
-//	        \-> part of a message that its consumer awaits   awaited: too much, and only the oldest of these goes on
+//	received -> waits for its consumer                       bounded by the window of its stream
+//	        \-> part of a message that its consumer awaits   above maxAssembling, only the oldest of these goes on
 //
-// Parts that are awaited do not count as unconsumed, since nothing but more of the same message completes them.
+// A stream starts with a small window. One in use gets a larger one while the pool of the connection has room: many streams have
+// small windows, few have large ones.
 type receiveBudget struct {
-	maxBytes   int
-	unconsumed int
-	awaited    int
+	pool          int // by which windows may still grow
+	raise         int // by which the window of one stream grows
+	maxAssembling int
+	assembling    int
 	// messages that are awaited and incomplete, the oldest first. Bounded by the streams of the connection.
 	messages []*stream
 }
 
-// assemble takes a further piece of a message.
+// takeWindow returns by how much the window of a stream grows: 0 while the pool is empty.
+func (b *receiveBudget) takeWindow() int {
+	if b.raise > b.pool {
+		return 0
+	}
+	b.pool -= b.raise
+	return b.raise
+}
+
+// returnWindow takes back what takeWindow gave to a stream that has ended.
+func (b *receiveBudget) returnWindow(s *stream) {
+	b.pool += s.raised
+	s.raised = 0
+}
+
+// assemble takes a further piece of a message; the cost of the stream has it in it.
 func (b *receiveBudget) assemble(s *stream, cost int) {
 	if s.isAssembled {
-		b.awaited += cost
+		b.assembling += cost
 		b.pay(s)
-		return
-	}
-	// The cost of the stream has this piece in it, which await moves with the others.
-	b.unconsumed += cost
-	if s.isAwaited() {
+	} else if s.isAwaited() {
 		b.await(s)
 	}
 }
@@ -37,21 +50,19 @@ func (b *receiveBudget) await(s *stream) {
 	}
 	s.isAssembled = true
 	b.messages = append(b.messages, s)
-	b.unconsumed -= s.cost
-	b.awaited += s.cost
+	b.assembling += s.cost
 	b.pay(s)
 }
 
 // discard lets go of a stream's incomplete message, if there is one, whole now or lost, and has others go on.
 func (b *receiveBudget) discard(s *stream) {
 	if !s.isAssembled {
-		b.unconsumed -= s.cost
 		return
 	}
 	s.isAssembled = false
 	at := slices.Index(b.messages, s)
 	b.messages = slices.Delete(b.messages, at, at+1)
-	b.awaited -= s.cost
+	b.assembling -= s.cost
 	for _, other := range b.messages {
 		b.pay(other)
 	}
@@ -59,7 +70,7 @@ func (b *receiveBudget) discard(s *stream) {
 
 // pay gives credit for the pieces of a message, if it may go on.
 func (b *receiveBudget) pay(s *stream) {
-	if b.awaited <= b.maxBytes || b.messages[0] == s {
+	if b.assembling <= b.maxAssembling || b.messages[0] == s {
 		s.givePieces()
 	}
 }

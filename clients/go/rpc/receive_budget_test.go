@@ -24,13 +24,33 @@ func repeating(t *testing.T, ctx context.Context, conn *rpc.Conn, peer *rawPeer)
 // data writes a piece of an answer.
 func (p *rawPeer) data(t *testing.T, id uint32, bytes int, more bool) {
 	t.Helper()
-	encoded, err := frame.Append(nil, &pb.Frame{StreamId: id, Body: &pb.Frame_Data{Data: &pb.Data{
-		Payload: make([]byte, bytes), More: more,
-	}}})
+	p.send(t, &pb.Frame{StreamId: id, Body: &pb.Frame_Data{Data: &pb.Data{Payload: make([]byte, bytes), More: more}}})
+}
+
+// message writes a whole message.
+func (p *rawPeer) message(t *testing.T, id uint32, message []byte) {
+	t.Helper()
+	p.send(t, &pb.Frame{StreamId: id, Body: &pb.Frame_Data{Data: &pb.Data{Payload: message}}})
+}
+
+// end writes the success of a call.
+func (p *rawPeer) end(t *testing.T, id uint32) {
+	t.Helper()
+	p.send(t, &pb.Frame{StreamId: id, Body: &pb.Frame_End{End: &pb.End{}}})
+}
+
+func (p *rawPeer) send(t *testing.T, f *pb.Frame) {
+	t.Helper()
+	p.write(t, p.encode(t, f))
+}
+
+func (p *rawPeer) encode(t *testing.T, f *pb.Frame) []byte {
+	t.Helper()
+	encoded, err := frame.Append(nil, f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write(t, encoded)
+	return encoded
 }
 
 // creditsBeforePong are the credits that a connection gives for what it has received, by stream.
@@ -49,41 +69,69 @@ func (p *rawPeer) creditsBeforePong(t *testing.T) map[uint32]uint32 {
 
 const piece = 60_000
 
-func TestAnswersThatAreCanceledUnreadGiveTheirCreditBack(t *testing.T) {
-	conn, peer := connect(t, true, rpc.Options{MaxUnconsumedBytes: 64 << 10})
+// smallWindows keeps every stream at the window that it begins with.
+var smallWindows = rpc.Options{WindowPoolBytes: -1}
+
+func TestCreditOfTheConnectionComesBackThoughNobodyReads(t *testing.T) {
+	conn, peer := connect(t, true, smallWindows)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var streams []rpc.ServerStreamingClient[echo.RepeatResponse]
-	for range 5 {
+	for range 200 {
 		stream, id := repeating(t, ctx, conn, peer)
 		streams = append(streams, stream)
 		peer.data(t, id, piece, false)
 	}
-	if credits := peer.creditsBeforePong(t); len(credits) != 0 {
-		t.Fatal("credit in spite of what nobody reads:", credits)
+	for id, bytes := range peer.creditsBeforePong(t) {
+		if id != 0 {
+			t.Error("credit of a stream that nobody reads:", bytes)
+		}
+	}
+	if least := int64(200*(piece+64) - 256<<10); peer.credit.Load() < least {
+		t.Errorf("credit of %d where %d are due", peer.credit.Load(), least)
+	}
+	if held := conn.HeldBytes(); held < 200*piece || held > 200*(piece+1000) {
+		t.Error("held:", held)
 	}
 	cancel()
-	// Each is canceled in its own time.
-	canceled, credit := 0, uint32(0)
-	peer.next(t, func(f *pb.Frame) bool {
-		if f.GetCancel() != nil {
-			canceled++
-		}
-		if f.GetStreamId() == 0 && credit == 0 {
-			credit = f.GetCredit().GetBytes()
-		}
-		return canceled == len(streams) && credit > 0
-	})
-	if credit < 4*(piece+64) {
-		t.Error("credit of", credit)
-	}
+	until(t, func() bool { return conn.HeldBytes() == 0 })
 	if _, err := streams[0].Recv(); status.CodeOf(err) != status.Canceled {
 		t.Error("a canceled call:", err)
 	}
 }
 
+func TestAStreamInUseGetsALargerWindowWhileThePoolHasRoom(t *testing.T) {
+	const raise = 256<<10 - 69696
+	conn, peer := connect(t, true, rpc.Options{WindowPoolBytes: 2*raise + 1})
+	message := []byte{} // a RepeatResponse without fields
+	var raised []uint32
+	var ids []uint32
+	for range 3 {
+		stream, id := repeating(t, t.Context(), conn, peer)
+		ids = append(ids, id)
+		peer.message(t, id, message)
+		if _, err := stream.Recv(); err != nil {
+			t.Fatal(err)
+		}
+		raised = append(raised, peer.creditsBeforePong(t)[id])
+	}
+	if raised[0] != raise+64 || raised[1] != raise+64 || raised[2] != 0 {
+		t.Error("windows grow by", raised)
+	}
+	// The third gets it when the first has ended.
+	peer.end(t, ids[0])
+	stream, id := repeating(t, t.Context(), conn, peer)
+	peer.message(t, id, message)
+	if _, err := stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if credit := peer.creditsBeforePong(t)[id]; credit != raise+64 {
+		t.Error("after an end a window grows by", credit)
+	}
+}
+
 func TestALaterMessageGetsCreditForItsPiecesWhenItIsAskedFor(t *testing.T) {
-	conn, peer := connect(t, true, rpc.Options{})
+	conn, peer := connect(t, true, smallWindows)
 	stream, id := repeating(t, t.Context(), conn, peer)
 	peer.data(t, id, piece, true) // the first message is always waited for
 	if credit := peer.creditsBeforePong(t)[id]; credit != piece+64 {
@@ -113,7 +161,7 @@ func TestALaterMessageGetsCreditForItsPiecesWhenItIsAskedFor(t *testing.T) {
 }
 
 func TestOfTooMuchThatIsAwaitedOnlyTheOldestMessageGoesOn(t *testing.T) {
-	conn, peer := connect(t, true, rpc.Options{MaxUnconsumedBytes: 64 << 10})
+	conn, peer := connect(t, true, rpc.Options{MaxAssemblingBytes: 69696, WindowPoolBytes: -1})
 	_, first := repeating(t, t.Context(), conn, peer)
 	_, second := repeating(t, t.Context(), conn, peer)
 	peer.data(t, first, piece, true)

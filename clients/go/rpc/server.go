@@ -132,6 +132,8 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	switch {
 	case c.handlers >= c.opts.MaxConcurrentStreams:
 		refusal = status.Fail("too_many_streams", "", nil)
+	case c.held > c.opts.MaxHeldBytes:
+		refusal = status.Fail("memory_exhausted", "too many bytes are held for the peer", nil)
 	case len(open.GetMessage()) > maxPieceBytes:
 		refusal = status.Fail("frame_invalid", "a message over its size in a frame", nil)
 	case len(open.GetMessage()) > c.opts.MaxMessageBytes:
@@ -158,13 +160,26 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	h.callCtx = context.WithValue(ctx, handlerKey{}, h)
 	st.ctx = h.callCtx
 	st.isHalf = open.GetHalfClose()
+	if st.isSingle && !st.isHalf {
+		st.goesOn()
+	}
+	st.kept = dataCost + sizeOf(open.GetMetadata())
+	c.hold(st.kept)
 	if open.Message != nil {
-		st.push(received{message: open.GetMessage()})
+		st.push(received{message: open.GetMessage(), held: len(open.GetMessage())})
 	}
 	c.streams[id] = st
 	c.handlers++
 	go h.run(method)
 	return nil
+}
+
+func sizeOf(entries []*pb.Metadata) int {
+	size := 0
+	for _, entry := range entries {
+		size += len(entry.GetKey()) + len(entry.GetValue())
+	}
+	return size
 }
 
 // ServerStream is a handler's end of a stream. One goroutine may send while another receives.
@@ -296,6 +311,7 @@ func (h *serverStream) run(method servedMethod) {
 	h.finishCall(err)
 	c.mu.Lock()
 	c.handlers--
+	h.letGo()
 	c.mu.Unlock()
 }
 
@@ -342,7 +358,9 @@ func (h *serverStream) finishCall(err error) {
 	c := h.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.hold(len(response))
 	c.waitSpace(nil)
+	c.hold(-len(response))
 	if h.isOver {
 		return
 	}

@@ -3,16 +3,17 @@ package rpc
 import (
 	"context"
 	"io"
+	"time"
 
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/metadata"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
 
-// received is a whole message, what its bytes cost, and how much credit of its stream is still to be given for it.
+// received is a whole message, the bytes that are counted for it, and the credit of its stream that is still to be given for it.
 type received struct {
-	message    []byte
-	cost, held int
+	message      []byte
+	held, unpaid int
 }
 
 // stream is one call, at either end. Its fields are guarded by the connection's lock.
@@ -31,11 +32,13 @@ type stream struct {
 	partial []byte
 	isOpen  bool // a message is incomplete
 	cost    int  // of its pieces
-	held    int  // of that, for which no credit was given
+	unpaid  int  // of that, for which no credit was given
+	kept    int  // bytes of messages that were taken, counted until the call is over
 	asks    bool // the consumer waits for a message
 	// isAssembled says whether the budget counts the incomplete message as awaited.
 	isAssembled bool
 	owed        int  // credit to give
+	raised      int  // by which the window has grown
 	window      int  // what the peer may send
 	isHalf      bool // no message is to come
 	header      metadata.MD
@@ -76,10 +79,14 @@ func (s *stream) finish(err error) {
 	if s.goAway != nil && err != nil && status.FromError(err).Reason != "" {
 		s.err = s.goAway
 	}
+	s.holdPending(-len(s.pending))
 	s.hasPending, s.pending = false, nil
 	s.dropPartial()
-	s.conn.grant()
-	if !s.isCaller {
+	s.conn.budget.returnWindow(s)
+	delete(s.conn.incomplete, s)
+	if s.isCaller {
+		s.letGo()
+	} else {
 		s.dropQueue()
 	}
 	signalTo(s.notify)
@@ -91,15 +98,28 @@ func (s *stream) finish(err error) {
 
 func (s *stream) dropPartial() {
 	s.conn.budget.discard(s)
-	s.partial, s.cost, s.held, s.isOpen = nil, 0, 0, false
+	s.conn.hold(-s.cost)
+	s.partial, s.cost, s.unpaid, s.isOpen = nil, 0, 0, false
 }
 
 func (s *stream) dropQueue() {
 	for _, r := range s.queue {
-		s.conn.budget.unconsumed -= r.cost
+		s.conn.hold(-r.held)
 	}
 	s.queue = nil
-	s.conn.grant()
+}
+
+// letGo counts the messages that were taken no more.
+func (s *stream) letGo() {
+	s.conn.hold(-s.kept)
+	s.kept = 0
+}
+
+// holdPending counts bytes of an answer that waits to be sent. Requests of this end are the program's own.
+func (s *stream) holdPending(bytes int) {
+	if !s.isCaller {
+		s.conn.hold(bytes)
+	}
 }
 
 // breakOff ends the stream for a fault of the peer: it is told.
@@ -134,23 +154,39 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 		return
 	}
 	s.partial = append(s.partial, data.GetPayload()...)
+	c.hold(cost)
 	s.cost += cost
-	s.held += cost
+	s.unpaid += cost
 	s.isOpen = true
 	c.budget.assemble(s, cost)
 	if data.GetMore() {
+		s.goesOn()
 		return
 	}
-	whole := received{s.partial, s.cost, s.held}
+	whole := received{s.partial, s.cost, s.unpaid}
 	s.dropPartial()
 	s.push(whole)
+}
+
+// goesOn notes progress of a request that is incomplete.
+func (s *stream) goesOn() {
+	if !s.isCaller {
+		s.conn.incomplete[s] = time.Time{}
+	}
 }
 
 // push queues a whole message for the consumer.
 func (s *stream) push(whole received) {
 	s.queue = append(s.queue, whole)
 	s.count++
-	s.conn.budget.unconsumed += whole.cost
+	s.conn.hold(whole.held)
+	if !s.isCaller {
+		if s.isSingle && !s.isHalf {
+			s.goesOn()
+		} else {
+			delete(s.conn.incomplete, s)
+		}
+	}
 	signalTo(s.notify)
 }
 
@@ -162,15 +198,22 @@ func (s *stream) isAwaited() bool {
 
 // givePieces gives credit for what has come of a message.
 func (s *stream) givePieces() {
-	held := s.held
-	s.held = 0
-	s.give(held)
+	unpaid := s.unpaid
+	s.unpaid = 0
+	s.give(unpaid)
 }
 
-// give owes the peer credit, and sends it when it is worth a frame.
+// give owes the peer credit, and sends it when a quarter of the window is due.
 func (s *stream) give(bytes int) {
+	if bytes == 0 || s.isOver || s.isHalf {
+		return
+	}
 	s.owed += bytes
-	if s.owed < grantBytes || s.isOver || s.isHalf {
+	if s.raised == 0 {
+		s.raised = s.conn.budget.takeWindow()
+		s.owed += s.raised
+	}
+	if s.owed*4 < streamCredit+s.raised {
 		return
 	}
 	s.window += s.owed
@@ -184,6 +227,7 @@ func (s *stream) handleHalfClose() {
 		return
 	}
 	s.isHalf = true
+	delete(s.conn.incomplete, s)
 	signalTo(s.notify)
 }
 
@@ -233,7 +277,7 @@ func (s *stream) handleEnd(end *pb.End) {
 	}
 	s.trailer = trailer
 	if end.Response != nil && end.GetCode() == 0 {
-		s.push(received{message: end.GetResponse()})
+		s.push(received{message: end.GetResponse(), held: len(end.GetResponse()) + dataCost})
 	}
 	if end.GetCode() != 0 {
 		code := status.Code(end.GetCode())
@@ -273,7 +317,6 @@ func (s *stream) receive() ([]byte, error) {
 		s.asks = true
 		if s.isOpen {
 			c.budget.await(s)
-			c.grant()
 		}
 		if err := s.wait(s.notify); err != nil {
 			return nil, err
@@ -285,12 +328,15 @@ func (s *stream) pop() []byte {
 	r := s.queue[0]
 	s.queue[0] = received{}
 	s.queue = s.queue[1:]
-	s.conn.budget.unconsumed -= r.cost
-	s.give(r.held)
+	if s.isSingle && !s.isOver {
+		s.kept += r.held
+	} else {
+		s.conn.hold(-r.held)
+	}
+	s.give(r.unpaid)
 	if s.isOpen && s.isAwaited() {
 		s.conn.budget.await(s)
 	}
-	s.conn.grant()
 	return r.message
 }
 
@@ -347,6 +393,7 @@ func (s *stream) sendMessage(message []byte) error {
 	default:
 	}
 	s.pending, s.hasPending, s.isQueued = message, true, true
+	s.holdPending(len(message))
 	c.ring = append(c.ring, s)
 	c.signal()
 	for s.hasPending && !s.isOver {

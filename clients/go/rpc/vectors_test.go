@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,8 @@ func (l *memoryLink) IsDialer() bool            { return l.isDialer }
 type rawPeer struct {
 	conn   net.Conn
 	frames chan *pb.Frame
+	kept   []*pb.Frame  // that came before a pong
+	credit atomic.Int64 // of the connection, what has come in all
 }
 
 // connect makes a connection and its raw peer. The connection is over when the test is.
@@ -47,6 +50,9 @@ func connect(t *testing.T, isDialer bool, opts rpc.Options) (*rpc.Conn, *rawPeer
 			f, err := reader.Read()
 			if err != nil {
 				return
+			}
+			if f.GetStreamId() == 0 {
+				peer.credit.Add(int64(f.GetCredit().GetBytes()))
 			}
 			peer.frames <- f
 		}
@@ -69,6 +75,13 @@ func (p *rawPeer) write(t *testing.T, b []byte) {
 func (p *rawPeer) next(t *testing.T, isWanted func(*pb.Frame) bool) *pb.Frame {
 	t.Helper()
 	timeout := time.After(20 * time.Second)
+	for len(p.kept) > 0 {
+		f := p.kept[0]
+		p.kept = p.kept[1:]
+		if isWanted(f) {
+			return f
+		}
+	}
 	for {
 		select {
 		case f, ok := <-p.frames:
@@ -82,6 +95,18 @@ func (p *rawPeer) next(t *testing.T, isWanted func(*pb.Frame) bool) *pb.Frame {
 			t.Fatal("the frame does not come")
 		}
 	}
+}
+
+// handled returns when the connection has handled all that was written, or ends; what it answers is kept.
+func (p *rawPeer) handled(t *testing.T) {
+	t.Helper()
+	_, _ = p.conn.Write([]byte{4, 0x42, 2, 8, 10}) // after a fault nobody reads it
+	var kept []*pb.Frame
+	p.next(t, func(f *pb.Frame) bool {
+		kept = append(kept, f)
+		return f.GetPong().GetId() == 10 || isGoAway(f)
+	})
+	p.kept = kept
 }
 
 var pingNine = []byte{4, 0x42, 2, 8, 9}
@@ -100,8 +125,8 @@ func TestFramesDoWhatTheVectorsSay(t *testing.T) {
 		if v.To == "" {
 			t.Skip("package frame tests what decodes")
 		}
-		server := rpc.NewServer()
-		server.RegisterService(testService, nil)
+		server, handled := rpc.NewServer(), make(chan struct{})
+		server.RegisterService(testService(handled), nil)
 		conn, peer := connect(t, v.To == "dialer", rpc.Options{Server: server})
 		outcome := make(chan error, 1)
 		if v.To == "dialer" {
@@ -112,6 +137,8 @@ func TestFramesDoWhatTheVectorsSay(t *testing.T) {
 			peer.next(t, func(f *pb.Frame) bool { return f.GetOpen() != nil })
 		}
 		peer.write(t, v.Bytes)
+		peer.handled(t)
+		close(handled)
 		switch {
 		case v.Ends == "connection":
 			if away := peer.next(t, isGoAway).GetGoAway(); away.GetCode() != v.Status {
@@ -142,29 +169,36 @@ func TestFramesDoWhatTheVectorsSay(t *testing.T) {
 	})
 }
 
-// testService has the methods of EchoService that the vectors call.
-var testService = &rpc.ServiceDesc{ServiceName: "dswarm.example.v1.EchoService", Methods: []rpc.MethodDesc{
-	{Name: "Echo", Unary: func(_ any, _ context.Context, decode func(any) error) (any, error) {
-		in := &echo.EchoRequest{}
-		if err := decode(in); err != nil {
-			return nil, err
-		}
-		return &echo.EchoResponse{Payload: in.GetPayload()}, nil
-	}},
-	{Name: "Collect", ClientStreams: true, Stream: func(_ any, stream rpc.ServerStream) error {
-		sum := &echo.CollectResponse{}
-		for {
-			err := stream.RecvMsg(&echo.CollectRequest{})
-			if errors.Is(err, io.EOF) {
-				return stream.SendMsg(sum)
+// testService has the methods of EchoService that the vectors call. Its Collect reads nothing before the channel is closed: a reader
+// that waits would be given credit.
+func testService(handled <-chan struct{}) *rpc.ServiceDesc {
+	return &rpc.ServiceDesc{ServiceName: "dswarm.example.v1.EchoService", Methods: []rpc.MethodDesc{
+		{Name: "Echo", Unary: func(_ any, _ context.Context, decode func(any) error) (any, error) {
+			in := &echo.EchoRequest{}
+			if err := decode(in); err != nil {
+				return nil, err
 			}
-			if err != nil {
-				return err
+			return &echo.EchoResponse{Payload: in.GetPayload()}, nil
+		}},
+		{Name: "Collect", ClientStreams: true, Stream: func(_ any, stream rpc.ServerStream) error {
+			select {
+			case <-handled:
+			case <-stream.Context().Done():
 			}
-			sum.Count++
-		}
-	}},
-}}
+			sum := &echo.CollectResponse{}
+			for {
+				err := stream.RecvMsg(&echo.CollectRequest{})
+				if errors.Is(err, io.EOF) {
+					return stream.SendMsg(sum)
+				}
+				if err != nil {
+					return err
+				}
+				sum.Count++
+			}
+		}},
+	}}
+}
 
 func TestAFloodOfPingsThatNobodyReadsEndsTheConnection(t *testing.T) {
 	ours, theirs := net.Pipe()

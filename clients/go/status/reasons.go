@@ -47,6 +47,8 @@ var reasons = map[string]reason{
 	"metadata_invalid":      {InvalidArgument, "metadata that is not allowed"},
 	"too_many_streams":      {ResourceExhausted, "too many calls at once on the connection"},
 	"too_many_faults":       {ResourceExhausted, "too many faults of the peer on the connection"},
+	"memory_exhausted":      {ResourceExhausted, "too many bytes are held for the peer"},
+	"request_timeout":       {DeadlineExceeded, "the rest of a request does not come"},
 	"peer_too_slow":         {Unavailable, "the peer does not read what it is sent"},
 	"keepalive_timeout":     {Unavailable, "the peer does not answer any more"},
 }

@@ -41,13 +41,13 @@ async def test_readers_that_call_the_same_peer_for_each_message_come_to_their_en
 
         async def read() -> int:
             count = 0
-            async for _ in client.repeat(pb.RepeatRequest(payload=bytes(60_000), count=20)):
+            async for _ in client.repeat(pb.RepeatRequest(payload=bytes(60_000), count=8)):
                 assert len((await client.echo(LARGE)).payload) == 100_000
                 count += 1
             return count
 
         async with asyncio.timeout(120):
-            assert await asyncio.gather(*(read() for _ in range(40))) == [20] * 40
+            assert await asyncio.gather(*(read() for _ in range(40))) == [8] * 40
 
 
 @pytest.mark.parametrize("unread", [36, 1000])

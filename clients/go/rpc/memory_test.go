@@ -1,0 +1,209 @@
+package rpc_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	echo "github.com/dswarm/dswarm/clients/go/gen/dswarm/example/v1"
+	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
+	"github.com/dswarm/dswarm/clients/go/rpc"
+	"github.com/dswarm/dswarm/clients/go/status"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	echoMethod    = "dswarm.example.v1.EchoService/Echo"
+	collectMethod = "dswarm.example.v1.EchoService/Collect"
+	mebibyte      = 1 << 20
+)
+
+// until waits for a condition.
+func until(t *testing.T, isSo func() bool) {
+	t.Helper()
+	for start := time.Now(); !isSo(); time.Sleep(time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("waited in vain")
+		}
+	}
+}
+
+func echoServer() *rpc.Server {
+	server := rpc.NewServer()
+	handled := make(chan struct{})
+	close(handled)
+	server.RegisterService(testService(handled), nil)
+	return server
+}
+
+// large is a request of some 60,000 bytes.
+func large(t *testing.T) []byte {
+	t.Helper()
+	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, piece)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return message
+}
+
+// open opens a call of the peer's.
+func (p *rawPeer) open(t *testing.T, id uint32, method string, message []byte, halfClose bool) {
+	t.Helper()
+	p.send(t, &pb.Frame{StreamId: id, Body: &pb.Frame_Open{Open: &pb.Open{Method: method, Message: message, HalfClose: halfClose}}})
+}
+
+func (p *rawPeer) cancel(t *testing.T, id uint32) {
+	t.Helper()
+	p.send(t, &pb.Frame{StreamId: id, Body: &pb.Frame_Cancel{Cancel: &pb.Cancel{}}})
+}
+
+// endOf waits for the end of a call of the peer's.
+func (p *rawPeer) endOf(t *testing.T, id uint32) *pb.End {
+	t.Helper()
+	return p.next(t, func(f *pb.Frame) bool { return f.GetStreamId() == id && f.GetEnd() != nil }).GetEnd()
+}
+
+func TestAPeerOverItsShareIsRefusedNewCallsUntilThereIsRoom(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), MaxHeldBytes: mebibyte})
+	message := large(t)
+	taken := mebibyte/len(message) + 1
+	for i := range taken {
+		peer.open(t, uint32(2*i+1), echoMethod, message, false)
+	}
+	refused := uint32(2*taken + 1)
+	peer.open(t, refused, echoMethod, nil, false)
+	if end := peer.endOf(t, refused); end.GetCode() != uint32(status.ResourceExhausted) {
+		t.Error(end)
+	}
+	if held := conn.HeldBytes(); held <= mebibyte || held > 2*mebibyte {
+		t.Error("held:", held)
+	}
+	for i := range taken {
+		peer.cancel(t, uint32(2*i+1))
+	}
+	until(t, func() bool { return conn.HeldBytes() == 0 })
+	peer.open(t, refused+2, echoMethod, message, true)
+	if end := peer.endOf(t, refused+2); end.GetCode() != 0 {
+		t.Error(end)
+	}
+}
+
+func TestPiecesAndUnreadMessagesCountUntilTheyAreLetGo(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer()})
+	peer.open(t, 1, echoMethod, nil, false)
+	peer.data(t, 1, piece, true)
+	until(t, func() bool { return conn.HeldBytes() > piece })
+	peer.cancel(t, 1)
+	until(t, func() bool { return conn.HeldBytes() == 0 })
+	peer.open(t, 3, echoMethod, nil, false)
+	peer.message(t, 3, large(t))
+	until(t, func() bool { return conn.HeldBytes() > piece })
+	peer.cancel(t, 3)
+	until(t, func() bool { return conn.HeldBytes() == 0 })
+}
+
+func TestOverTheTotalTheConnectionThatHoldsMostEnds(t *testing.T) {
+	memory := rpc.NewMemory(2 * mebibyte)
+	options := rpc.Options{Server: echoServer(), Memory: memory}
+	less, lessPeer := connect(t, false, options)
+	most, mostPeer := connect(t, false, options)
+	message := large(t)
+	for i := range 10 {
+		lessPeer.open(t, uint32(2*i+1), echoMethod, message, false)
+	}
+	for i := range 40 {
+		encoded := mostPeer.encode(t, &pb.Frame{StreamId: uint32(2*i + 1), Body: &pb.Frame_Open{Open: &pb.Open{
+			Method: echoMethod, Message: message,
+		}}})
+		if _, err := mostPeer.conn.Write(encoded); err != nil {
+			break
+		}
+	}
+	if away := mostPeer.next(t, isGoAway).GetGoAway(); away.GetCode() != uint32(status.ResourceExhausted) {
+		t.Error(away)
+	}
+	mostPeer.conn.Close()
+	<-most.Done()
+	if status.ReasonOf(most.Err()) != "memory_exhausted" {
+		t.Error(most.Err())
+	}
+	lessPeer.write(t, pingNine)
+	lessPeer.next(t, isPong)
+	if held := memory.HeldBytes(); held > 2*mebibyte || less.Err() != nil {
+		t.Error(held, less.Err())
+	}
+}
+
+func TestARequestThatStaysIncompleteFails(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), RequestTimeout: 50 * time.Millisecond})
+	peer.open(t, 1, echoMethod, nil, false)
+	peer.open(t, 3, echoMethod, large(t), false)
+	peer.open(t, 5, collectMethod, nil, false)
+	peer.data(t, 5, 1, true)
+	peer.open(t, 7, echoMethod, nil, false)
+	peer.data(t, 7, piece, false)
+	peer.open(t, 9, collectMethod, nil, false) // nothing of a message is under way
+	ends := map[uint32]uint32{}
+	peer.next(t, func(f *pb.Frame) bool {
+		if f.GetEnd() != nil {
+			ends[f.GetStreamId()] = f.GetEnd().GetCode()
+		}
+		return len(ends) == 4
+	})
+	for _, id := range []uint32{1, 3, 5, 7} {
+		if ends[id] != uint32(status.DeadlineExceeded) {
+			t.Error("stream", id, "ends with", ends[id])
+		}
+	}
+	peer.cancel(t, 9)
+	until(t, func() bool { return conn.HeldBytes() == 0 })
+}
+
+func TestAPeerThatDoesNotReadIsGivenUpWhateverItSends(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	conn := rpc.NewConn(&memoryLink{ours, false}, rpc.Options{Server: echoServer(), WriteTimeout: 50 * time.Millisecond})
+	for {
+		if _, err := theirs.Write(pingNine); err != nil {
+			break
+		}
+	}
+	<-conn.Done()
+	if status.ReasonOf(conn.Err()) != "peer_too_slow" {
+		t.Error(conn.Err())
+	}
+}
+
+func TestAnswersThatThePeerDoesNotTakeCountAndItIsRefusedMore(t *testing.T) {
+	ours, theirs := net.Pipe()
+	conn := rpc.NewConn(&memoryLink{ours, false}, rpc.Options{Server: echoServer(), MaxHeldBytes: mebibyte})
+	peer := &rawPeer{conn: theirs, frames: make(chan *pb.Frame, 4096)}
+	message := large(t)
+	var largest int
+	for i := range 100 {
+		peer.open(t, uint32(2*i+1), echoMethod, message, true)
+		largest = max(largest, conn.HeldBytes())
+	}
+	if largest <= mebibyte || largest > 2*mebibyte {
+		t.Error("held:", largest)
+	}
+	theirs.Close()
+	<-conn.Done()
+}
+
+func TestAnAnswerThatWasTakenCountsUntilItsCallIsOver(t *testing.T) {
+	conn, peer := connect(t, true, rpc.Options{})
+	result := make(chan error, 1)
+	go func() {
+		result <- conn.Invoke(context.Background(), echoMethod, &echo.EchoRequest{}, &echo.EchoResponse{})
+	}()
+	id := peer.next(t, func(f *pb.Frame) bool { return f.GetOpen() != nil }).GetStreamId()
+	peer.message(t, id, large(t))
+	until(t, func() bool { return conn.HeldBytes() > piece })
+	peer.end(t, id)
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	until(t, func() bool { return conn.HeldBytes() == 0 })
+}
