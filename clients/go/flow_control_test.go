@@ -15,7 +15,7 @@ import (
 )
 
 // What a stream may hold of messages of 60,000 bytes that nobody reads: the first whole, and a window.
-const unreadBytes = 60_064 + 69_696
+const unreadBytes = 60_064 + 73_728
 
 // assertServes fails unless a stream and a large call come through.
 func assertServes(t *testing.T, client echo.EchoServiceClient) {

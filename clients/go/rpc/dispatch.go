@@ -139,12 +139,12 @@ func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
 }
 
 func (c *Conn) handleData(st *stream, data *pb.Data) error {
-	if len(data.GetPayload()) > maxPieceBytes {
-		return c.fault("frame_invalid", "a piece over the size limit")
-	}
 	cost := len(data.GetPayload()) + dataCost
 	if cost > c.window || st != nil && cost > st.window {
 		return c.fault("credit_exceeded", "more bytes than there was credit for")
+	}
+	if len(data.GetPayload()) > maxPieceBytes {
+		return c.fault("frame_invalid", "a piece over the size limit")
 	}
 	c.window -= cost
 	c.owed += cost

@@ -31,9 +31,7 @@ func until(t *testing.T, isSo func() bool) {
 
 func echoServer() *rpc.Server {
 	server := rpc.NewServer()
-	handled := make(chan struct{})
-	close(handled)
-	server.RegisterService(testService(handled), nil)
+	server.RegisterService(testService, nil)
 	return server
 }
 

@@ -9,7 +9,7 @@ const (
 	maxMethodBytes    = 256
 	maxErrorBytes     = 4096
 	dataCost          = 64    // credit that a data frame costs besides its payload
-	streamCredit      = 69696 // the cost of one piece of the largest size
+	streamCredit      = 73728 // a piece of the largest size fits
 	connectionCredit  = 1048576
 	maxCredit         = 1 << 40 // a peer that gives more is broken or plays
 	maxDetailBytes    = 20480   // of error details; what is beyond is left out
@@ -32,9 +32,9 @@ type Options struct {
 	MaxMessageBytes int
 	// MaxConcurrentStreams bounds the peer's calls that run here at once. Default 1024.
 	MaxConcurrentStreams int
-	// StreamWindowBytes is the window of a stream in use: what the peer may send ahead of its reader. At least 69696. Default 256 KiB.
+	// StreamWindowBytes is the window of a stream in use: what the peer may send ahead of its reader. At least 73728. Default 256 KiB.
 	StreamWindowBytes int
-	// WindowPoolBytes bounds by how much the windows of all streams may grow together. Above it, streams keep windows of 69696 bytes.
+	// WindowPoolBytes bounds by how much the windows of all streams may grow together. Above it, streams keep windows of 73728 bytes.
 	// Default 8 MiB; negative is none.
 	WindowPoolBytes int
 	// MaxAssemblingBytes bounds the incomplete messages that readers wait for. Above it, the oldest alone goes on. Default 8 MiB.
@@ -47,7 +47,7 @@ type Options struct {
 	MaxQueuedBytes int
 	// RequestTimeout is the time that a request of the peer may stay incomplete without progress; its call fails then. Default 30 s.
 	RequestTimeout time.Duration
-	// WriteTimeout is the time that writes may stay without progress, whatever the peer sends; the connection ends then. Default 30 s.
+	// WriteTimeout is the time that writes may stay without progress, whatever the peer sends; the connection ends then. Default 15 s.
 	WriteTimeout time.Duration
 	// KeepaliveInterval is the silence after which the peer is probed. Default 15 s.
 	KeepaliveInterval time.Duration
@@ -72,7 +72,7 @@ func (o Options) withDefaults() Options {
 	}
 	orElse(&o.MaxQueuedBytes, 64<<20)
 	orElse(&o.RequestTimeout, 30*time.Second)
-	orElse(&o.WriteTimeout, 30*time.Second)
+	orElse(&o.WriteTimeout, 15*time.Second)
 	orElse(&o.KeepaliveInterval, 15*time.Second)
 	orElse(&o.KeepaliveTimeout, 10*time.Second)
 	orElse(&o.IdleTimeout, 5*time.Minute)

@@ -101,7 +101,7 @@ func TestCreditOfTheConnectionComesBackThoughNobodyReads(t *testing.T) {
 }
 
 func TestAStreamInUseGetsALargerWindowWhileThePoolHasRoom(t *testing.T) {
-	const raise = 256<<10 - 69696
+	const raise = 256<<10 - 73728
 	conn, peer := connect(t, true, rpc.Options{WindowPoolBytes: 2*raise + 1})
 	message := []byte{} // a RepeatResponse without fields
 	var raised []uint32
@@ -161,7 +161,7 @@ func TestALaterMessageGetsCreditForItsPiecesWhenItIsAskedFor(t *testing.T) {
 }
 
 func TestOfTooMuchThatIsAwaitedOnlyTheOldestMessageGoesOn(t *testing.T) {
-	conn, peer := connect(t, true, rpc.Options{MaxAssemblingBytes: 69696, WindowPoolBytes: -1})
+	conn, peer := connect(t, true, rpc.Options{MaxAssemblingBytes: 73728, WindowPoolBytes: -1})
 	_, first := repeating(t, t.Context(), conn, peer)
 	_, second := repeating(t, t.Context(), conn, peer)
 	peer.data(t, first, piece, true)

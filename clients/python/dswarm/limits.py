@@ -10,8 +10,8 @@ MAX_PIECE_BYTES = 69_632
 """Message bytes in one Open, Data or End frame."""
 DATA_COST = 64
 """Credit that a Data frame costs beyond its payload."""
-STREAM_CREDIT = 69_696
-"""Credit that each direction of a stream starts with: the cost of one piece of the largest size."""
+STREAM_CREDIT = 73_728
+"""Credit that each direction of a stream starts with: a piece of the largest size fits."""
 CONNECTION_CREDIT = 1_048_576
 """Credit that each direction of a connection starts with."""
 MAX_METADATA_BYTES = 16_384
@@ -36,18 +36,18 @@ class Limits:
     max_concurrent_streams: int = 1024
     """Calls that the peer may have here at once, until their handlers have stopped. At least 1."""
     stream_window_bytes: int = 262_144
-    """Window of a stream in use: the bytes that the peer may send ahead of its reader. At least 69696."""
+    """Window of a stream in use: the bytes that the peer may send ahead of its reader. At least 73728."""
     window_pool_bytes: int = 8_388_608
-    """Bytes by which the windows of a connection's streams may grow in all. Above it, streams keep windows of 69696. At least 0."""
+    """Bytes by which the windows of a connection's streams may grow in all. Above it, streams keep windows of 73728. At least 0."""
     max_assembling_bytes: int = 8_388_608
-    """Bytes of incomplete messages that readers wait for, on one connection. Above it, the oldest alone goes on. At least 69696."""
+    """Bytes of incomplete messages that readers wait for, on one connection. Above it, the oldest alone goes on. At least 73728."""
     max_held_bytes: int = 67_108_864
     """Bytes held for the peer of one connection, above which its new calls are refused. At least 1048576."""
     max_queued_bytes: int = 67_108_864
     """Bytes of frames that wait for the network, above which the connection ends. At least 1048576."""
     request_timeout: float = 30.0
     """Seconds that a request of the peer may stay incomplete without progress; its call fails then."""
-    write_timeout: float = 30.0
+    write_timeout: float = 15.0
     """Seconds that writes may stay without progress; the connection ends then."""
     max_timeout: float = 86_400.0
     """Longest deadline of a call that is served; longer ones are cut to it."""

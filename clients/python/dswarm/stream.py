@@ -210,12 +210,12 @@ class Stream:
     def on_data(self, data: Data) -> None:
         """A message or a piece of one."""
         payload = data.payload
-        if len(payload) > MAX_PIECE_BYTES:
-            raise fault("frame_invalid", "a piece over its size limit")
         cost = len(payload) + DATA_COST
         self._receive_credit -= cost
         if self._receive_credit < 0:
             raise fault("credit_exceeded", f"more than the credit of stream {self.id}")
+        if len(payload) > MAX_PIECE_BYTES:
+            raise fault("frame_invalid", "a piece over its size limit")
         if self._remote_done:
             return self.fail(fault("frame_invalid", "a message after the half-close"))
         self._answering = True

@@ -59,7 +59,7 @@ async def test_streams_that_nobody_reads_hold_up_no_others(node: NodeProcess, un
         await until(lambda: connection.memory.held_bytes >= min(unread, 900) * 60_000)
         await assert_serves(client)
         # A window each, beside the first message, which is taken whole, and the pool of larger windows.
-        assert connection.memory.held_bytes <= (unread + 2) * (69_696 + 60_064) + 8_388_608
+        assert connection.memory.held_bytes <= (unread + 2) * (73_728 + 60_064) + 8_388_608
         assert not connection.is_closed
         for call in calls:
             call.cancel()
@@ -78,4 +78,4 @@ async def test_few_streams_in_use_get_large_windows_and_many_stay_small(node: No
             held = connection.memory.held_bytes
             await asyncio.sleep(0.3)
         # The pool raises five windows to 262,144.
-        assert 20 * 60_000 + 5 * 150_000 < held <= 20 * 69_696 + 1_000_000
+        assert 20 * 60_000 + 5 * 150_000 < held <= 20 * 73_728 + 1_000_000
