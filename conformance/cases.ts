@@ -4,11 +4,13 @@ import { announceCases } from "./cases/announces.ts";
 import { boxStreamCases } from "./cases/box-stream.ts";
 import { calledCases } from "./cases/called.ts";
 import { connectionCases } from "./cases/connection.ts";
+import { creditCases } from "./cases/credit.ts";
 import { dhtCases } from "./cases/dht.ts";
 import { flowCases } from "./cases/flow.ts";
 import { frameCases } from "./cases/frames.ts";
 import { handshakeCases } from "./cases/handshake.ts";
 import { idCases } from "./cases/ids.ts";
+import { memoryCases } from "./cases/memory.ts";
 import { requestFrameCases } from "./cases/request-frames.ts";
 import { rpcCases } from "./cases/rpc.ts";
 
@@ -22,6 +24,8 @@ export const allCases: readonly Case[] = [
   ...rpcCases,
   ...calledCases,
   ...flowCases,
+  ...creditCases,
+  ...memoryCases,
   ...connectionCases,
   ...announceCases,
   ...dhtCases,

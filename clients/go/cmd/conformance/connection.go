@@ -70,7 +70,8 @@ func (a *adapter) dial(c command) (object, error) {
 	opts := dswarm.Options{HandshakeTimeout: milliseconds(o.HandshakeTimeoutMs), RPC: rpc.Options{
 		Server: server, MaxMessageBytes: o.MaxMessageBytes, MaxConcurrentStreams: o.MaxConcurrentStreams,
 		KeepaliveInterval: milliseconds(o.KeepaliveIntervalMs), KeepaliveTimeout: milliseconds(o.KeepaliveTimeoutMs),
-		DrainTimeout: milliseconds(o.DrainTimeoutMs),
+		DrainTimeout: milliseconds(o.DrainTimeoutMs), RequestTimeout: milliseconds(o.RequestTimeoutMs),
+		WriteTimeout: milliseconds(o.WriteTimeoutMs),
 	}}
 	var err error
 	if opts.NetworkKey, opts.Keys, err = whoAndWhere(c); err != nil {

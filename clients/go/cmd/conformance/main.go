@@ -53,6 +53,7 @@ type command struct {
 type dialOptions struct {
 	HandshakeTimeoutMs, MaxMessageBytes, MaxConcurrentStreams int
 	KeepaliveIntervalMs, KeepaliveTimeoutMs, DrainTimeoutMs   int
+	RequestTimeoutMs, WriteTimeoutMs                          int
 }
 
 type requestSpec struct {
