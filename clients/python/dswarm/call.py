@@ -47,7 +47,7 @@ class Caller(Protocol):
         half_close: bool,
         handler: StreamHandler,
     ) -> Stream:
-        """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more."""
+        """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more, or ``memory_exhausted``."""
 
 
 class Call:

@@ -7,11 +7,13 @@ link bytes ◄─ Outbox ◄─ Stream ◄─
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
 from .errors import Code, RpcError, fault
+from .faults import FaultBudget
 from .frame import FrameReader, encode_frame, encode_open
 from .keepalive import Keepalive
 from .limits import DATA_COST, MAX_STREAM_ID, Limits
@@ -78,9 +80,13 @@ class Connection:
         self._ended = asyncio.Event()
         self.memory = (memory or MemoryBudget.of_loop()).open(self._on_memory_full)
         """Bytes that this connection holds for the peer."""
+        self.faults = FaultBudget(self.limits)
+        """Faults of the peer."""
         self.incomplete: dict[Stream, float] = {}
         self.outbox = Outbox(link, self.limits.max_queued_bytes, self.memory)
-        self.budget = ReceiveBudget(self.limits, self._give_credit)
+        self.budget = ReceiveBudget(self.limits, self.memory.budget, self._give_credit)
+        # Handlers that wait until the network has taken some of what is there. Bounded by max_concurrent_streams.
+        self._delayed: deque[Callable[[], None]] = deque()
         self._keepalive = Keepalive(self.limits, self)
         link.attach(self)
 
@@ -159,9 +165,11 @@ class Connection:
         half_close: bool,
         handler: StreamHandler,
     ) -> Stream:
-        """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more."""
+        """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more, or ``memory_exhausted``."""
         if not self.is_usable:
             raise _closed(None if self._end is None else self._end[0])
+        if self.memory.budget.is_unread_full:
+            raise fault("memory_exhausted", f"{self.memory.budget.unread_bytes} bytes of answers are not read")
         stream_id = self._next_id
         self._next_id = stream_id + 2
         stream = Stream(self, stream_id, True)
@@ -186,6 +194,15 @@ class Connection:
         self._keepalive.used = True
         if self._is_refusing:
             self._check_drained()
+
+    @property
+    def is_clogged(self) -> bool:
+        """Whether so much waits for the network that handlers are to wait."""
+        return not self._link.has_room and 2 * self.memory.unsent_bytes >= self.limits.max_held_bytes_per_connection
+
+    def delay(self, begin: Callable[[], None]) -> None:
+        """Begins a handler when the network has taken some of what waits for it."""
+        self._delayed.append(begin)
 
     def settled(self) -> None:
         """Nothing of a served call runs any more."""
@@ -293,9 +310,11 @@ class Connection:
         """Takes bytes, however they are split."""
         self._keepalive.heard = True
         try:
-            self._reader.feed(data, self._on_frame)
+            skipped = self._reader.feed(data, self._on_frame)
+            if skipped and self._end is None:
+                self.faults.count(skipped)
         except RpcError as error:
-            self._break_off(Code.INTERNAL, error)
+            self._break_off(error.code, error)
 
     def _break_off(self, code: Code, error: RpcError) -> None:
         if self._end is None:
@@ -310,6 +329,8 @@ class Connection:
     def on_room(self) -> None:
         """The link takes more."""
         self.outbox.flush()
+        while self._delayed and not self.is_clogged:
+            self._delayed.popleft()()
 
     def on_closed(self, reason: RpcError | None) -> None:
         """The link is over."""
@@ -321,6 +342,7 @@ class Connection:
         for pong in self._pings.values():
             if not pong.done():
                 pong.set_exception(_closed(reason))
+        self._delayed.clear()
         self._drained.set()
         self._ended.set()
 
@@ -332,6 +354,7 @@ class Connection:
         kind = frame.WhichOneof("body")
         # Later versions may add bodies, on any stream.
         if kind is None:
+            self.faults.count()
             return
         stream_id = frame.stream_id
         if kind == "end" and stream_id & 1 == self._parity:
@@ -350,7 +373,11 @@ class Connection:
     def _on_connection_frame(self, kind: str, frame: Frame) -> None:
         if kind == "credit":
             self.outbox.add_credit(frame.credit.bytes)
-        elif kind == "ping":
+            if frame.credit.bytes < DATA_COST:
+                self.faults.count()
+            return
+        self.faults.count()
+        if kind == "ping":
             self._send(Frame(stream_id=0, pong=Pong(id=frame.ping.id)))
         elif kind == "pong":
             self._on_pong(frame.pong.id)
@@ -385,15 +412,17 @@ class Connection:
             stream.remote_half_closed()
         if self._running >= self.limits.max_concurrent_streams:
             broken: RpcError | None = fault("too_many_streams", "too many calls at once on the connection")
-        elif self.memory.held_bytes > self.limits.max_held_bytes:
+        elif self.memory.received_bytes >= self.limits.max_held_bytes_per_connection:
             broken = fault("memory_exhausted", "too many bytes are held for the peer")
         else:
             broken = stream.inline_fault(opened.message)
-        if broken is not None:
+        if broken is None:
+            self._running += 1
+            broken = self._services.accept(self, stream, opened)
+        else:
             stream.fail(broken)
-            return
-        self._running += 1
-        self._services.accept(self, stream, opened)
+        if broken is not None:
+            self.faults.count()
 
     def _on_stream_frame(self, stream_id: int, kind: str, frame: Frame) -> None:
         is_ours = stream_id & 1 == self._parity

@@ -80,8 +80,8 @@ class FrameReader:
     def __init__(self) -> None:
         self._pending = bytearray()
 
-    def feed(self, data: bytes, on_frame: Callable[[Frame], None]) -> None:
-        """Takes bytes as they came; calls back for each frame that is complete.
+    def feed(self, data: bytes, on_frame: Callable[[Frame], None]) -> int:
+        """Takes bytes as they came; calls back for each frame that is complete. Returns how many of no bytes it skipped.
 
         Raises RpcError ``frame_invalid`` or ``frame_too_large``, and what ``on_frame`` raises.
         """
@@ -89,7 +89,7 @@ class FrameReader:
         if self._pending:
             self._pending += data
             buffer = self._pending
-        position = 0
+        position = skipped = 0
         size = len(buffer)
         while position < size:
             length = buffer[position]
@@ -103,13 +103,15 @@ class FrameReader:
             if end > size:
                 break
             position = end
-            # One of no bytes has no body: it is skipped.
             if length:
                 on_frame(_decode(bytes(buffer[start:end])))
+            else:
+                skipped += 1
         if buffer is self._pending:
             del self._pending[:position]
         elif position < size:
             self._pending += memoryview(data)[position:]
+        return skipped
 
 
 def _decode(data: bytes) -> Frame:

@@ -41,8 +41,10 @@ class Limits:
     """Bytes by which the windows of a connection's streams may grow in all. Above it, streams keep windows of 73728. At least 0."""
     max_assembling_bytes: int = 8_388_608
     """Bytes of incomplete messages that readers wait for, on one connection. Above it, the oldest alone goes on. At least 73728."""
-    max_held_bytes: int = 67_108_864
-    """Bytes held for the peer of one connection, above which its new calls are refused. At least 1048576."""
+    max_held_bytes_per_connection: int = 33_554_432
+    """Bytes of the peer's calls on one connection, and 2048 for each, from which on new ones are refused. At least 131072.
+
+    Handlers wait to begin while half as much waits for the network."""
     max_queued_bytes: int = 67_108_864
     """Bytes of frames that wait for the network, above which the connection ends. At least 1048576."""
     request_timeout: float = 30.0
@@ -57,6 +59,10 @@ class Limits:
     """Further silence after which it is given up."""
     idle_timeout: float = 300.0
     """Without a call for so long the connection closes; 0 is never."""
+    max_faults: int = 20_000
+    """Faults that the peer may commit at once before the connection ends: refused calls, broken rules, pings. At least 1."""
+    faults_per_second: int = 5000
+    """Faults that are forgiven each second. At least 1."""
     drain_timeout: float = 5.0
     """For calls in flight when the connection closes."""
 
@@ -72,7 +78,7 @@ _LEAST: dict[str, float] = {
     "stream_window_bytes": STREAM_CREDIT,
     "window_pool_bytes": 0,
     "max_assembling_bytes": STREAM_CREDIT,
-    "max_held_bytes": CONNECTION_CREDIT,
+    "max_held_bytes_per_connection": MAX_FRAME_BYTES,
     "max_queued_bytes": CONNECTION_CREDIT,
     "request_timeout": 0.001,
     "write_timeout": 0.001,
@@ -80,5 +86,7 @@ _LEAST: dict[str, float] = {
     "keepalive_interval": 0.001,
     "keepalive_timeout": 0.001,
     "idle_timeout": 0,
+    "max_faults": 1,
+    "faults_per_second": 1,
     "drain_timeout": 0,
 }

@@ -101,7 +101,7 @@ class Outbox:
             raise RuntimeError("a message of this call is under way already")
         done: asyncio.Future[None] = self._loop.create_future()
         held = 0 if stream.is_caller else size
-        self._memory.add(held)
+        self._memory.add_unsent(held)
         stream.outgoing = Outgoing(memoryview(message), done, held)
         self._ready[stream] = None
         if not self._is_planned:
@@ -174,7 +174,7 @@ class Outbox:
         queued = self._size + self._link.buffered_bytes
         if queued != self._counted:
             change, self._counted = queued - self._counted, queued
-            self._memory.add(change)
+            self._memory.add_unsent(change)
             if queued > self._max_queued_bytes:
                 self._link.abort(fault("peer_too_slow", f"{queued} bytes wait for the peer"))
 
@@ -225,7 +225,7 @@ class Outbox:
         if length < left:
             return True
         stream.outgoing = None
-        self._memory.add(-outgoing.held)
+        self._memory.add_unsent(-outgoing.held)
         if not outgoing.done.done():
             outgoing.done.set_result(None)
         return False

@@ -4,8 +4,8 @@
              ├─► waits for its consumer                        bounded by the window of its stream
              └─► part of a message that a consumer waits for   above max_assembling_bytes, the oldest alone goes on
 
-A stream starts with a small window. A stream in use gets a larger one, as long as the pool of the connection has room. So
-many streams have small windows, and few streams have large ones.
+A stream starts with a small window. A stream in use gets a larger one, as long as the pool of the connection has room and
+memory is not tight. So many streams have small windows, and few streams have large ones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Protocol
 
 from .errors import fault
 from .limits import CONNECTION_CREDIT, STREAM_CREDIT, Limits
+from .memory import MemoryBudget
 
 _PAY_AT_BYTES = CONNECTION_CREDIT // 4
 
@@ -29,8 +30,9 @@ class Assembling(Protocol):
 class ReceiveBudget:
     """Accounts for the credit of a connection. Bounded by the streams of the connection."""
 
-    def __init__(self, limits: Limits, pay: Callable[[int], None]) -> None:
+    def __init__(self, limits: Limits, memory: MemoryBudget, pay: Callable[[int], None]) -> None:
         self._max_assembling_bytes = limits.max_assembling_bytes
+        self._memory = memory
         self._pay = pay
         self._credit = CONNECTION_CREDIT
         self._owed = 0
@@ -52,8 +54,8 @@ class ReceiveBudget:
             self._pay(owed)
 
     def take_window(self) -> int:
-        """Returns how far the window of a stream may grow: 0 while the pool is empty."""
-        if self._raise_bytes > self._pool_bytes:
+        """Returns how far the window of a stream may grow: 0 while there is no room."""
+        if self._raise_bytes > self._pool_bytes or self._memory.is_tight:
             return 0
         self._pool_bytes -= self._raise_bytes
         return self._raise_bytes

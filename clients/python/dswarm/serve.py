@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 
 from .errors import Code, RpcError, fault
 from .frame import encode_end_ok
-from .limits import DATA_COST
 from .message_queue import MessageQueue
 from .metadata import Pairs, from_entries, to_entries
 from .node_id import NodeId
@@ -29,6 +28,8 @@ M = TypeVar("M", bound=Message)
 
 _logger = logging.getLogger("dswarm")
 _SHOWN_METHOD_CHARACTERS = 80
+_CALL_BYTES = 2048
+"""Counted for a call beyond its request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +66,11 @@ class Services:
                     raise ValueError(f"{service.spec.name} is served twice")
                 self._methods[method.name] = (method, getattr(service, method.python_name))
 
-    def accept(self, connection: Connection, stream: Stream, opened: Open) -> None:
-        """Starts a call, or ends its stream. ``connection.settled`` is called once when nothing of it runs any more."""
+    def accept(self, connection: Connection, stream: Stream, opened: Open) -> RpcError | None:
+        """Starts a call, or ends its stream for the error that is returned.
+
+        ``connection.settled`` is called once when nothing of the call runs any more.
+        """
         served = self._methods.get(opened.method)
         try:
             if served is None:
@@ -76,11 +80,12 @@ class Services:
         except RpcError as error:
             stream.fail(error)
             connection.settled()
-            return
+            return error
         context = ServerContext(connection, opened.method, metadata)
         call = _ServedCall(connection, stream, served[0], served[1], context)
         stream.handler = call
         call.start(opened)
+        return None
 
 
 class _ServedCall:
@@ -113,7 +118,7 @@ class _ServedCall:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._header_sent = False
-        # Of the request and its metadata, until nothing of the call runs any more.
+        # Bytes counted until nothing of the call runs any more.
         self._held = 0
 
     def start(self, opened: Open) -> None:
@@ -124,24 +129,23 @@ class _ServedCall:
             self._context.deadline = loop.time() + timeout
             self._timer = loop.call_later(timeout, self._on_deadline)
         message = opened.message if opened.HasField("message") else None
-        held = DATA_COST if message is None else len(message) + DATA_COST
+        size = 0 if message is None else len(message)
+        self._held = _CALL_BYTES
         if opened.metadata:
-            held += sum(len(entry.key) + len(entry.value) for entry in opened.metadata)
-        self._stream.hold(held)
+            self._held += sum(len(entry.key) + len(entry.value) for entry in opened.metadata)
+        self._stream.hold(self._held + size)
         if self._method.client_streaming:
             requests: MessageQueue[Message] = MessageQueue(self._method.decode_request)
             requests.stream = self._stream
             self._requests = requests
-            if message is None:
-                self._held = held
-            else:
-                requests.push(message, held, 0)
+            if message is not None:
+                requests.push(message, size, 0)
             if opened.half_close:
                 requests.finish()
             self._run(_Requests(requests))
         else:
             self._request = message
-            self._held = held
+            self._held += size
             if opened.half_close:
                 self.on_half_close()
             else:
@@ -196,6 +200,15 @@ class _ServedCall:
     # ---- the handler
 
     def _run(self, argument: object) -> None:
+        if self._connection.is_clogged:
+            self._connection.delay(lambda: self._begin(argument))
+        else:
+            self._begin(argument)
+
+    def _begin(self, argument: object) -> None:
+        if self._stream.is_closed:
+            # It has ended meanwhile, and was settled.
+            return
         work = self._stream_answers if self._method.server_streaming else self._answer
         self._task = asyncio.get_running_loop().create_task(self._guard(work, argument))
         # One that is cancelled before its first step never runs, nor does its "finally".

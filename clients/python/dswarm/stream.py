@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from .errors import Code, RpcError, fault
+from .faults import FaultBudget
 from .frame import encode_frame
 from .limits import DATA_COST, MAX_PIECE_BYTES, STREAM_CREDIT, Limits
 from .memory import Account
@@ -36,6 +37,7 @@ class StreamHost(Protocol):
     outbox: Outbox
     budget: ReceiveBudget
     memory: Account
+    faults: FaultBudget
     incomplete: dict[Stream, float]
     """Streams of the peer's calls whose request is incomplete, and when that last went on: 0 since the last look."""
 
@@ -158,17 +160,20 @@ class Stream:
 
     def release(self, held: int, unpaid: int) -> None:
         """Received bytes are consumed: the peer may send more."""
-        self._host.memory.add(-held)
+        self.hold(-held)
         if unpaid:
             self.pay(unpaid)
 
     def hold(self, size: int) -> None:
-        """Counts bytes that are held for the peer until ``discard`` or ``release``."""
-        self._host.memory.add(size)
+        """Counts bytes that are held until ``discard`` or ``release``."""
+        if self.is_caller:
+            self._host.memory.add_unread(size)
+        else:
+            self._host.memory.add_received(size)
 
     def discard(self, held: int) -> None:
         """Received bytes are dropped: the peer may not send more for them."""
-        self._host.memory.add(-held)
+        self.hold(-held)
 
     def want_message(self) -> None:
         """The consumer has nothing left and waits."""
@@ -217,17 +222,17 @@ class Stream:
         if len(payload) > MAX_PIECE_BYTES:
             raise fault("frame_invalid", "a piece over its size limit")
         if self._remote_done:
-            return self.fail(fault("frame_invalid", "a message after the half-close"))
+            return self._refuse(fault("frame_invalid", "a message after the half-close"))
         self._answering = True
         pieces = self._pieces
         if len(payload) + (0 if pieces is None else len(pieces)) > self._host.limits.max_message_bytes:
-            return self.fail(fault("message_too_large", "a message over the size limit"))
+            return self._refuse(fault("message_too_large", "a message over the size limit"))
         if data.more:
             self._on_piece(payload, cost)
         elif pieces is None:
             self._hungry = False
             if self.handler is not None:
-                self._host.memory.add(cost)
+                self.hold(cost)
                 self.handler.on_message(payload, cost, cost)
         else:
             self._on_last_piece(pieces, payload, cost)
@@ -235,12 +240,12 @@ class Stream:
     def _on_piece(self, payload: bytes, cost: int) -> None:
         # An empty piece carries nothing on: taken, a peer could send pieces without end.
         if not payload:
-            return self.fail(fault("frame_invalid", "an empty piece"))
+            return self._refuse(fault("frame_invalid", "an empty piece"))
         if self._pieces is None:
             self._pieces = bytearray()
         self._pieces += payload
         self._piece_cost += cost
-        self._host.memory.add(cost)
+        self.hold(cost)
         if not self.is_caller:
             self._host.incomplete[self] = 0.0
         if self._hungry:
@@ -253,13 +258,13 @@ class Stream:
         self._drop_pieces()
         self._hungry = False
         if self.handler is not None:
-            self._host.memory.add(held)
+            self.hold(held)
             self.handler.on_message(bytes(pieces), held, unpaid)
 
     def _drop_pieces(self) -> None:
         if self._hungry and self._piece_cost > 0:
             self._host.budget.assembled(self, self._piece_cost)
-        self._host.memory.add(-self._piece_cost)
+        self.hold(-self._piece_cost)
         if not self.is_caller:
             self._host.incomplete.pop(self, None)
         self._pieces = None
@@ -276,7 +281,7 @@ class Stream:
     def on_half_close(self) -> None:
         """The caller sends no further message."""
         if self._remote_done or self._pieces is not None:
-            return self.fail(fault("frame_invalid", "a half-close within a message, or a second one"))
+            return self._refuse(fault("frame_invalid", "a half-close within a message, or a second one"))
         self._remote_done = True
         if self.handler is not None:
             self.handler.on_half_close()
@@ -288,12 +293,12 @@ class Stream:
     def on_header(self, header: Header) -> None:
         """Response metadata."""
         if self._answering:
-            return self.fail(fault("frame_invalid", "a second header, or one after data"))
+            return self._refuse(fault("frame_invalid", "a second header, or one after data"))
         self._answering = True
         try:
             metadata = from_entries(header.metadata)
         except RpcError as error:
-            return self.fail(error)
+            return self._refuse(error)
         if self.handler is not None:
             self.handler.on_header(metadata)
 
@@ -311,6 +316,7 @@ class Stream:
             self.handler.on_end(end, header, trailer)
         else:
             self.handler.on_failed(broken)
+            self._host.faults.count()
 
     def _end_fault(self, end: End) -> RpcError | None:
         # A call may fail while an answer is under way; it cannot succeed then.
@@ -329,6 +335,8 @@ class Stream:
     def on_credit(self, more: int) -> None:
         """The peer lets this end send more."""
         self.send_credit = with_credit(self.send_credit, more)
+        if more < DATA_COST:
+            self._host.faults.count()
         self._host.outbox.resume(self)
 
     def fail(self, error: RpcError) -> None:
@@ -341,6 +349,11 @@ class Stream:
             self.end(end_of_error(error))
         if self.handler is not None:
             self.handler.on_failed(error)
+
+    def _refuse(self, error: RpcError) -> None:
+        """Ends the stream for a fault of the peer, and counts the fault."""
+        self.fail(error)
+        self._host.faults.count()
 
     def lost(self, error: RpcError) -> None:
         """The connection is gone, or the peer does not handle the call."""
@@ -360,7 +373,7 @@ class Stream:
             self._host.budget.return_window(self._raised)
             self._raised = 0
         if self.outgoing is not None:
-            self._host.memory.add(-self.outgoing.held)
+            self._host.memory.add_unsent(-self.outgoing.held)
             if not self.outgoing.done.done():
                 self.outgoing.done.set_exception(_ended())
             self.outgoing = None

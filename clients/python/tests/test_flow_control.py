@@ -56,10 +56,10 @@ async def test_streams_that_nobody_reads_hold_up_no_others(node: NodeProcess, un
         client = EchoServiceClient(connection)
         request = pb.RepeatRequest(payload=bytes(60_000), count=1000)
         calls: list[StreamCall[pb.RepeatResponse]] = [client.repeat(request) for _ in range(unread)]
-        await until(lambda: connection.memory.held_bytes >= min(unread, 900) * 60_000)
+        await until(lambda: connection.memory.unread_bytes >= min(unread, 900) * 60_000)
         await assert_serves(client)
         # A window each, beside the first message, which is taken whole, and the pool of larger windows.
-        assert connection.memory.held_bytes <= (unread + 2) * (73_728 + 60_064) + 8_388_608
+        assert connection.memory.unread_bytes <= (unread + 2) * (73_728 + 60_064) + 8_388_608
         assert not connection.is_closed
         for call in calls:
             call.cancel()
@@ -74,8 +74,8 @@ async def test_few_streams_in_use_get_large_windows_and_many_stay_small(node: No
         for call in calls:
             await anext(call)
         held = -1
-        while held != connection.memory.held_bytes:
-            held = connection.memory.held_bytes
+        while held != connection.memory.unread_bytes:
+            held = connection.memory.unread_bytes
             await asyncio.sleep(0.3)
         # The pool raises five windows to 262,144.
         assert 20 * 60_000 + 5 * 150_000 < held <= 20 * 73_728 + 1_000_000

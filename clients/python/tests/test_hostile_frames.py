@@ -148,7 +148,7 @@ async def test_a_frame_that_never_ends_is_refused_by_its_length() -> None:
 
 
 async def test_a_flood_of_pings_to_a_peer_that_does_not_read_ends_the_connection() -> None:
-    async with served(Limits(max_queued_bytes=1_048_576)) as (link, _):
+    async with served(Limits(max_queued_bytes=1_048_576, max_faults=2**30)) as (link, _):
         link.has_room = False
         pings = b"".join(b"\x04\x42\x02\x08\x07" for _ in range(10_000))
         for _ in range(200):
@@ -158,6 +158,41 @@ async def test_a_flood_of_pings_to_a_peer_that_does_not_read_ends_the_connection
                 break
         assert link.reason is not None and link.reason.reason == "peer_too_slow"
         assert link.buffered_bytes < 2 * 1_048_576
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        Frame(ping=Ping(id=1)),
+        Frame(),
+        Frame(credit=Credit(bytes=1)),
+        Frame(stream_id=1, credit=Credit(bytes=1)),
+    ],
+)
+async def test_a_flood_of_frames_that_say_nothing_ends_the_connection(flood: Frame) -> None:
+    async with served(Limits(max_faults=100, faults_per_second=1)) as (link, _):
+        link.receive(Frame(stream_id=1, open=Open(method=COLLECT)), *[flood] * 90)
+        assert not link.is_ended
+        link.receive(*[flood] * 20)
+        assert link.reason is not None and link.reason.reason == "too_many_faults"
+        assert [frame.go_away.code for frame in link.bodies("go_away")] == [Code.RESOURCE_EXHAUSTED]
+
+
+@pytest.mark.parametrize("method", ["a.Service/Unknown", ECHO])
+async def test_a_flood_of_calls_that_are_refused_ends_the_connection_and_faults_are_forgiven(method: str) -> None:
+    async with served(Limits(max_faults=100, faults_per_second=1000)) as (link, _):
+        refused = Open(method=method, message=bytes(MAX_PIECE_BYTES + 1) if method == ECHO else b"")
+        stream_id = 1
+        for _ in range(4):
+            for _ in range(95):
+                link.receive(Frame(stream_id=stream_id, open=refused))
+                stream_id += 2
+            assert not link.is_ended
+            await asyncio.sleep(0.12)
+        while not link.is_ended:
+            link.receive(Frame(stream_id=stream_id, open=refused))
+            stream_id += 2
+        assert link.reason is not None and link.reason.reason == "too_many_faults"
 
 
 @pytest.mark.parametrize(("more", "times"), [(0, 1), (2**32 - 1, 256)])

@@ -9,7 +9,7 @@ import pytest
 from dswarm import Code, Connection, Limits, MemoryBudget, RpcError
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceClient
-from dswarm.v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Open, Ping
+from dswarm.v1.frame_pb2 import Cancel, Data, End, Frame, HalfClose, Open, Ping
 
 from .echo_service import Echo
 from .memory_link import MemoryLink
@@ -29,19 +29,20 @@ def ends(link: MemoryLink) -> dict[int, int]:
 
 @pytest.mark.parametrize("method", [ECHO, COLLECT])
 async def test_a_peer_over_its_share_is_refused_new_calls_until_there_is_room(method: str) -> None:
-    async with served(Limits(max_held_bytes=MIB)) as (link, connection):
+    async with served(Limits(max_held_bytes_per_connection=MIB)) as (link, connection):
         if method == COLLECT:
             # Its handler reads nothing of the others.
             link.receive(Frame(stream_id=1, open=Open(method=COLLECT, message=STALL)))
             await settle()
         first = 3
+        before = connection.memory.received_bytes
         ids = range(first, first + 200, 2)
         for stream_id in ids:
             link.receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE)))
         await settle()
         refused = [stream_id for stream_id in ids if ends(link).get(stream_id) == Code.RESOURCE_EXHAUSTED]
         # What is held passes the share by one message at most.
-        taken = MIB // len(MESSAGE) + 1
+        taken = (MIB - before) // (len(MESSAGE) + 2048) + 1
         assert refused == list(ids)[taken:]
         assert MIB < connection.memory.held_bytes < MIB + 2 * len(MESSAGE)
         for stream_id in ids:
@@ -77,20 +78,20 @@ async def test_pieces_unread_messages_and_requests_of_running_handlers_count_unt
         assert held.held_bytes == 0
 
 
-async def test_answers_that_the_peer_does_not_take_count() -> None:
-    async with served(Limits(max_held_bytes=MIB)) as (link, connection):
+async def test_handlers_wait_while_the_peer_does_not_take_answers() -> None:
+    async with served(Limits(max_held_bytes_per_connection=MIB)) as (link, connection):
         link.has_room = False
-        for stream_id in range(1, 201, 2):
+        ids = range(1, 31, 2)
+        for stream_id in ids:
             link.receive(Frame(stream_id=stream_id, open=Open(method=ECHO, message=MESSAGE, half_close=True)))
             await settle()
-        assert MIB < connection.memory.held_bytes < 2 * MIB
+        # Half of the share, and one answer: the others have not begun.
+        assert MIB / 2 <= connection.memory.unsent_bytes < MIB / 2 + 2 * len(MESSAGE)
+        link.receive(Frame(stream_id=ids[-1], cancel=Cancel()))
         link.has_room = True
         connection.on_room()
         await settle()
-        assert Code.RESOURCE_EXHAUSTED in ends(link).values()
-        # Within the credit of the connection the answers have left.
-        link.receive(Frame(credit=Credit(bytes=MIB)))
-        await settle()
+        assert ends(link) == dict.fromkeys(ids[:-1], Code.OK)
         assert connection.memory.held_bytes == 0
 
 
@@ -191,21 +192,63 @@ async def test_unread_answers_are_let_go_with_their_call() -> None:
     for stream_id in range(1, 8, 2):
         link.receive(Frame(stream_id=stream_id, data=Data(payload=answer)))
         link.receive(Frame(stream_id=stream_id, end=End(response=answer)))
-    assert connection.memory.held_bytes >= 8 * 50_000
+    assert connection.memory.unread_bytes >= 8 * 50_000
     assert len([each async for each in calls.pop()]) == 2
     async with calls.pop() as one:
         await anext(one)
     calls.pop()
     await settle()
-    assert 2 * 50_000 < connection.memory.held_bytes < 3 * 50_000
+    assert 2 * 50_000 < connection.memory.unread_bytes < 3 * 50_000
     del one, calls
     await settle()
-    assert connection.memory.held_bytes == 0
+    assert connection.memory.unread_bytes == 0
     unary = client.echo(pb.EchoRequest())
     link.receive(Frame(stream_id=9, data=Data(payload=MESSAGE)))
-    assert connection.memory.held_bytes > 60_000
+    assert connection.memory.unread_bytes > 60_000
     link.receive(Frame(stream_id=9, end=End(code=Code.INTERNAL)))
     with pytest.raises(RpcError):
         await unary
-    assert connection.memory.held_bytes == 0
+    assert connection.memory.unread_bytes == 0
+    connection.abort()
+
+
+async def test_a_program_that_reads_nothing_is_to_read_before_it_asks_for_more() -> None:
+    link = MemoryLink(is_dialer=True)
+    connection = Connection(link, memory=MemoryBudget(MIB))
+    client = EchoServiceClient(connection)
+    answer = pb.RepeatResponse(payload=bytes(60_000)).SerializeToString()
+    calls = [client.repeat(pb.RepeatRequest()) for _ in range(MIB // len(answer) + 1)]
+    for stream_id in range(1, 2 * len(calls), 2):
+        link.receive(Frame(stream_id=stream_id, data=Data(payload=answer)))
+    with pytest.raises(RpcError) as caught:
+        await client.echo(pb.EchoRequest())
+    assert caught.value.reason == "memory_exhausted"
+    assert not link.is_ended
+    await anext(calls[0])
+    call = client.echo(pb.EchoRequest())
+    await settle()
+    link.receive(Frame(stream_id=link.bodies("open")[-1].stream_id, end=End(response=b"")))
+    await call
+    connection.abort()
+
+
+async def test_windows_stay_small_while_memory_is_tight() -> None:
+    link = MemoryLink(is_dialer=True)
+    connection = Connection(link, memory=MemoryBudget(MIB))
+    client = EchoServiceClient(connection)
+    answer = pb.RepeatResponse(payload=bytes(60_000)).SerializeToString()
+    calls = [client.repeat(pb.RepeatRequest()) for _ in range(11)]
+    for stream_id in range(1, 22, 2):
+        link.receive(Frame(stream_id=stream_id, data=Data(payload=answer)))
+    await anext(calls[0])
+    await anext(calls[1])
+    await settle()
+    # The first was read while more than half of the memory was in use.
+    credit = {frame.stream_id: frame.credit.bytes for frame in link.bodies("credit") if frame.stream_id}
+    assert credit == {1: len(answer) + 64, 3: len(answer) + 64}
+    for call in calls[2:]:
+        await anext(call)
+    await settle()
+    credit = {frame.stream_id: frame.credit.bytes for frame in link.bodies("credit") if frame.stream_id}
+    assert credit[21] == len(answer) + 64 + 262_144 - 73_728
     connection.abort()
