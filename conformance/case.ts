@@ -11,7 +11,7 @@ import { type HostileConnection, HostileListener } from "./hostile-listener.ts";
 import { CommandError, type Fields, type Program } from "./program.ts";
 
 /** What an adapter may say that it can do. */
-export type Feature = "ids" | "calls" | "serve" | "options" | "discovery" | "dht" | "provide";
+export type Feature = "ids" | "calls" | "serve" | "options" | "timeouts" | "discovery" | "dht" | "provide";
 
 /** A case of the suite. */
 export interface Case {

@@ -82,9 +82,9 @@ func TestStreamsThatNobodyReadsHoldUpNoOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		awaitHeld(t, conn, min(unread, 900)*60_000)
+		awaitUnread(t, conn, min(unread, 900)*60_000)
 		assertServes(t, client)
-		if held := conn.HeldBytes(); held > (unread+2)*unreadBytes+8<<20 {
+		if held := conn.UnreadBytes(); held > (unread+2)*unreadBytes+8<<20 {
 			t.Errorf("%d unread streams hold %d bytes", unread, held)
 		}
 		cancel()
@@ -95,11 +95,11 @@ func TestStreamsThatNobodyReadsHoldUpNoOthers(t *testing.T) {
 	}
 }
 
-func awaitHeld(t *testing.T, conn *rpc.Conn, bytes int) {
+func awaitUnread(t *testing.T, conn *rpc.Conn, bytes int) {
 	t.Helper()
-	for start := time.Now(); conn.HeldBytes() < bytes; time.Sleep(time.Millisecond) {
+	for start := time.Now(); conn.UnreadBytes() < bytes; time.Sleep(time.Millisecond) {
 		if time.Since(start) > 30*time.Second {
-			t.Fatal("only", conn.HeldBytes(), "bytes have come")
+			t.Fatal("only", conn.UnreadBytes(), "bytes have come")
 		}
 	}
 }

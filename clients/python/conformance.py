@@ -123,7 +123,7 @@ class Adapter:
         self._names = (f"c{number}" for number in itertools.count(1))
 
     async def hello(self, command: Command) -> object:
-        return {"name": "Python", "features": ["ids", "calls", "serve", "options", "discovery", "dht", "provide"]}
+        return {"name": "Python", "features": ["ids", "calls", "serve", "options", "timeouts", "discovery", "dht", "provide"]}
 
     async def parseId(self, command: Command) -> object:
         return {"id": _text(NodeId.parse(command["text"]).data)}

@@ -28,7 +28,12 @@ function hasCredit(raw: HostileConnection, stream: number, cost: number): boolea
 }
 
 /** Sends a data frame as soon as the credit allows. */
-async function sendWithinCredit(raw: HostileConnection, stream: number, payload: Uint8Array, more = false): Promise<void> {
+async function sendWithinCredit(
+  raw: HostileConnection,
+  stream: number,
+  payload: Uint8Array,
+  more = false,
+): Promise<void> {
   await until("there is credit", () => hasCredit(raw, stream, payload.length + dataFrameCost));
   raw.send(stream, { case: "data", value: { payload, more } });
 }

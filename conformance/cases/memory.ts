@@ -27,7 +27,7 @@ export const memoryCases = [
       await refused.fails(resourceExhausted);
       raw.send(first, { case: "end", value: { response } });
       const codes = await Promise.all(others.map(async ({ outcome }) => (await outcome).code));
-      assert.deepEqual(codes.toSorted(), [0, resourceExhausted]);
+      assert.deepEqual(codes.toSorted((a, b) => a - b), [0, resourceExhausted]);
       // The same call may be made again, on the same connection.
       const again = connection.call("Echo");
       raw.send(await raw.opened("Echo"), { case: "end", value: { response } });
@@ -35,7 +35,16 @@ export const memoryCases = [
       await raw.assertWorks();
     },
   }),
-  ...group("memory", ["calls", "serve", "options"], {
+  ...group("memory", ["calls", "serve"], {
+    "large-calls-at-once": async (context) => {
+      // 30 MB of requests, and as much of answers: who reads what it is sent is refused none of it.
+      const { client } = await context.calledBack();
+      const payload = payloadOf(60_000);
+      const answers = await Promise.all(Array.from({ length: 500 }, () => client.echo({ payload })));
+      for (const answer of answers) assert.equal(answer.payload.length, payload.length);
+    },
+  }),
+  ...group("memory", ["calls", "serve", "timeouts"], {
     "incomplete-request": async (context) => {
       const { raw, connection } = await context.hostilePair({ serve: true, options: { requestTimeoutMs: 300 } });
       const open = (stream: number, method: string, message?: Uint8Array): void =>

@@ -122,6 +122,12 @@ export const errorTable = {
     connect: Code.ResourceExhausted,
     retryable: true,
   },
+  memory_exhausted: {
+    message: "too many bytes are held for the peer",
+    connect: Code.ResourceExhausted,
+    retryable: true,
+  },
+  request_timeout: { message: "the rest of a request does not come", connect: Code.DeadlineExceeded, retryable: true },
   peer_too_slow: { message: "the peer does not read what it is sent", connect: Code.Unavailable, retryable: true },
   keepalive_timeout: { message: "the peer does not answer any more", connect: Code.Unavailable, retryable: true },
 } as const satisfies Record<string, ErrorKind>;

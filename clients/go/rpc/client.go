@@ -79,6 +79,8 @@ func (c *Conn) open(ctx context.Context, method string, desc *MethodDesc, messag
 		return nil, c.err
 	case c.draining || c.nextID > lastStream:
 		return nil, errClosed
+	case c.memory.isUnreadFull.Load():
+		return nil, status.Fail("memory_exhausted", "answers are to be read before more is asked for", nil)
 	}
 	st := newStream(c, c.nextID, true, !desc.ServerStreams, ctx)
 	st.isHalfSent = open.GetHalfClose()

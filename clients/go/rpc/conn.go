@@ -45,8 +45,11 @@ type Conn struct {
 	owed        int // credit to give
 	budget      receiveBudget
 	memory      *Memory
-	held        int                   // bytes that are held for the peer
-	toldHeld    int                   // of that, what memory knows
+	received    int     // bytes of the peer's calls
+	unsent      int     // bytes of frames and answers that the network has not taken
+	unread      int     // bytes of answers that this program has not taken
+	told        account // what memory knows of these
+	faults      faultBudget
 	incomplete  map[*stream]time.Time // requests of the peer, and when they last went on; zero is since the last look
 	lastByte    time.Time
 	lastCall    time.Time
@@ -61,9 +64,9 @@ type Conn struct {
 func NewConn(link Link, opts Options) *Conn {
 	opts = opts.withDefaults()
 	c := &Conn{
-		link: link, opts: opts, memory: opts.Memory,
+		link: link, opts: opts, memory: opts.Memory, faults: newFaultBudget(opts),
 		budget: receiveBudget{
-			pool: opts.WindowPoolBytes, raise: opts.StreamWindowBytes - streamCredit, maxAssembling: opts.MaxAssemblingBytes,
+			memory: opts.Memory, pool: opts.WindowPoolBytes, raise: opts.StreamWindowBytes - streamCredit, maxAssembling: opts.MaxAssemblingBytes,
 		},
 		done: make(chan struct{}), wake: make(chan struct{}, 1), space: make(chan struct{}),
 		incomplete: map[*stream]time.Time{},
@@ -267,7 +270,7 @@ func (c *Conn) send(f *pb.Frame) {
 		}}}
 		out, _ = frame.Append(c.out, f)
 	}
-	c.hold(len(out) - len(c.out))
+	c.holdUnsent(len(out) - len(c.out))
 	c.out = out
 	if len(c.out) > c.opts.MaxQueuedBytes {
 		go c.fail(status.Fail("peer_too_slow", "", nil))
@@ -357,7 +360,7 @@ func (c *Conn) write(out []byte) error {
 		}
 		out = out[n:]
 		c.mu.Lock()
-		c.hold(-n)
+		c.holdUnsent(-n)
 		c.writingSince = time.Now()
 		c.mu.Unlock()
 	}
@@ -436,6 +439,9 @@ func (c *Conn) readLoop() {
 				err = c.closeAfter // a fault has been found: the rest is not looked at
 			} else {
 				err = c.handle(f)
+				if err == nil {
+					err = c.endForFaults()
+				}
 			}
 			c.mu.Unlock()
 			if err != nil {

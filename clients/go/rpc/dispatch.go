@@ -9,6 +9,7 @@ import (
 func (c *Conn) handle(f *pb.Frame) error {
 	id := f.GetStreamId()
 	if f.GetBody() == nil {
+		c.faults.count()
 		return nil // of a later version
 	}
 	if id == 0 {
@@ -73,6 +74,9 @@ func (c *Conn) streamOf(id uint32) (*stream, error) {
 }
 
 func (c *Conn) handleConnection(f *pb.Frame) error {
+	if body, ok := f.GetBody().(*pb.Frame_Credit); !ok || body.Credit.GetBytes() < dataCost {
+		c.faults.count()
+	}
 	switch body := f.GetBody().(type) {
 	case *pb.Frame_Ping:
 		c.send(&pb.Frame{Body: &pb.Frame_Pong{Pong: &pb.Pong{Id: body.Ping.GetId()}}})
@@ -128,6 +132,9 @@ func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
 	}
 	if st.credit > maxCredit-int(bytes) {
 		return c.fault("frame_invalid", "credit of too much")
+	}
+	if bytes < dataCost {
+		c.faults.count()
 	}
 	st.credit += int(bytes)
 	if st.hasPending && !st.isQueued {

@@ -3,6 +3,7 @@ package rpc
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -16,12 +17,21 @@ const (
 
 // Memory bounds the bytes that connections hold for their peers, all together, to 16 KiB a connection: what they have received and
 // not consumed, and what they have produced and the network has not taken. When it is full, the connection that holds most ends.
+// Answers that this program does not read count apart: no peer is blamed for them, but no call begins while they are as many.
 // Safe for concurrent use.
 type Memory struct {
-	maxBytes int
-	mu       sync.Mutex
-	held     int
-	told     map[*Conn]int // bounded by the open connections
+	maxBytes     int
+	isTight      atomic.Bool // half of it is in use: windows are to stay small
+	isUnreadFull atomic.Bool // this program is to read before it asks for more
+	mu           sync.Mutex
+	sum          account
+	told         map[*Conn]account // bounded by the open connections
+}
+
+// account is what a connection holds.
+type account struct {
+	held   int // for its peer
+	unread int // for this program
 }
 
 // NewMemory returns a Memory of maxBytes, at least 1 MiB: it panics for less. More lets peers use more memory; less ends connections
@@ -30,84 +40,111 @@ func NewMemory(maxBytes int) *Memory {
 	if maxBytes < minTotalBytes {
 		panic(fmt.Sprintf("rpc: a Memory has at least %d bytes, not %d", minTotalBytes, maxBytes))
 	}
-	return &Memory{maxBytes: maxBytes, told: map[*Conn]int{}}
+	return &Memory{maxBytes: maxBytes, told: map[*Conn]account{}}
 }
 
 // processMemory is shared by the connections that are given none.
 var processMemory = NewMemory(defaultTotalBytes)
 
-// HeldBytes is what the connections hold now.
+// HeldBytes is what the connections hold for their peers now.
 func (m *Memory) HeldBytes() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.held
+	return m.sum.held
 }
 
 func (m *Memory) open(c *Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.told[c] = 0
+	m.told[c] = account{}
 }
 
 // close takes a connection out of the total: it has ended, or is about to.
 func (m *Memory) close(c *Conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.remove(c)
-}
-
-func (m *Memory) remove(c *Conn) {
-	m.held -= m.told[c]
+	m.change(c, account{})
 	delete(m.told, c)
 }
 
+// change sets what a connection holds. With the lock.
+func (m *Memory) change(c *Conn, now account) {
+	told := m.told[c]
+	m.told[c] = now
+	m.sum.held += now.held - told.held
+	m.sum.unread += now.unread - told.unread
+	m.isTight.Store(2*(m.sum.held+m.sum.unread) >= m.maxBytes)
+	m.isUnreadFull.Store(m.sum.unread >= m.maxBytes)
+}
+
 // tell takes what a connection holds now.
-func (m *Memory) tell(c *Conn, held int) {
+func (m *Memory) tell(c *Conn, now account) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	told, isOpen := m.told[c]
-	if !isOpen {
+	if _, isOpen := m.told[c]; !isOpen {
 		return
 	}
-	m.told[c] = held
-	m.held += held - told
-	for m.held > m.maxBytes {
-		most := c
-		for each, bytes := range m.told {
-			if bytes > m.told[most] {
+	m.change(c, now)
+	for m.sum.held > m.maxBytes {
+		var most *Conn
+		for each, account := range m.told {
+			if most == nil || account.held > m.told[most].held {
 				most = each
 			}
 		}
-		bytes := m.told[most]
-		m.remove(most)
-		go most.giveWay(bytes) // it needs the lock of its connection
-		if len(m.told) == 0 {
-			return
-		}
+		held := m.told[most].held
+		m.change(most, account{})
+		delete(m.told, most)
+		go most.giveWay(held) // it needs the lock of its connection
 	}
 }
 
-// hold counts bytes that are held for the peer from now on; a negative number is bytes that are let go. With the lock.
-func (c *Conn) hold(bytes int) {
-	c.held += bytes
-	if distance := c.held - c.toldHeld; distance >= tellBytes || distance <= -tellBytes {
-		c.toldHeld = c.held
-		c.memory.tell(c, c.held)
+// holdReceived counts bytes of the peer's calls from now on; a negative number is bytes that are let go. With the lock.
+func (c *Conn) holdReceived(bytes int) {
+	c.received += bytes
+	c.tellMemory()
+}
+
+// holdUnsent counts bytes that wait for the network, likewise.
+func (c *Conn) holdUnsent(bytes int) {
+	c.unsent += bytes
+	c.tellMemory()
+}
+
+// holdUnread counts bytes that wait for this program, likewise.
+func (c *Conn) holdUnread(bytes int) {
+	c.unread += bytes
+	c.tellMemory()
+}
+
+func (c *Conn) tellMemory() {
+	now := account{c.received + c.unsent, c.unread}
+	if isFar(now.held-c.told.held) || isFar(now.unread-c.told.unread) {
+		c.told = now
+		c.memory.tell(c, now)
 	}
 }
 
-// HeldBytes is what the connection holds for its peer now: bytes received and not consumed, and bytes produced and not yet taken by
-// the network.
+func isFar(distance int) bool { return distance >= tellBytes || distance <= -tellBytes }
+
+// HeldBytes is what the peer makes the connection hold now: bytes of its calls, and bytes that the network has not taken.
 func (c *Conn) HeldBytes() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.held
+	return c.received + c.unsent
+}
+
+// UnreadBytes is what the connection holds for this program now: answers that were not received from their streams.
+func (c *Conn) UnreadBytes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unread
 }
 
 // giveWay ends the connection, which holds most of all.
-func (c *Conn) giveWay(bytes int) {
+func (c *Conn) giveWay(held int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.breakOff(status.ResourceExhausted, status.Fail("memory_exhausted",
-		fmt.Sprintf("this connection holds %d bytes, more than others", bytes), nil))
+		fmt.Sprintf("this connection holds %d bytes, more than others", held), nil))
 }

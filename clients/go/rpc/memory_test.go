@@ -63,9 +63,9 @@ func (p *rawPeer) endOf(t *testing.T, id uint32) *pb.End {
 }
 
 func TestAPeerOverItsShareIsRefusedNewCallsUntilThereIsRoom(t *testing.T) {
-	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), MaxHeldBytes: mebibyte})
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), MaxHeldBytesPerConnection: mebibyte})
 	message := large(t)
-	taken := mebibyte/len(message) + 1
+	taken := mebibyte/(len(message)+2048) + 1
 	for i := range taken {
 		peer.open(t, uint32(2*i+1), echoMethod, message, false)
 	}
@@ -173,18 +173,18 @@ func TestAPeerThatDoesNotReadIsGivenUpWhateverItSends(t *testing.T) {
 	}
 }
 
-func TestAnswersThatThePeerDoesNotTakeCountAndItIsRefusedMore(t *testing.T) {
+func TestHandlersWaitWhileThePeerDoesNotTakeAnswers(t *testing.T) {
 	ours, theirs := net.Pipe()
-	conn := rpc.NewConn(&memoryLink{ours, false}, rpc.Options{Server: echoServer(), MaxHeldBytes: mebibyte})
+	conn := rpc.NewConn(&memoryLink{ours, false}, rpc.Options{Server: echoServer()})
 	peer := &rawPeer{conn: theirs, frames: make(chan *pb.Frame, 4096)}
 	message := large(t)
-	var largest int
-	for i := range 100 {
+	for i := range 200 {
 		peer.open(t, uint32(2*i+1), echoMethod, message, true)
-		largest = max(largest, conn.HeldBytes())
 	}
-	if largest <= mebibyte || largest > 2*mebibyte {
-		t.Error("held:", largest)
+	// 512 KiB are queued, and the answers of handlers that had begun before; the rest are requests.
+	until(t, func() bool { return conn.HeldBytes() > 200*len(message) })
+	if held := conn.HeldBytes(); held > 200*(len(message)+2048)+200*len(message) {
+		t.Error("held:", held)
 	}
 	theirs.Close()
 	<-conn.Done()
@@ -198,10 +198,95 @@ func TestAnAnswerThatWasTakenCountsUntilItsCallIsOver(t *testing.T) {
 	}()
 	id := peer.next(t, func(f *pb.Frame) bool { return f.GetOpen() != nil }).GetStreamId()
 	peer.message(t, id, large(t))
-	until(t, func() bool { return conn.HeldBytes() > piece })
+	until(t, func() bool { return conn.UnreadBytes() > piece })
 	peer.end(t, id)
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
-	until(t, func() bool { return conn.HeldBytes() == 0 })
+	until(t, func() bool { return conn.UnreadBytes() == 0 })
+}
+
+func TestAProgramThatReadsNothingIsToReadBeforeItAsksForMore(t *testing.T) {
+	conn, peer := connect(t, true, rpc.Options{Memory: rpc.NewMemory(mebibyte)})
+	var streams []rpc.ServerStreamingClient[echo.RepeatResponse]
+	message := large(t)
+	for range mebibyte/len(message) + 1 {
+		stream, id := repeating(t, t.Context(), conn, peer)
+		streams = append(streams, stream)
+		peer.message(t, id, message)
+	}
+	peer.creditsBeforePong(t)
+	invoke := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		return conn.Invoke(ctx, echoMethod, &echo.EchoRequest{}, &echo.EchoResponse{})
+	}
+	if err := invoke(); status.ReasonOf(err) != "memory_exhausted" {
+		t.Error(err)
+	}
+	for range 2 {
+		if _, err := streams[0].Recv(); err != nil {
+			t.Fatal(err)
+		}
+		streams = streams[1:]
+	}
+	if err := invoke(); status.CodeOf(err) != status.DeadlineExceeded { // nobody answers, but it is asked
+		t.Error(err)
+	}
+}
+
+func TestAFloodOfFaultsEndsTheConnection(t *testing.T) {
+	for name, flood := range map[string]*pb.Frame{
+		"pings":           {Body: &pb.Frame_Ping{Ping: &pb.Ping{Id: 1}}},
+		"frames of later": {},
+		"little credit":   {Body: &pb.Frame_Credit{Credit: &pb.Credit{Bytes: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, peer := connect(t, false, rpc.Options{MaxFaults: 100, FaultsPerSecond: 1})
+			for range 90 {
+				peer.send(t, flood)
+			}
+			peer.creditsBeforePong(t)
+			for range 20 {
+				if _, err := peer.conn.Write(peer.encode(t, flood)); err != nil {
+					break
+				}
+			}
+			if away := peer.next(t, isGoAway).GetGoAway(); away.GetCode() != uint32(status.ResourceExhausted) {
+				t.Error(away)
+			}
+			peer.conn.Close()
+			<-conn.Done()
+			if status.ReasonOf(conn.Err()) != "too_many_faults" {
+				t.Error(conn.Err())
+			}
+		})
+	}
+}
+
+func TestAFloodOfRefusedCallsEndsTheConnectionAndFaultsAreForgiven(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{MaxFaults: 100, FaultsPerSecond: 1000})
+	id := uint32(1)
+	for range 4 {
+		for range 95 {
+			peer.open(t, id, "a.Service/Unknown", nil, true)
+			peer.endOf(t, id)
+			id += 2
+		}
+		time.Sleep(120 * time.Millisecond)
+	}
+	if conn.Err() != nil {
+		t.Fatal(conn.Err())
+	}
+	open := &pb.Frame{Body: &pb.Frame_Open{Open: &pb.Open{Method: "a.Service/Unknown", HalfClose: true}}}
+	for range 10_000 {
+		open.StreamId = id
+		id += 2
+		if _, err := peer.conn.Write(peer.encode(t, open)); err != nil {
+			break
+		}
+	}
+	if away := peer.next(t, isGoAway).GetGoAway(); away.GetCode() != uint32(status.ResourceExhausted) {
+		t.Error(away)
+	}
 }

@@ -18,6 +18,7 @@ const (
 	minPieceBytes     = 4 << 10  // smaller pieces wait for more credit
 	grantConnection   = 256 << 10
 	outboxSoftBytes   = 512 << 10 // above it, callers and handlers wait
+	callBytes         = 2048      // counted for a call of the peer beyond its request
 	writeBytes        = 128 << 10 // written at once: a write that goes on is progress
 	goodbyeTimeout    = time.Second
 	maxDrainPong      = time.Second // a peer that takes longer is not waited for
@@ -39,8 +40,9 @@ type Options struct {
 	WindowPoolBytes int
 	// MaxAssemblingBytes bounds the incomplete messages that readers wait for. Above it, the oldest alone goes on. Default 8 MiB.
 	MaxAssemblingBytes int
-	// MaxHeldBytes bounds what is held for the peer, received or produced, before its new calls are refused. Default 64 MiB.
-	MaxHeldBytes int
+	// MaxHeldBytesPerConnection bounds what is received of the peer's calls, and 2048 bytes for each, before new ones are refused.
+	// Default 32 MiB.
+	MaxHeldBytesPerConnection int
 	// Memory bounds what this connection and others hold together. Default: 128 MiB for all connections of the process without one.
 	Memory *Memory
 	// MaxQueuedBytes bounds the frames that wait for the network; above it the connection ends. Default 64 MiB.
@@ -49,6 +51,11 @@ type Options struct {
 	RequestTimeout time.Duration
 	// WriteTimeout is the time that writes may stay without progress, whatever the peer sends; the connection ends then. Default 15 s.
 	WriteTimeout time.Duration
+	// MaxFaults bounds the faults that the peer may commit at once before the connection ends: refused calls, broken rules, pings.
+	// Default 20,000.
+	MaxFaults int
+	// FaultsPerSecond is how many of them are forgiven each second. Default 5000.
+	FaultsPerSecond int
 	// KeepaliveInterval is the silence after which the peer is probed. Default 15 s.
 	KeepaliveInterval time.Duration
 	// KeepaliveTimeout is the time for any byte after a probe. Default 10 s.
@@ -66,11 +73,13 @@ func (o Options) withDefaults() Options {
 	o.StreamWindowBytes = max(o.StreamWindowBytes, streamCredit)
 	orElse(&o.WindowPoolBytes, 8<<20)
 	orElse(&o.MaxAssemblingBytes, 8<<20)
-	orElse(&o.MaxHeldBytes, 64<<20)
+	orElse(&o.MaxHeldBytesPerConnection, 32<<20)
 	if o.Memory == nil {
 		o.Memory = processMemory
 	}
 	orElse(&o.MaxQueuedBytes, 64<<20)
+	orElse(&o.MaxFaults, 20_000)
+	orElse(&o.FaultsPerSecond, 5000)
 	orElse(&o.RequestTimeout, 30*time.Second)
 	orElse(&o.WriteTimeout, 15*time.Second)
 	orElse(&o.KeepaliveInterval, 15*time.Second)

@@ -7,9 +7,10 @@ import "slices"
 //	received -> waits for its consumer                       bounded by the window of its stream
 //	        \-> part of a message that its consumer awaits   above maxAssembling, only the oldest of these goes on
 //
-// A stream starts with a small window. One in use gets a larger one while the pool of the connection has room: many streams have
-// small windows, few have large ones.
+// A stream starts with a small window. One in use gets a larger one while the pool of the connection has room and memory is not
+// tight: many streams have small windows, few have large ones.
 type receiveBudget struct {
+	memory        *Memory
 	pool          int // by which windows may still grow
 	raise         int // by which the window of one stream grows
 	maxAssembling int
@@ -18,9 +19,9 @@ type receiveBudget struct {
 	messages []*stream
 }
 
-// takeWindow returns by how much the window of a stream grows: 0 while the pool is empty.
+// takeWindow returns by how much the window of a stream grows: 0 while there is no room.
 func (b *receiveBudget) takeWindow() int {
-	if b.raise > b.pool {
+	if b.raise > b.pool || b.memory.isTight.Load() {
 		return 0
 	}
 	b.pool -= b.raise

@@ -90,11 +90,11 @@ func TestCreditOfTheConnectionComesBackThoughNobodyReads(t *testing.T) {
 	if least := int64(200*(piece+64) - 256<<10); peer.credit.Load() < least {
 		t.Errorf("credit of %d where %d are due", peer.credit.Load(), least)
 	}
-	if held := conn.HeldBytes(); held < 200*piece || held > 200*(piece+1000) {
+	if held := conn.UnreadBytes(); held < 200*piece || held > 200*(piece+1000) {
 		t.Error("held:", held)
 	}
 	cancel()
-	until(t, func() bool { return conn.HeldBytes() == 0 })
+	until(t, func() bool { return conn.UnreadBytes() == 0 })
 	if _, err := streams[0].Recv(); status.CodeOf(err) != status.Canceled {
 		t.Error("a canceled call:", err)
 	}

@@ -132,7 +132,7 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	switch {
 	case c.handlers >= c.opts.MaxConcurrentStreams:
 		refusal = status.Fail("too_many_streams", "", nil)
-	case c.held > c.opts.MaxHeldBytes:
+	case c.received >= c.opts.MaxHeldBytesPerConnection:
 		refusal = status.Fail("memory_exhausted", "too many bytes are held for the peer", nil)
 	case len(open.GetMessage()) > maxPieceBytes:
 		refusal = status.Fail("frame_invalid", "a message over its size in a frame", nil)
@@ -145,6 +145,7 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	}
 	if refusal != nil {
 		c.send(endFrame(id, refusal, nil, nil, nil))
+		c.faults.count()
 		return nil
 	}
 	ctx := context.WithValue(metadata.NewIncomingContext(c.ctx, md), peerKey{}, c)
@@ -163,8 +164,8 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	if st.isSingle && !st.isHalf {
 		st.goesOn()
 	}
-	st.kept = dataCost + sizeOf(open.GetMetadata())
-	c.hold(st.kept)
+	st.kept = callBytes + sizeOf(open.GetMetadata())
+	c.holdReceived(st.kept)
 	if open.Message != nil {
 		st.push(received{message: open.GetMessage(), held: len(open.GetMessage())})
 	}
@@ -306,6 +307,10 @@ func (h *serverStream) run(method servedMethod) {
 		}
 	})
 	h.isSingleOut = !method.desc.ServerStreams
+	// While the peer does not take what is there, nothing more is made for it.
+	c.mu.Lock()
+	c.waitSpace(h.callCtx.Done())
+	c.mu.Unlock()
 	err := h.call(method)
 	stop()
 	h.finishCall(err)
@@ -358,9 +363,9 @@ func (h *serverStream) finishCall(err error) {
 	c := h.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hold(len(response))
+	c.holdUnsent(len(response))
 	c.waitSpace(nil)
-	c.hold(-len(response))
+	c.holdUnsent(-len(response))
 	if h.isOver {
 		return
 	}

@@ -98,31 +98,40 @@ func (s *stream) finish(err error) {
 
 func (s *stream) dropPartial() {
 	s.conn.budget.discard(s)
-	s.conn.hold(-s.cost)
+	s.hold(-s.cost)
 	s.partial, s.cost, s.unpaid, s.isOpen = nil, 0, 0, false
 }
 
 func (s *stream) dropQueue() {
 	for _, r := range s.queue {
-		s.conn.hold(-r.held)
+		s.hold(-r.held)
 	}
 	s.queue = nil
 }
 
+// hold counts bytes that were received.
+func (s *stream) hold(bytes int) {
+	if s.isCaller {
+		s.conn.holdUnread(bytes)
+	} else {
+		s.conn.holdReceived(bytes)
+	}
+}
+
 // letGo counts the messages that were taken no more.
 func (s *stream) letGo() {
-	s.conn.hold(-s.kept)
+	s.hold(-s.kept)
 	s.kept = 0
 }
 
 // holdPending counts bytes of an answer that waits to be sent. Requests of this end are the program's own.
 func (s *stream) holdPending(bytes int) {
 	if !s.isCaller {
-		s.conn.hold(bytes)
+		s.conn.holdUnsent(bytes)
 	}
 }
 
-// breakOff ends the stream for a fault of the peer: it is told.
+// breakOff ends the stream, and tells the peer.
 func (s *stream) breakOff(err *status.Error) {
 	if s.isCaller {
 		s.conn.send(&pb.Frame{StreamId: s.id, Body: &pb.Frame_Cancel{Cancel: &pb.Cancel{}}})
@@ -132,21 +141,27 @@ func (s *stream) breakOff(err *status.Error) {
 	s.conn.remove(s, err)
 }
 
+// refuse ends the stream for a fault of the peer, and counts the fault.
+func (s *stream) refuse(err *status.Error) {
+	s.breakOff(err)
+	s.conn.faults.count()
+}
+
 func (s *stream) handleData(data *pb.Data, cost int) {
 	c := s.conn
 	switch {
 	case s.isHalf:
-		s.breakOff(status.Fail("frame_invalid", "data after the half-close", nil))
+		s.refuse(status.Fail("frame_invalid", "data after the half-close", nil))
 		return
 	case data.GetMore() && len(data.GetPayload()) == 0:
 		// Taken, a peer could send pieces without end.
-		s.breakOff(status.Fail("frame_invalid", "an empty piece", nil))
+		s.refuse(status.Fail("frame_invalid", "an empty piece", nil))
 		return
 	case s.isSingle && s.count > 0:
-		s.breakOff(status.Fail("frame_invalid", "more than one message of a unary call", nil))
+		s.refuse(status.Fail("frame_invalid", "more than one message of a unary call", nil))
 		return
 	case len(s.partial)+len(data.GetPayload()) > c.opts.MaxMessageBytes:
-		s.breakOff(status.Fail("message_too_large", "", nil))
+		s.refuse(status.Fail("message_too_large", "", nil))
 		return
 	}
 	if !data.GetMore() && !s.isOpen {
@@ -154,7 +169,7 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 		return
 	}
 	s.partial = append(s.partial, data.GetPayload()...)
-	c.hold(cost)
+	s.hold(cost)
 	s.cost += cost
 	s.unpaid += cost
 	s.isOpen = true
@@ -179,7 +194,7 @@ func (s *stream) goesOn() {
 func (s *stream) push(whole received) {
 	s.queue = append(s.queue, whole)
 	s.count++
-	s.conn.hold(whole.held)
+	s.hold(whole.held)
 	if !s.isCaller {
 		if s.isSingle && !s.isHalf {
 			s.goesOn()
@@ -223,7 +238,7 @@ func (s *stream) give(bytes int) {
 
 func (s *stream) handleHalfClose() {
 	if s.isHalf || s.isOpen {
-		s.breakOff(status.Fail("frame_invalid", "a half-close within a message, or a second one", nil))
+		s.refuse(status.Fail("frame_invalid", "a half-close within a message, or a second one", nil))
 		return
 	}
 	s.isHalf = true
@@ -233,12 +248,12 @@ func (s *stream) handleHalfClose() {
 
 func (s *stream) handleHeader(entries []*pb.Metadata) {
 	if s.header != nil || s.count > 0 || s.isOpen {
-		s.breakOff(status.Fail("frame_invalid", "a second header, or one after data", nil))
+		s.refuse(status.Fail("frame_invalid", "a second header, or one after data", nil))
 		return
 	}
 	md, err := metadata.FromWire(entries)
 	if err != nil {
-		s.breakOff(metadataError(err))
+		s.refuse(metadataError(err))
 		return
 	}
 	s.header = md
@@ -270,6 +285,7 @@ func (s *stream) handleEnd(end *pb.End) {
 	}
 	if bad != nil {
 		s.conn.remove(s, bad)
+		s.conn.faults.count()
 		return
 	}
 	if s.header == nil {
@@ -331,7 +347,7 @@ func (s *stream) pop() []byte {
 	if s.isSingle && !s.isOver {
 		s.kept += r.held
 	} else {
-		s.conn.hold(-r.held)
+		s.hold(-r.held)
 	}
 	s.give(r.unpaid)
 	if s.isOpen && s.isAwaited() {

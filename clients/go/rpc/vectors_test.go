@@ -174,7 +174,7 @@ var testService = &rpc.ServiceDesc{ServiceName: "dswarm.example.v1.EchoService",
 func TestAFloodOfPingsThatNobodyReadsEndsTheConnection(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	conn := rpc.NewConn(&memoryLink{ours, true}, rpc.Options{MaxQueuedBytes: 64 << 10})
+	conn := rpc.NewConn(&memoryLink{ours, true}, rpc.Options{MaxQueuedBytes: 64 << 10, MaxFaults: 1 << 30})
 	flood := bytes.Repeat(pingNine, 1000)
 	for range 100 {
 		if _, err := theirs.Write(flood); err != nil {

@@ -146,7 +146,7 @@ func (a *adapter) close(c command) (object, error) {
 func (a *adapter) obey(c command, state *call) (object, error) {
 	switch c.Do {
 	case "hello":
-		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options", "discovery", "dht", "provide"}}, nil
+		return object{"name": "Go", "features": []string{"ids", "calls", "serve", "options", "timeouts", "discovery", "dht", "provide"}}, nil
 	case "parseId":
 		return parseID(c)
 	case "parseAddress":
