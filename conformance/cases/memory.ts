@@ -27,7 +27,10 @@ export const memoryCases = [
       await refused.fails(resourceExhausted);
       raw.send(first, { case: "end", value: { response } });
       const codes = await Promise.all(others.map(async ({ outcome }) => (await outcome).code));
-      assert.deepEqual(codes.toSorted((a, b) => a - b), [0, resourceExhausted]);
+      assert.deepEqual(
+        codes.toSorted((a, b) => a - b),
+        [0, resourceExhausted],
+      );
       // The same call may be made again, on the same connection.
       const again = connection.call("Echo");
       raw.send(await raw.opened("Echo"), { case: "end", value: { response } });
