@@ -123,19 +123,23 @@ export class Unboxer {
    * Opens boxes, however they are split over calls.
    * @param input their bytes, whose memory is the unboxer's from now on: the plaintext is written into it
    * @param plain gets the plaintext appended in order, in at most two chunks; also what preceded an error
+   * @param maxBoxes after so many it returns, whatever is left
+   * @returns how many bytes of the input it has read
    * @throws DswarmError `box_invalid`, `box_too_large`, `box_after_goodbye`; not to be used after that
    */
-  push(input: Uint8Array, plain: Uint8Array[]): void {
+  push(input: Uint8Array, plain: Uint8Array[], maxBoxes = Number.POSITIVE_INFINITY): number {
     let at = 0;
     // The plaintext of whole bodies is moved to the front of the input, so that all of it is one chunk. It never
     // overtakes what is still to be read, because every body is at least as far back as its plaintext goes.
     let plainBytes = 0;
+    let boxes = 0;
     try {
-      while (at < input.length) {
+      while (at < input.length && boxes < maxBoxes) {
         if (this.#saidGoodbye) throw new DswarmError("box_after_goodbye");
         const bodyBytes = this.#bodyBytes;
         if (bodyBytes === 0) {
           at = this.#readHeader(input, at);
+          boxes += 1;
         } else if (this.#partialBodyBytes === 0 && input.length - at >= bodyBytes) {
           const cipher = input.subarray(at, at + bodyBytes);
           this.#openBody(cipher, input.subarray(plainBytes, plainBytes + bodyBytes));
@@ -148,6 +152,7 @@ export class Unboxer {
     } finally {
       if (plainBytes > 0) plain.push(input.subarray(0, plainBytes));
     }
+    return at;
   }
 
   /** Zeroes the key. */

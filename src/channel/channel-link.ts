@@ -15,6 +15,9 @@ const maxCloseTimeouts = 10;
 // Boxes between their making and the operating system: those of a turn of small calls, and those of full messages.
 const buffers = new BufferPool([8192, 212_992], 16);
 
+// A message of full boxes is opened at once; of smaller ones, the sink sees what they bring, and may pause, before it goes on.
+const maxBoxesAtOnce = 256;
+
 /** What a link is made of. */
 export interface ChannelLinkOptions {
   readonly role: LinkRole;
@@ -54,6 +57,16 @@ export class ChannelLink implements Link {
   #isGoodbyeSent = false;
   #isEnded = false;
   #endReason: DswarmError | undefined;
+  /** Whether the sink wants nothing at present. */
+  #isPaused = false;
+  /** Plaintext that came while the link was paused. Bounded by one message. */
+  #heldPlain: Uint8Array[] = [];
+  /** Messages that came while the link was paused. Bounded by one message and one read of the socket. */
+  #held: Uint8Array[] = [];
+  /** What is wrong with the boxes after those whose plaintext is held. */
+  #fault: DswarmError | undefined;
+  /** The end of the websocket, while something is held that came before. */
+  #heldEnd: { readonly fault: DswarmError | undefined } | undefined;
   #cancelCloseTimer: (() => void) | undefined;
   /** Counts what goes in or out, to tell a slow close from a stalled one. */
   #moves = 0;
@@ -92,6 +105,20 @@ export class ChannelLink implements Link {
       this.#drainIfRoom();
       this.#start();
     });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#duplex.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#deliver();
+    if (this.#isPaused || this.#isEnded) return;
+    if (this.#heldEnd === undefined) this.#duplex.resume();
+    else this.#end(this.#heldEnd.fault ?? this.#truncation());
   }
 
   write(bytes: Uint8Array): boolean {
@@ -141,29 +168,43 @@ export class ChannelLink implements Link {
     if (this.#isEnded) return;
     this.#duplex.attach({
       bytes: (bytes) => this.#receive(bytes),
-      ended: (fault) => this.#end(fault ?? this.#truncation()),
+      ended: (fault) => {
+        if (this.#isPaused) this.#heldEnd = { fault };
+        else this.#end(fault ?? this.#truncation());
+      },
     });
   }
 
   #receive(bytes: Uint8Array): void {
     if (this.#isEnded) return;
+    this.#held.push(bytes);
+    if (!this.#isPaused) this.#deliver();
+  }
+
+  /** Hands on what is held until the sink pauses. */
+  #deliver(): void {
     this.#moves += 1;
-    const plain: Uint8Array[] = [];
-    let fault: DswarmError | undefined;
+    while (!this.#isPaused && !this.#isEnded) {
+      const plain = this.#heldPlain.shift();
+      if (plain !== undefined) this.#sink?.data(plain);
+      else if (this.#fault !== undefined) this.abort(this.#fault);
+      else if (this.#held.length > 0) this.#openBoxes();
+      else break;
+    }
+    if (this.#isPaused || this.#isEnded || !this.#unboxer.saidGoodbye) return;
+    this.#sayGoodbye();
+    this.#closeAfterGoodbyes();
+  }
+
+  /** Opens as many of the boxes as are handed on together. */
+  #openBoxes(): void {
+    const boxes = this.#held.shift();
+    if (boxes === undefined) return;
     try {
-      this.#unboxer.push(bytes, plain);
+      const read = this.#unboxer.push(boxes, this.#heldPlain, maxBoxesAtOnce);
+      if (read < boxes.length) this.#held.unshift(boxes.subarray(read));
     } catch (error) {
-      fault = error instanceof DswarmError ? error : new DswarmError("box_invalid", undefined, { cause: error });
-    }
-    for (const chunk of plain) {
-      if (this.#isEnded) return;
-      this.#sink?.data(chunk);
-    }
-    if (fault !== undefined) {
-      this.abort(fault);
-    } else if (this.#unboxer.saidGoodbye && !this.#isEnded) {
-      this.#sayGoodbye();
-      this.#closeAfterGoodbyes();
+      this.#fault = error instanceof DswarmError ? error : new DswarmError("box_invalid", undefined, { cause: error });
     }
   }
 
@@ -215,6 +256,8 @@ export class ChannelLink implements Link {
     if (this.#isEnded) return;
     this.#isEnded = true;
     this.#endReason = reason;
+    this.#heldPlain = [];
+    this.#held = [];
     this.#cancelCloseTimer?.();
     this.#boxer.wipe();
     this.#unboxer.wipe();

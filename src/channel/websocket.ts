@@ -68,6 +68,7 @@ export class WebSocketDuplex {
   #early: Uint8Array[] = [];
   #end: { readonly fault: DswarmError | undefined; readonly isGoingAway: boolean } | undefined;
   #isTerminated = false;
+  #isPaused = false;
 
   /** @param socket in any state; from now on the duplex's alone */
   constructor(socket: WebSocket) {
@@ -90,7 +91,19 @@ export class WebSocketDuplex {
     for (const bytes of early) this.#deliver(bytes);
     if (this.#sink !== sink) return;
     if (this.#end !== undefined) sink.ended(this.#end.fault, this.#end.isGoingAway);
-    else this.#socket.resume();
+    else if (!this.#isPaused) this.#socket.resume();
+  }
+
+  /** Stops reading. What was read already is still delivered. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  /** Reads again. */
+  resume(): void {
+    this.#isPaused = false;
+    if (this.#sink !== undefined) this.#socket.resume();
   }
 
   /** Keeps what comes from now on for the next sink. */

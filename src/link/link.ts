@@ -31,6 +31,13 @@ export interface Link {
   /** Starts delivery. To be called once. What arrived before is delivered first, not before this returns. */
   open(sink: LinkSink): void;
   /**
+   * Stops delivery, from within `data` too, and stops reading from the network. The link keeps what it has read: at most one message
+   * of the network's and one read of the socket. `abort`, `close` and a connection that breaks may end the link meanwhile.
+   */
+  pause(): void;
+  /** Goes on with delivery: first what was kept, from within this call, and the end of the link after it. */
+  resume(): void;
+  /**
    * Sends bytes. The link has read them when this returns: the caller may use the memory again. After the end of the
    * link, and after `close`, they are dropped.
    * @returns false when much is queued: `drain` will tell when to go on

@@ -82,6 +82,7 @@ class MemoryLinkEnd implements Link {
   #isFinished = false;
   #cancelGoodbyeTimer: (() => void) | undefined;
   #isStarted = false;
+  #isPaused = false;
   #isEnded = false;
   #endReason: DswarmError | undefined;
 
@@ -114,6 +115,15 @@ class MemoryLinkEnd implements Link {
       this.#drainIfRoom();
       this.#start();
     });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#deliver();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -199,7 +209,7 @@ class MemoryLinkEnd implements Link {
   }
 
   #deliver(): void {
-    while (this.#isStarted && !this.#partitioned && !this.#isEnded) {
+    while (this.#isStarted && !this.#isPaused && !this.#partitioned && !this.#isEnded) {
       const arrival = this.#inbox.shift();
       if (arrival === undefined) return;
       if (arrival === "cut") {

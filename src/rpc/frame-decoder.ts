@@ -16,6 +16,7 @@ export class FrameDecoder {
   /** The length prefix as far as it has come. */
   #prefix = 0;
   #prefixBytes = 0;
+  #isStopped = false;
   /** A frame that came in parts, as far as it has come: each byte is copied once, however small the parts are. */
   #partial: Uint8Array | undefined;
   #partialBytes = 0;
@@ -24,12 +25,15 @@ export class FrameDecoder {
    * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete, or `onEmpty` for
    * one without bytes, which says nothing. The payloads of
    * the frames may be views of that memory: plain Uint8Arrays, as a Buffer's `slice` would surprise who expects a copy.
+   * @returns the bytes that it has not read because a callback called `stop`: they are to be pushed before any others
    * @throws DswarmError `frame_too_large` or `frame_invalid`; the decoder is then of no further use
    */
-  push(chunk: Uint8Array, onFrame: (frame: Frame) => void, onEmpty?: () => void): void {
+  push(chunk: Uint8Array, onFrame: (frame: Frame) => void, onEmpty?: () => void): Uint8Array | undefined {
     const bytes = plainView(chunk);
     let at = 0;
+    this.#isStopped = false;
     while (at < bytes.length) {
+      if (this.#isStopped) return bytes.subarray(at);
       if (this.#partial !== undefined) {
         at = this.#readPartial(this.#partial, bytes, at, onFrame);
         continue;
@@ -48,6 +52,12 @@ export class FrameDecoder {
         this.#partial = plainView(Buffer.allocUnsafeSlow(length));
       }
     }
+    return undefined;
+  }
+
+  /** Lets the `push` that calls back return. */
+  stop(): void {
+    this.#isStopped = true;
   }
 
   /** Takes one byte of the length prefix. Returns the length when that was the last. */

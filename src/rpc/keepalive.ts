@@ -38,9 +38,9 @@ export class Keepalive {
     this.#cancelTimer = this.#plan();
   }
 
-  /** Something came from the peer. */
-  heard(): void {
-    this.#heardAt = this.#clock.now();
+  /** Something came from the peer, at a time on the clock's `now`. */
+  heard(now: number): void {
+    this.#heardAt = now;
     this.#probedAt = undefined;
   }
 

@@ -10,7 +10,9 @@ import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, errorTable } from "../util/errors.ts";
+import { Slice } from "../util/slice.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
+import { TurnQueue, type Worker } from "../util/turn-queue.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import { Keepalive } from "./keepalive.ts";
@@ -23,6 +25,8 @@ import { inlineObjection, Stream, type StreamHandler, type StreamHost } from "./
 /** Above every stream id: a GoAway with it turns no call away. */
 const anyStreamId = 2 ** 31 - 1;
 const tooManyStreams = refusalOf("too_many_streams");
+/** What an open frame counts as, in other frames: its handler goes on after the slice, too. */
+const openUnits = 4;
 const keepalivePingId = 1;
 const drainPingId = 2;
 /** A peer that does not answer for so long while a connection is being closed opens no calls either. */
@@ -57,7 +61,7 @@ export interface RpcConnectionOptions {
 }
 
 /** An RPC connection over a link. */
-export class RpcConnection implements StreamHost {
+export class RpcConnection implements StreamHost, Worker {
   readonly link: Link;
   readonly config: RpcConfig;
   readonly encoder: FrameEncoder;
@@ -73,6 +77,12 @@ export class RpcConnection implements StreamHost {
   readonly #received: ReceiveBudget;
   readonly #keepalive: Keepalive;
   readonly #faults: TokenBucket;
+  readonly #turns: TurnQueue;
+  readonly #slice: Slice;
+  /** What came and waits for the next turn; the link is paused meanwhile. */
+  #rest: Uint8Array | undefined;
+  #hasTurn = false;
+  #isPaused = false;
   #running = 0;
   #goingAway = false;
   #refusing = false;
@@ -87,6 +97,8 @@ export class RpcConnection implements StreamHost {
     this.config = options.config;
     this.#options = options;
     this.#clock = options.clock;
+    this.#turns = TurnQueue.of(this.#clock);
+    this.#slice = new Slice(this.#clock);
     this.#outbox = new Outbox(link, this.#clock, this.config.maxQueuedBytes);
     this.encoder = this.#outbox.encoder;
     const { faultsPerSecond, maxFaults } = this.config;
@@ -300,6 +312,8 @@ export class RpcConnection implements StreamHost {
     this.#keepalive.stop();
     this.#failStreams(reason);
     this.#outbox.close();
+    this.#turns.leave(this);
+    this.#rest = undefined;
     this.#ended.resolve();
     this.#options.onClosed?.(reason);
   }
@@ -307,12 +321,53 @@ export class RpcConnection implements StreamHost {
   // ---- receiving
 
   #onData(bytes: Uint8Array): void {
-    this.#keepalive.heard();
+    if (this.#hasTurn) {
+      this.#decode(bytes);
+      return;
+    }
+    this.#slice.begin(!this.#turns.hasTime);
+    this.#keepalive.heard(this.#slice.startedAt);
+    this.#turns.spend(this.#decode(bytes));
+  }
+
+  /** The next slice of what waits here and in the link. */
+  takeTurn(): void {
+    if (this.#closeReason !== undefined) return;
+    this.#hasTurn = true;
+    this.#slice.begin();
+    this.#keepalive.heard(this.#slice.startedAt);
+    const rest = this.#rest;
+    this.#rest = undefined;
+    this.#isPaused = false;
+    if (rest !== undefined) this.#decode(rest);
+    // It brings what it holds at once, until it is paused.
+    if (!this.#isPaused) this.link.resume();
+    this.#hasTurn = false;
+  }
+
+  /**
+   * Decodes until the slice is over. What is left then waits, and so does all that the link brings.
+   * @returns the milliseconds since the slice has begun
+   */
+  #decode(bytes: Uint8Array): number {
+    const rest = this.#slice.isOver ? bytes : this.#decodeSlice(bytes);
+    const tookMs = this.#slice.look();
+    if (this.#slice.isOver && this.#closeReason === undefined) {
+      this.#rest = rest;
+      this.#isPaused = true;
+      this.link.pause();
+      this.#turns.wait(this);
+    }
+    return tookMs;
+  }
+
+  #decodeSlice(bytes: Uint8Array): Uint8Array | undefined {
     try {
-      this.#decoder.push(bytes, this.#onFrame, this.#onEmptyFrame);
+      return this.#decoder.push(bytes, this.#onFrame, this.#onEmptyFrame);
     } catch (error) {
       const isOfPeer = error instanceof DswarmError;
       this.#giveUp(isOfPeer ? error : new DswarmError("frame_invalid", undefined, { cause: error }));
+      return undefined;
     }
   }
 
@@ -324,13 +379,19 @@ export class RpcConnection implements StreamHost {
     this.link.abort(fault);
   }
 
+  #spend(units: number): void {
+    if (this.#slice.add(units)) this.#decoder.stop();
+  }
+
   readonly #onEmptyFrame = (): void => {
+    this.#spend(1);
     if (this.#closeReason === undefined) this.faulted();
   };
 
   readonly #onFrame = (frame: Frame): void => {
-    if (this.#closeReason !== undefined) return;
+    if (this.#closeReason !== undefined) return this.#decoder.stop();
     const { streamId, body } = frame;
+    this.#spend(body.case === "open" ? openUnits : 1);
     // Later versions may add bodies, on any stream.
     if (body.case === undefined) return this.faulted();
     if (streamId === 0) this.#onConnectionFrame(body);

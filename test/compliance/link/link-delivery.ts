@@ -53,6 +53,63 @@ export function deliveryTests(tests: LinkTests): void {
     assert.ok(atListener.bytes.equals(bytes));
   });
 
+  tests.onPair("delivers nothing while it is paused, and all of it in order after that", async (pair, record) => {
+    const bytes = pattern(300_000);
+    const atDialer = record();
+    const atListener: LinkRecorder = record({ data: () => pair.listener.pause() });
+    pair.dialer.open(atDialer);
+    pair.listener.open(atListener);
+    const written = writeAll(pair.dialer, atDialer, bytes);
+    for (let chunks = 1; ; chunks++) {
+      await atListener.until("data", () => atListener.chunks.length >= chunks);
+      if (chunks % 100 === 1) await someTurns();
+      assert.equal(atListener.chunks.length, chunks);
+      if (atListener.byteCount === bytes.length) break;
+      pair.listener.resume();
+    }
+    await written;
+    assert.ok(atListener.bytes.equals(bytes));
+  });
+
+  tests.onPair("holds back the sender while it is paused", async (pair, record) => {
+    const atDialer = record();
+    const atListener: LinkRecorder = record({ data: () => pair.listener.pause() });
+    pair.dialer.open(atDialer);
+    pair.listener.open(atListener);
+    let [isHeld, sent] = [false, 0];
+    while (!isHeld && sent < maxUnaskedBytes) {
+      isHeld = !pair.dialer.write(pattern(writeBytes));
+      sent += writeBytes;
+      if (isHeld) {
+        for (let i = 0; i < 20; i++) await someTurns();
+        isHeld = atDialer.drains === 0;
+        atDialer.drains = 0;
+      }
+    }
+    assert.ok(isHeld);
+  });
+
+  tests.onPair("delivers what came before a goodbye, though it is paused when that comes", async (pair, record) => {
+    const bytes = pattern(50_000);
+    const atDialer = record();
+    const atListener: LinkRecorder = record({ data: () => pair.listener.pause() });
+    pair.dialer.open(atDialer);
+    pair.listener.open(atListener);
+    pair.dialer.write(bytes.subarray(0, 10));
+    await atListener.untilBytes(10);
+    pair.dialer.write(bytes.subarray(10));
+    const closed = pair.dialer.close();
+    await someTurns();
+    assert.equal(atListener.byteCount, 10);
+    while (atListener.closings === 0) {
+      pair.listener.resume();
+      await nextTurn();
+    }
+    await soon(closed, "close");
+    assert.ok(atListener.bytes.equals(bytes));
+    assert.equal(atListener.reason, undefined);
+  });
+
   tests.onOpenPair("has read what it is given when write returns", async ({ dialer, atListener }) => {
     const memory = Buffer.alloc(100_000);
     for (const round of [1, 2, 3]) {

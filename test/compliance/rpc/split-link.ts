@@ -13,6 +13,9 @@ export class SplitLink implements Link {
   readonly #inner: Link;
   readonly #chunkBytes: number;
   #isOver = false;
+  #isPaused = false;
+  #sink: LinkSink | undefined;
+  #held: Uint8Array[] = [];
 
   constructor(inner: Link, chunkBytes: number) {
     this.role = inner.role;
@@ -28,11 +31,13 @@ export class SplitLink implements Link {
   }
 
   open(sink: LinkSink): void {
+    this.#sink = sink;
     this.#inner.open({
       data: (bytes) => {
-        for (let at = 0; at < bytes.length && !this.#isOver; at += this.#chunkBytes) {
-          sink.data(bytes.subarray(at, at + this.#chunkBytes));
+        for (let at = 0; at < bytes.length; at += this.#chunkBytes) {
+          this.#held.push(bytes.subarray(at, at + this.#chunkBytes));
         }
+        this.#deliver();
       },
       drain: () => sink.drain(),
       closed: (reason) => {
@@ -40,6 +45,27 @@ export class SplitLink implements Link {
         sink.closed(reason);
       },
     });
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#inner.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#deliver();
+    if (!this.#isPaused) this.#inner.resume();
+  }
+
+  #deliver(): void {
+    let delivered = 0;
+    const held = this.#held;
+    while (!this.#isPaused && !this.#isOver && delivered < held.length) {
+      const chunk = held[delivered++];
+      if (chunk !== undefined) this.#sink?.data(chunk);
+    }
+    this.#held = held.slice(delivered);
   }
 
   write(bytes: Uint8Array): boolean {

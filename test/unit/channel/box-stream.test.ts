@@ -230,3 +230,14 @@ test("wiping zeroes the key", () => {
   new Unboxer(other, nonce).wipe();
   assert.deepEqual(other, Buffer.alloc(32));
 });
+
+test("the unboxer stops after as many boxes as it is told, and goes on where it stopped", () => {
+  const boxer = newBoxer();
+  const boxed = Buffer.concat(Array.from({ length: 10 }, (_, i) => boxer.box(Buffer.alloc(5, i))));
+  const unboxer = newUnboxer();
+  const plain: Uint8Array[] = [];
+  let pushes = 0;
+  for (let rest: Uint8Array = boxed; rest.length > 0; pushes++) rest = rest.subarray(unboxer.push(rest, plain, 3));
+  assert.equal(pushes, 4);
+  assert.deepEqual(Buffer.concat(plain), Buffer.concat(Array.from({ length: 10 }, (_, i) => Buffer.alloc(5, i))));
+});
