@@ -66,9 +66,7 @@ function explained(error: unknown, url: string): unknown {
   if (code === "ECONNREFUSED")
     return new NothingListens(`${url}: nothing listens there; "ls" lists your nodes that run here`);
   if (/CERT|SIGNED|SIGNATURE|ISSUER/.test(code)) {
-    return new CliError(
-      `${url}: its certificate is not trusted (${code}); only those of this machine may be self-signed`,
-    );
+    return new CliError(`${url}: its certificate is not trusted (${code}); give that of the node with --cacert`);
   }
   return new CliError(`${url}: ${reasons[code] ?? messageOf(cause)}`);
 }

@@ -3,14 +3,13 @@ import { type DescMessage, type MessageShape, toJsonString } from "@bufbuild/pro
 import { callNode, type NodeClient, NothingListens } from "./api-client.ts";
 import type { Context } from "./context.ts";
 import { findNode, type NodeTarget } from "./find-node.ts";
+import { type AccessFlags, accessOf } from "./node-access.ts";
 import { RuntimeFiles } from "./runtime-files.ts";
 import { fitting } from "./text.ts";
-import { readTokenFile } from "./token-file.ts";
 
 /** The flags of every command that asks a node. */
-export interface AskFlags {
+export interface AskFlags extends AccessFlags {
   readonly node?: string;
-  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
@@ -53,14 +52,14 @@ export async function askNode<Answer extends DescMessage>(
  * @throws CliError when there is none; what `call` throws
  */
 export async function withNode<T>(
-  { node, tokenFile }: AskFlags,
+  { node, ...accessFlags }: AskFlags,
   { programName }: Context,
   call: (client: NodeClient, target: NodeTarget) => Promise<T>,
 ): Promise<T> {
-  const token = tokenFile === undefined ? undefined : readTokenFile(tokenFile);
+  const access = accessOf(accessFlags);
   const files = RuntimeFiles.open();
   for (;;) {
-    const target = { ...findNode(node, files.list(), programName), token };
+    const target = access(findNode(node, files.list(), programName));
     try {
       return await callNode(target, (client) => call(client, target));
     } catch (error) {

@@ -41,7 +41,10 @@ export function hintLines(hints: Hints, { url, httpUrl, certificate }: ApiPlace)
   }
   const rows = [
     ["in a browser", `${httpUrl ?? url}/`],
-    ["ping its peers", `curl ${token}${trust(certificate)} ${url}/api/ping`],
+    // Without a certificate curl would hand the token to any program that listens there.
+    ...(tokenFile !== undefined && certificate === undefined
+      ? []
+      : [["ping its peers", `curl ${token}${trust(certificate)} ${url}/api/ping`]]),
     ["as a table", `${programName} ping --node ${port}${tokenFlag}`],
     ["list its peers", `${programName} peers --node ${port}${tokenFlag}`],
     ...joining,

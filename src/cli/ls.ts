@@ -6,11 +6,11 @@ import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { findNode, type NodeTarget } from "./find-node.ts";
+import { type Access, accessOf } from "./node-access.ts";
 import { type RunningNode, RuntimeFiles } from "./runtime-files.ts";
 import { type Column, tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { counted, duration, printable } from "./text.ts";
-import { readTokenFile } from "./token-file.ts";
 
 /** The flags of `ls`. */
 export type LsFlags = AskFlags;
@@ -62,8 +62,7 @@ export async function ls(flags: LsFlags, context: Context): Promise<number> {
   const { stdout, programName } = context;
   if (flags.node !== undefined) return await listSwarm(flags, context);
   const files = RuntimeFiles.open();
-  const token = flags.tokenFile === undefined ? undefined : readTokenFile(flags.tokenFile);
-  const nodes = await listNodes(files, token);
+  const nodes = await listNodes(files, accessOf(flags));
   if (json) {
     for (const node of nodes) stdout.line(JSON.stringify(lineOf(node)));
   } else {
@@ -95,13 +94,13 @@ async function listSwarm(flags: LsFlags, context: Context): Promise<number> {
   return exitCodes.ok;
 }
 
-async function listNodes(files: RuntimeFiles, token: string | undefined): Promise<ListedNode[]> {
+async function listNodes(files: RuntimeFiles, access: Access): Promise<ListedNode[]> {
   const running = files.list();
   const listed = new Map<RunningNode, ListedNode>();
   const queue = running.values();
   const askSome = async (): Promise<void> => {
     for (const node of queue) {
-      const answer = await statusOf({ ...findNode(node.url, running, ""), token });
+      const answer = await statusOf(access(findNode(node.url, running, "")));
       if (answer instanceof NothingListens) files.remove(node);
       else listed.set(node, { node, answer });
     }

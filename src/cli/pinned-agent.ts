@@ -36,7 +36,7 @@ export class PinnedAgent extends Agent {
         return;
       }
       socket.destroy();
-      fail(new CliError("what answers there has another certificate than the node had when it was started"));
+      fail(new CliError("what answers there has another certificate than the node has; nothing was sent to it"));
     });
   }
 

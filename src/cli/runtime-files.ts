@@ -1,7 +1,9 @@
 // Which nodes run on this machine: each writes a small file into a directory of its user, for the commands that call /api.
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { ioMessageOf } from "../util/io-error.ts";
+import { readSmallFile, UnsafeFileError } from "../util/small-file.ts";
 import { CliError } from "./cli-error.ts";
 
 /** A node that runs, as its file says. */
@@ -39,11 +41,12 @@ export class RuntimeFiles {
    */
   static open(environment: NodeJS.ProcessEnv = process.env): RuntimeFiles {
     const parent = environment["XDG_RUNTIME_DIR"];
-    if (parent !== undefined && isAbsolute(parent)) {
+    // With su and sudo it may be another user's.
+    if (parent !== undefined && isAbsolute(parent) && isOwn(parent)) {
       const directory = join(parent, "dswarm");
       if (isMade(directory)) return new RuntimeFiles(directory);
     }
-    const directory = join(tmpdir(), `dswarm-${process.getuid?.() ?? "user"}`);
+    const directory = join(tmpdir(), `dswarm-${process.geteuid?.() ?? "user"}`);
     if (isMade(directory)) return new RuntimeFiles(directory);
     throw new CliError(`cannot make ${directory}; set XDG_RUNTIME_DIR to a directory of yours`);
   }
@@ -72,8 +75,14 @@ export class RuntimeFiles {
     // Under its name only when it is whole: others may be reading.
     const draft = `${path}.draft`;
     rmSync(draft, { force: true });
-    writeFileSync(draft, `${JSON.stringify(node)}\n`, { mode: 0o600, flag: "wx" });
-    renameSync(draft, path);
+    try {
+      writeFileSync(draft, `${JSON.stringify(node)}\n`, { mode: 0o600, flag: "wx" });
+      renameSync(draft, path);
+    } catch (error) {
+      // Of a full disk it would take what is left.
+      rmSync(draft, { force: true });
+      throw error;
+    }
     if (this.#own.size === 0) process.once("exit", () => this.#removeAll());
     this.#own.add(path);
     return () => {
@@ -104,21 +113,36 @@ function isMade(directory: string): boolean {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) return false;
   }
   const stats = lstatSync(directory);
-  const uid = process.getuid?.();
+  const user = process.geteuid?.();
   // Windows has neither owners nor modes here; its directory for temporary files is the user's own.
-  const isPrivate = uid === undefined || (stats.uid === uid && (stats.mode & 0o077) === 0);
-  if (stats.isDirectory() && isPrivate) return true;
-  throw new CliError(`${directory} is not a directory of yours alone; remove it, or run: chmod 700 ${directory}`);
+  const isUsers = user === undefined || stats.uid === user;
+  const isPrivate = user === undefined || (stats.mode & 0o077) === 0;
+  if (stats.isDirectory() && isUsers && isPrivate) return true;
+  const remedy = isUsers
+    ? `remove it, or run: chmod 700 ${directory}`
+    : "set XDG_RUNTIME_DIR to a directory that is yours alone";
+  throw new CliError(`${directory} is not a directory of yours alone; ${remedy}`);
+}
+
+/** Whether a directory is of this user, and no other can replace what is in it. */
+function isOwn(directory: string): boolean {
+  const user = process.geteuid?.();
+  const stats = statSync(directory, { throwIfNoEntry: false });
+  if (stats === undefined || user === undefined) return stats !== undefined;
+  return stats.uid === user && (stats.mode & 0o022) === 0;
 }
 
 function read(path: string): RunningNode | undefined {
   try {
-    if (statSync(path).size > maxFileBytes) return undefined;
-    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    const text = readSmallFile(path, { maxBytes: maxFileBytes, isSecret: false });
+    // It may be removed while it is read.
+    if (text === undefined) return undefined;
+    const value: unknown = JSON.parse(text);
     return isRunningNode(value) ? value : undefined;
-  } catch {
-    // It may be removed while it is read, and what is no JSON is not of a node.
-    return undefined;
+  } catch (error) {
+    // It is of no node.
+    if (error instanceof SyntaxError || error instanceof UnsafeFileError) return undefined;
+    throw new CliError(ioMessageOf(error));
   }
 }
 

@@ -12,7 +12,13 @@ export function addClientCommand(program: Command, context: Context, text: Comma
       ),
     )
     .addOption(tokenFileOption())
+    .addOption(certificateOption())
     .option("--json", "print the answer as one line of JSON");
+}
+
+/** The flag for the certificate of a node that "ls" does not list. */
+export function certificateOption(): Option {
+  return new Option("--cacert <file>", "certificate.pem of the node, to trust no other").env("DSWARM_CACERT");
 }
 
 /** The flag for the token of a node that asks for one. */

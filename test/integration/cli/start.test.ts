@@ -57,7 +57,7 @@ suite("start", { concurrency: 3 }, () => {
     writeFileSync(path, "s3cret-0123456789\n", { mode: 0o644 });
     const refused = await rig.result(["start", "--no-discovery", "--token-file", path]);
     assert.equal(refused.code, 2);
-    assert.match(refused.stderr, /others may read or change it; run: chmod 600/);
+    assert.match(refused.stderr, /others may read or change .*; run: chmod 600/);
     chmodSync(path, 0o600);
     const { run, node } = await rig.startNode("--no-discovery", "--token-file", path, "--http-port", "0");
     assert.match(node.httpUrl ?? "", /^http:\/\/127\.0\.0\.1:\d+$/);

@@ -105,7 +105,7 @@ test("refuses a link and a file in place of the directory", (t) => {
   assert.throws(() => openIn(filed), CliError);
 });
 
-test("takes the directory for temporary files where XDG_RUNTIME_DIR is missing, relative or cannot be used", (t) => {
+test("takes the directory for temporary files where XDG_RUNTIME_DIR is missing, relative, or not the user's alone", (t) => {
   const before = process.env["TMPDIR"];
   t.after(() => {
     if (before === undefined) delete process.env["TMPDIR"];
@@ -114,7 +114,10 @@ test("takes the directory for temporary files where XDG_RUNTIME_DIR is missing, 
   process.env["TMPDIR"] = newDirectory(t);
   const expected = join(tmpdir(), `dswarm-${process.getuid?.() ?? "user"}`);
   const missing = join(newDirectory(t), "missing");
-  for (const environment of [{}, { XDG_RUNTIME_DIR: "run" }, { XDG_RUNTIME_DIR: missing }]) {
+  const shared = newDirectory(t);
+  chmodSync(shared, 0o1777);
+  const unusable = ["run", missing, shared].map((path) => ({ XDG_RUNTIME_DIR: path }));
+  for (const environment of [{}, ...unusable]) {
     assert.equal(RuntimeFiles.open(environment).directory, expected);
   }
 });
