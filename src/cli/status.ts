@@ -30,11 +30,11 @@ const labelWidth = "certificate  ".length;
 const halfDigest = /.{1,32}/gs;
 
 /** What `status` prints. On a narrow terminal the address is without the key, and the certificate's digest takes two lines. */
-function statusLines(answer: GetStatusResponse, { columns }: Pick<Terminal, "columns">): string[] {
+function statusLines(answer: GetStatusResponse, { columns, paint }: Pick<Terminal, "columns" | "paint">): string[] {
   const room = columns - labelWidth;
-  const { id, address, network, port, version, uptimeMs, peers, connections, contacts, records } = answer;
+  const { id, address, network, port, version, uptimeMs, peers, connections, contacts, records, warnings } = answer;
   const digest = printable(answer.certificateSha256);
-  return alignColumns([
+  const lines = alignColumns([
     ["id", printable(id)],
     ["address", fitting([printable(address), printable(address.replace(/^.*@/s, ""))], room)],
     ["network", printable(network)],
@@ -48,6 +48,7 @@ function statusLines(answer: GetStatusResponse, { columns }: Pick<Terminal, "col
       part,
     ]),
   ]);
+  return [...lines, ...warnings.map((warning) => paint("red", `warning: ${printable(warning)}`))];
 }
 
 function counterLines({ counters }: GetStatusResponse, terminal: Pick<Terminal, "columns" | "paint">): string[] {

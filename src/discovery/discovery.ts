@@ -1,12 +1,14 @@
 // Discovery: says on the multicast group that a node is there, and tells the node who else is.
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
+import { toHex } from "../util/bytes.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { type AnnounceContent, encodeAnnounce, networkIdOf } from "./announce.ts";
 import { Announcer } from "./announcer.ts";
 import { type DiscoveryOptions, resolveDiscoveryOptions } from "./options.ts";
+import { OwnKeyWatch } from "./own-key-watch.ts";
 import type { PeerEvents } from "./peer-table.ts";
 import type { Membership } from "./receiver.ts";
 import { acquireSharedSocket, type SharedSocket } from "./shared-socket.ts";
@@ -17,6 +19,8 @@ type AnnouncedContent = Omit<AnnounceContent, "epochMs" | "leaving">;
 /** What discovery needs to know of its node. `onPeer` and `onLeave` are never called for the node itself. */
 export interface DiscoveryInit extends PeerEvents {
   readonly keys: KeyPair;
+  /** Another node announces itself under this node's key, from "host:port". Called once a minute at most. @default nothing */
+  readonly onKeyElsewhere?: (address: string) => void;
   /** 32 bytes. Only nodes of the same network see each other. */
   readonly networkKey: Uint8Array;
   /** TCP port of the node, 1 to 65535. */
@@ -65,6 +69,16 @@ export async function createDiscovery(init: DiscoveryInit): Promise<Discovery> {
   const { clock = systemClock, logger = silentLogger } = init;
   const config = resolveDiscoveryOptions(init.options);
   const identity = new AnnouncedIdentity(init, clock);
+  const watch = new OwnKeyWatch({
+    networkId: toHex(identity.networkId),
+    clock,
+    onElsewhere: (address) => init.onKeyElsewhere?.(address),
+    outdo: (epochMs) => {
+      identity.change({}, epochMs + 1);
+      announcer.announceNow();
+    },
+  });
+  identity.onPacket((packet, epochMs) => watch.announced(packet, epochMs));
   const shared = await acquireSharedSocket(config, clock, logger);
   const announcer = new Announcer(
     config,
@@ -78,6 +92,7 @@ export async function createDiscovery(init: DiscoveryInit): Promise<Discovery> {
     logger,
     onPeer: (peer) => init.onPeer(peer),
     onLeave: (id, reason) => init.onLeave(id, reason),
+    onOwnPacket: (packet, source) => watch.heard(packet, source),
     onNewcomer: () => announcer.hurry(),
   });
   announcer.announceNow();
@@ -91,6 +106,7 @@ class AnnouncedIdentity {
   readonly #clock: Clock;
   #content: AnnounceContent;
   #packet: Uint8Array;
+  #listener: (packet: Uint8Array, epochMs: number) => void = () => undefined;
 
   constructor({ keys, networkKey, port, addresses = [], certificateSha256 }: DiscoveryInit, clock: Clock) {
     this.networkId = networkIdOf(networkKey);
@@ -104,11 +120,19 @@ class AnnouncedIdentity {
     return this.#packet;
   }
 
-  change(change: Partial<Omit<AnnounceContent, "epochMs">>): void {
-    const epochMs = Math.max(Math.floor(this.#clock.wallMs()), this.#content.epochMs + 1);
+  /** Calls back with the packet and its epoch, now and whenever they change. */
+  onPacket(listener: (packet: Uint8Array, epochMs: number) => void): void {
+    this.#listener = listener;
+    listener(this.#packet, this.#content.epochMs);
+  }
+
+  /** @param leastEpochMs epoch at least @default 0 */
+  change(change: Partial<Omit<AnnounceContent, "epochMs">>, leastEpochMs = 0): void {
+    const epochMs = Math.max(Math.floor(this.#clock.wallMs()), this.#content.epochMs + 1, leastEpochMs);
     const content = { ...this.#content, ...change, epochMs };
     this.#packet = encodeAnnounce(content, this.networkId, this.#keys);
     this.#content = content;
+    this.#listener(this.#packet, epochMs);
   }
 }
 

@@ -21,6 +21,8 @@ export interface Listener extends PeerEvents {
   /** Counts what the shared socket brings, whichever node it is for. */
   readonly counters: Counters;
   readonly logger: Logger;
+  /** A packet under this node's key was heard, this node's own among them; its signature was verified. */
+  readonly onOwnPacket?: (packet: Uint8Array, source: string) => void;
   /** A node outside this process has come or come back, and may not know of this one. */
   onNewcomer(): void;
 }
@@ -106,7 +108,7 @@ export class Receiver {
     const text = asBuffer(packet).toString("latin1");
     for (const network of this.#networks.values()) {
       const id = network.table.hear(text, source.address);
-      if (id !== undefined) return network.ownIds.has(id.toString()) ? "dropped.own" : "unchanged";
+      if (id !== undefined) return isOwn(network, id, packet, source) ? "dropped.own" : "unchanged";
     }
     const decoded = decodeAnnounce(packet, this.#networks);
     if ("drop" in decoded) return `dropped.${decoded.drop}`;
@@ -118,7 +120,7 @@ export class Receiver {
     if (!this.#limits.take(source)) return "dropped.rate";
     if (!verifyAnnounce(decoded)) return "dropped.signature";
     network.table.learn(announce, text, source.address);
-    if (network.ownIds.has(announce.id.toString())) return "dropped.own";
+    if (isOwn(network, announce.id, packet, source)) return "dropped.own";
     if (!announce.leaving) for (const listener of network.listeners) listener.onNewcomer();
     return "accepted";
   }
@@ -157,6 +159,13 @@ export class Receiver {
     }
     this.#tally.clear();
   }
+}
+
+/** Whether a packet is under the key of a node of this process, which is told of it then. */
+function isOwn(network: Network, id: NodeId, packet: Uint8Array, source: Source): boolean {
+  if (!network.ownIds.has(id.toString())) return false;
+  for (const listener of network.listeners) if (listener.id.equals(id)) listener.onOwnPacket?.(packet, source.address);
+  return true;
 }
 
 function idsOf(listeners: ReadonlySet<Listener>): ReadonlySet<string> {

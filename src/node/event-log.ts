@@ -10,6 +10,7 @@ export type EventName =
   | "connection_closed"
   | "handshake_failed"
   | "dial_failed"
+  | "key_used_twice"
   | "record_stored"
   | "record_expired";
 

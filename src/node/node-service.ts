@@ -53,6 +53,7 @@ export function createNodeService(node: DswarmNode, swarm?: SwarmDirectory): Ser
         counters: node.counters.snapshot(),
         contacts: node.dht.table.size,
         records: node.dht.store.size,
+        warnings: [...node.warnings],
       };
     },
     async listSwarm() {

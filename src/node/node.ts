@@ -73,6 +73,8 @@ export interface NodeEvents {
   peer: [peer: PeerInfo];
   /** A peer is not known any more: it took leave, or was silent for too long. */
   peerLost: [id: NodeId, reason: "left" | "expired"];
+  /** Another node uses this node's key: its "host:port". Once a minute at most while that lasts. */
+  keyUsedTwice: [address: string];
   /** A connection to a peer is there, whoever dialed. */
   connected: [id: NodeId];
   /** The last connection to a peer has ended; undefined after a planned end. */
@@ -162,6 +164,8 @@ interface ClientOptions {
 const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
+const keyElsewhereReportedMs = 60_000;
+const keyElsewhereShownMs = 3 * keyElsewhereReportedMs;
 // Of all nodes of the process, which share its thread: where each begins as many handshakes as it may, all take so long that some fail,
 // and nothing else is answered meanwhile.
 const inTurn = pLimit(24);
@@ -200,6 +204,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #port = 0;
   #httpPort: number | undefined;
   #isAborted = false;
+  #keyElsewhere: { readonly address: string; readonly heardAt: number } | undefined;
 
   /** Not for use outside: call `startNode`. */
   constructor({ config, keys, certificate, bindHost, lifetime, counters, events, store }: NodeParts) {
@@ -514,7 +519,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       counters,
       authorize,
       onLink: (link) => this.#connections.accept(link),
-      onFailed: ({ code }, address) => this.events.add("handshake_failed", { address, detail: code }),
+      onFailed: ({ code }, address) => {
+        this.events.add("handshake_failed", { address, detail: code });
+        // The caller has proven this node's key, and no node dials itself.
+        if (code === "self_connection") this.#onKeyElsewhere(address);
+      },
     });
     const { certificate } = this.#certificate;
     const server = createTlsServer(certificate);
@@ -558,6 +567,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       counters: this.counters,
       onPeer: ({ id, addresses }) => this.#onCandidate(id, addresses),
       onLeave: (id, reason) => this.#onLeave(id, reason),
+      onKeyElsewhere: (address) => this.#onKeyElsewhere(address),
     });
     this.#lastHeardMs = (id) => discovery.lastHeardMs(id);
     this.#lifetime.onClose(() => discovery.close({ takeLeave: !this.#isAborted }));
@@ -569,6 +579,29 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   silenceMs(peer: PeerInfo): number {
     const heardAt = Math.max(peer.lastHeardAt, this.#lastHeardMs(peer.id) ?? 0);
     return Math.max(0, this.config.clock.now() - heardAt);
+  }
+
+  /** What is wrong with the node in a way that its owner should mend. */
+  get warnings(): readonly string[] {
+    const { clock } = this.config;
+    const twin = this.#keyElsewhere;
+    if (twin === undefined || clock.now() - twin.heardAt > keyElsewhereShownMs) return [];
+    return [`another node uses this node's key, at ${twin.address}: stop one, or give it a key of its own`];
+  }
+
+  /** Another node has this node's key: peers reach now one, now the other. Reported once a minute at most. */
+  #onKeyElsewhere(address: string): void {
+    const { clock, logger } = this.config;
+    const before = this.#keyElsewhere;
+    if (before !== undefined && clock.now() - before.heardAt < keyElsewhereReportedMs) return;
+    this.#keyElsewhere = { address, heardAt: clock.now() };
+    this.counters.add("node.key_used_twice");
+    this.events.add("key_used_twice", { address });
+    this.#tell("keyUsedTwice", address);
+    logger.error(
+      { event: "key_used_twice", address },
+      "another node uses this node's key: peers reach now one, now the other; stop one, or give it a key of its own",
+    );
   }
 
   #onCandidate(id: NodeId, addresses: readonly HostPort[]): void {

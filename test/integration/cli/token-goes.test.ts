@@ -32,7 +32,13 @@ test("a token goes to no program that is not known to be a node of the user", { 
   for (const args of [
     ["status", "--node", `${port}`],
     ["status", "--node", `https://localhost:${port}`],
-    ["call", `@${"A".repeat(43)}=`, "grpc.health.v1.Health/Check", "--node", `https://127.0.0.1:${port}`],
+    [
+      "call",
+      "@yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE=",
+      "grpc.health.v1.Health/Check",
+      "--node",
+      `https://127.0.0.1:${port}`,
+    ],
     ["ls", "--node", `${port}`],
   ]) {
     const { code, stderr } = await rig.result(args, { DSWARM_TOKEN_FILE: tokenFile });

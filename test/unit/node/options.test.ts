@@ -10,8 +10,11 @@ const { id } = generateKeyPair();
 
 test("the defaults are a node of the network dev on loopback", () => {
   const config = resolveNodeOptions();
-  const { network, host, port, maxPeers, maxSpareConnections, dataDir, keys, bootstrap } = config;
-  assert.deepEqual({ network, host, port, discovery: true, maxPeers, maxSpareConnections }, nodeDefaults);
+  const { network, host, port, maxPeers, maxSpareConnections, replaceDamaged, dataDir, keys, bootstrap } = config;
+  assert.deepEqual(
+    { network, host, port, discovery: true, replaceDamaged, maxPeers, maxSpareConnections },
+    nodeDefaults,
+  );
   assert.deepEqual([dataDir, keys, bootstrap], [undefined, undefined, []]);
   assert.deepEqual(config.networkKey, networkKeyOf("dev"));
   assert.deepEqual(config.discovery, discoveryDefaults);
