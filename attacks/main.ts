@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   let broken = 0;
   for (const attack of list) {
     try {
-      const report = await runAttack(attack, { scale: scaleOf(values.scale), quietMs });
+      const report = await runAttack(attack, { scale: scaleOf(values.scale), quietMs, isAttackerApart: true });
       reports.push(report);
       print(values.json ? JSON.stringify(report) : lineOf(report));
     } catch (error) {

@@ -18,7 +18,7 @@ export const providerAddresses: Attack = {
   promise: "Limits of dialing are those of an endpoint: a node makes at most 20 connections to it in 60 s.",
   spends: { megabytes: 1, connections: 1, seconds: 60 },
   limits: { slowdown: 100, p99FloorMs: 1000 },
-  testScale: 0.3,
+  testScale: 0,
   async run(attacker) {
     await using bystander = await Bystander.start();
     const key = RecordKey.ofName(EchoService.typeName);

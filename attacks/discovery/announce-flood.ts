@@ -28,7 +28,7 @@ export const announceFlood: Attack = {
   does: "4,200 strangers announce themselves with good signatures within 2.5 s, from one port, and never again.",
   promise: "Unproven peers give way: a newcomer is found, and the pace of announces stays that of the proven swarm.",
   spends: { megabytes: 2, connections: 0, seconds: 30 },
-  testScale: 1,
+  testScale: 0.5,
   async run(attacker) {
     const networkId = networkIdOf(attacker.networkKey);
     const idBytes = Buffer.from(attacker.node.id.slice(1), "base64");
@@ -46,9 +46,9 @@ export const announceFlood: Attack = {
     const knows = async (): Promise<boolean> =>
       (await attacker.owner("/api/ping?ids=" + encodeURIComponent(newcomer.facts.id))).text.includes('"ok":true');
     const found = await attacker.until(knows, 15_000);
-    await attacker.pause(Math.max(0, 10_000 - (performance.now() - startedAt)));
+    await attacker.pause(attacker.scaledMs(10_000) - (performance.now() - startedAt));
     attacker.check("newcomers found", found ? 1 : 0, { least: 1 });
     // Nodes here announce every second, give or take 20 %.
-    attacker.check("announces of the node in 10 s", announces() - before, { least: 4 });
+    attacker.check("announces of the node in 10 s", announces() - before, { least: attacker.scaled(4) });
   },
 };

@@ -17,7 +17,7 @@ export const fortyReaders: Attack = {
   promise: "Credit of the connection never depends on whether a stream is read: the program finishes.",
   spends: { megabytes: 3000, connections: 1, seconds: 120 },
   limits: { slowdown: 100, p99FloorMs: 3000, ownerMs: 3000 },
-  testScale: 0.25,
+  testScale: 0.05,
   async run(attacker) {
     await using node = await createNode({ network: attacker.network, discovery: false, dht: { isClient: true } });
     const client = node.client(EchoService, attacker.node.address);

@@ -28,14 +28,15 @@ export const slowHttpReaders: Attack = {
       socket.pause();
       socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
     }
-    await attacker.pause(3000);
+    await attacker.pause(attacker.scaledMs(3000));
     let answered = 0;
-    for (let i = 0; i < requests && !attacker.isOver; i++) {
+    const count = attacker.scaled(requests);
+    for (let i = 0; i < count && !attacker.isOver; i++) {
       const large = { method: "POST", body: { payload: Buffer.alloc(100_000).toString("base64") } };
       const answer = await attacker.owner(`${path}/Echo`, { ...large, ms: 31_000 }).catch(() => undefined);
       if (answer?.status === 200) answered += 1;
       else break;
     }
-    attacker.check("other clients answered", answered, { least: requests });
+    attacker.check("other clients answered", answered, { least: count });
   },
 };

@@ -22,9 +22,10 @@ async function run(attacker: Attacker, unread: number): Promise<void> {
       .next()
       .catch(() => undefined);
   }
-  await attacker.pause(2000);
+  await attacker.pause(attacker.scaledMs(2000));
   let answered = 0;
-  for (let i = 0; i < rounds && !signal.aborted; i++) {
+  const count = attacker.scaled(rounds);
+  for (let i = 0; i < count && !signal.aborted; i++) {
     try {
       for await (const _ of client.repeat({ payload: new Uint8Array(1), count: 1 }, { timeoutMs: patienceMs })) {
         answered += 0.5;
@@ -36,7 +37,7 @@ async function run(attacker: Attacker, unread: number): Promise<void> {
       break;
     }
   }
-  attacker.check("calls beside them answered", answered * 2, { least: rounds * 2 });
+  attacker.check("calls beside them answered", answered * 2, { least: count * 2 });
   over.abort();
   await node.abort();
 }
@@ -50,7 +51,7 @@ export const unreadStreams: Attack = {
   promise,
   spends: { megabytes: 100, connections: 1, seconds: 40 },
   limits,
-  testScale: 0.5,
+  testScale: 0.25,
   run: (attacker) => run(attacker, 36),
 };
 
@@ -60,6 +61,6 @@ export const thousandUnreadStreams: Attack = {
   promise,
   spends: { megabytes: 100, connections: 1, seconds: 60 },
   limits,
-  testScale: 0.5,
+  testScale: 0.25,
   run: (attacker) => run(attacker, 1000),
 };

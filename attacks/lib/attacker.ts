@@ -62,7 +62,7 @@ export interface Caller {
 
 const group = "239.255.255.19";
 const checkEveryMs = 100;
-const leastSeconds = 2;
+const leastSeconds = 1;
 
 /** The attacker. */
 export class Attacker implements AsyncDisposable {
@@ -122,6 +122,11 @@ export class Attacker implements AsyncDisposable {
   /** A count of the whole attack, as many as this run makes: at least 1. */
   scaled(count: number): number {
     return Math.max(1, Math.round(count * this.#scale));
+  }
+
+  /** Milliseconds of the whole attack, as many as this run waits. */
+  scaledMs(ms: number): number {
+    return ms * this.#scale;
   }
 
   /** Opens a connection and proves a key on it. */
@@ -276,6 +281,8 @@ export class Attacker implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What still loops in the background ends.
+    this.#over.abort();
     for (const end of this.#ends.toReversed()) await end();
   }
 }

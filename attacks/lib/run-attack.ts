@@ -5,9 +5,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type Attack, type Limits, usualLimits } from "../attack.ts";
 import type { AttackOrder, Check } from "./attacker.ts";
-import type { AttackResult } from "./attacker-process.ts";
 import { Child } from "./child-process.ts";
 import { NodeUnderAttack, type Suffered } from "./node-under-attack.ts";
+import { type AttackResult, performAttack } from "./perform-attack.ts";
 import { type Seen, Witnesses } from "./witnesses.ts";
 
 /** How an attack is run. */
@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly scale: number;
   /** Milliseconds of the quiet run. */
   readonly quietMs: number;
+  /** Whether the attacker is a process of its own; only then are the witnesses' times worth anything. */
+  readonly isAttackerApart: boolean;
 }
 
 /** What an attack has come to. */
@@ -37,6 +39,7 @@ export interface Report {
   readonly countedFaults: readonly string[];
 }
 
+const execArgv = ["--disable-warning=ExperimentalWarning"];
 const graceMs = 90_000;
 const warmUpMs = 500;
 
@@ -92,7 +95,7 @@ function judge(
 }
 
 /** Runs an attack. @throws Error where it could not be made */
-export async function runAttack(attack: Attack, { scale, quietMs }: RunOptions): Promise<Report> {
+export async function runAttack(attack: Attack, { scale, quietMs, isAttackerApart }: RunOptions): Promise<Report> {
   await using stack = new AsyncDisposableStack();
   const network = `attack-${randomBytes(6).toString("hex")}`;
   const udpPort = await freeUdpPort();
@@ -101,8 +104,8 @@ export async function runAttack(attack: Attack, { scale, quietMs }: RunOptions):
     const common = { network, discovery: { udpPort, intervalMs: 1000 } };
     nodes.push(stack.use(await NodeUnderAttack.start({ ...common, ...setup })));
   }
-  const attacker = stack.use(new Child("attacker-process.ts", [], ["--disable-warning=ExperimentalWarning"]));
-  await attacker.tell("ready");
+  const attacker = isAttackerApart ? stack.use(new Child("attacker-process.ts", [], execArgv)) : undefined;
+  await attacker?.tell("ready");
   const [first] = nodes;
   const isWatched = (attack.hasWitnesses ?? true) && first !== undefined;
   const witnesses = isWatched ? stack.use(await Witnesses.start(first.facts, network)) : undefined;
@@ -115,7 +118,11 @@ export async function runAttack(attack: Attack, { scale, quietMs }: RunOptions):
   const sufferedQuietly = await Promise.all(nodes.map((node) => node.suffered()));
   const order: AttackOrder = { attack: attack.name, nodes: nodes.map(({ facts }) => facts), network, udpPort, scale };
   const patienceMs = attack.spends.seconds * 1000 + graceMs;
-  const { seen, result } = await watch(() => attacker.tell("run", order, patienceMs) as Promise<AttackResult>);
+  const { seen, result } = await watch(() =>
+    attacker === undefined
+      ? performAttack(attack, order)
+      : (attacker.tell("run", order, patienceMs) as Promise<AttackResult>),
+  );
   const suffered = worst(await Promise.all(nodes.map((node) => node.suffered())), sufferedQuietly);
   const limits = { ...usualLimits, ...attack.limits };
   const { name, does, open } = attack;

@@ -33,6 +33,6 @@ export const inlineOpens: Attack = {
     const links = await attacker.dialAll(attacker.scaled(connections));
     for (const link of links) link.read();
     await Promise.all(links.map((link) => hoardInline(attacker, link, streams)));
-    await attacker.pause(2000);
+    await attacker.pause(attacker.scaledMs(2000));
   },
 };

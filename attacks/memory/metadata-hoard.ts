@@ -24,6 +24,6 @@ export const metadataHoard: Attack = {
         }
       }),
     );
-    await attacker.pause(3000);
+    await attacker.pause(attacker.scaledMs(3000));
   },
 };

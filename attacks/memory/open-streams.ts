@@ -18,6 +18,6 @@ export const openStreams: Attack = {
       for (let i = 0; i < streams; i++) link.encoder.open(2 * i + 1, collect, 0, undefined, false);
       await link.flush();
     }
-    await attacker.pause(5000);
+    await attacker.pause(attacker.scaledMs(5000));
   },
 };

@@ -29,6 +29,6 @@ export const sixteenAttackers: Attack = {
         }
       }),
     );
-    await attacker.pause(10_000);
+    await attacker.pause(attacker.scaledMs(10_000));
   },
 };

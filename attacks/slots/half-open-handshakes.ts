@@ -15,7 +15,7 @@ export const halfOpenHandshakes: Attack = {
   promise: "The oldest unproven connection gives way: honest handshakes and the owner get through.",
   spends: { megabytes: 5, connections: 10_000, seconds: 12 },
   nodes: [{ host: "0.0.0.0", discovery: false }],
-  testScale: 0.5,
+  testScale: 0.25,
   async run(attacker) {
     const { networkKey } = attacker;
     const remoteId = NodeId.parse(attacker.node.id);

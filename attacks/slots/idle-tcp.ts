@@ -12,7 +12,7 @@ export const idleTcp: Attack = {
   promise: "The oldest unproven connection gives way: honest handshakes and the owner get through.",
   spends: { megabytes: 1, connections: 20_000, seconds: 10 },
   nodes: [{ host: "0.0.0.0", discovery: false }],
-  testScale: 0.5,
+  testScale: 0.25,
   async run(attacker) {
     const hold = async (i: number): Promise<void> => {
       while (!attacker.isOver) {

@@ -20,7 +20,7 @@ export const trickledPosts: Attack = {
   promise: "Refused requests close, and the owner has a reserve.",
   spends: { megabytes: 5, connections: 5000, seconds: 12 },
   nodes: [{ host: "0.0.0.0", discovery: false }],
-  testScale: 0.5,
+  testScale: 0.25,
   async run(attacker) {
     const address = lanAddress();
     const hold = async (): Promise<void> => {

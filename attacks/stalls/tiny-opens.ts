@@ -26,5 +26,6 @@ export const tinyOpensOfTwenty: Attack = {
   does: "20 connections do the same.",
   promise,
   spends: { megabytes: 4000, connections: 2000, seconds: 10 },
+  testScale: 0,
   run: (attacker) => flood(attacker, 20, fill),
 };

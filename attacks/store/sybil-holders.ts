@@ -27,7 +27,7 @@ export const sybilHolders: Attack = {
   spends: { megabytes: 5, connections: 40, seconds: 40 },
   nodes: Array.from({ length: honest }, () => setup),
   limits: { slowdown: 30, p99FloorMs: 250 },
-  testScale: 1,
+  testScale: 0.5,
   async run(attacker) {
     await acquainted(attacker, attacker.nodes);
     const record = createImmutable(randomBytes(100));
@@ -52,7 +52,7 @@ export const sybilHolders: Attack = {
       attacker.atEnd(() => liar.abort());
       for (const node of attacker.nodes) await introduce(liar, node);
     }
-    await attacker.pause(15_000);
+    await attacker.pause(attacker.scaledMs(15_000));
     const held = await Promise.all(attacker.nodes.map((node) => heldOf(attacker, node, [record.key])));
     attacker.check(
       "honest holders left",
