@@ -45,8 +45,6 @@ export interface Attack {
   readonly hasWitnesses?: boolean;
   /** Part of the whole attack that `npm test` runs; 0 is none. @default 0.05 */
   readonly testScale?: number;
-  /** Why the limits do not hold yet. Its test may fail until this line is gone. */
-  readonly open?: string;
   /** Attacks. Resolves when the attack is over; rejects where it could not be made. */
   readonly run: (attacker: Attacker) => Promise<void>;
 }

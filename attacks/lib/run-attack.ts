@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { type Attack, type Limits, usualLimits } from "../attack.ts";
 import type { AttackOrder, Check } from "./attacker.ts";
 import { Child } from "./child-process.ts";
-import { NodeUnderAttack, type Suffered } from "./node-under-attack.ts";
+import { type NodeSetup, NodeUnderAttack, type Suffered } from "./node-under-attack.ts";
 import { type AttackResult, performAttack } from "./perform-attack.ts";
 import { type Seen, Witnesses } from "./witnesses.ts";
 
@@ -18,13 +18,14 @@ export interface RunOptions {
   readonly quietMs: number;
   /** Whether the attacker is a process of its own; only then are the witnesses' times worth anything. */
   readonly isAttackerApart: boolean;
+  /** Options for every node besides those of the attack. @default none */
+  readonly setup?: NodeSetup;
 }
 
 /** What an attack has come to. */
 export interface Report {
   readonly name: string;
   readonly does: string;
-  readonly open?: string;
   readonly limits: Limits;
   readonly spent: AttackResult["spent"];
   /** Of the node that suffered most, and of the quiet run before. */
@@ -95,13 +96,16 @@ function judge(
 }
 
 /** Runs an attack. @throws Error where it could not be made */
-export async function runAttack(attack: Attack, { scale, quietMs, isAttackerApart }: RunOptions): Promise<Report> {
+export async function runAttack(
+  attack: Attack,
+  { scale, quietMs, isAttackerApart, setup: more }: RunOptions,
+): Promise<Report> {
   await using stack = new AsyncDisposableStack();
   const network = `attack-${randomBytes(6).toString("hex")}`;
   const udpPort = await freeUdpPort();
   const nodes: NodeUnderAttack[] = [];
   for (const setup of attack.nodes ?? [{}]) {
-    const common = { network, discovery: { udpPort, intervalMs: 1000 } };
+    const common = { network, discovery: { udpPort, intervalMs: 1000 }, ...more };
     nodes.push(stack.use(await NodeUnderAttack.start({ ...common, ...setup })));
   }
   const attacker = isAttackerApart ? stack.use(new Child("attacker-process.ts", [], execArgv)) : undefined;
@@ -125,13 +129,12 @@ export async function runAttack(attack: Attack, { scale, quietMs, isAttackerApar
   );
   const suffered = worst(await Promise.all(nodes.map((node) => node.suffered())), sufferedQuietly);
   const limits = { ...usualLimits, ...attack.limits };
-  const { name, does, open } = attack;
+  const { name, does } = attack;
   const verdict = judge(limits, suffered, quiet, seen, result.checks);
   const gone = nodes.flatMap(({ ending }) => (ending === undefined ? [] : [`a node is gone: ${ending}`]));
   return {
     name,
     does,
-    ...(open !== undefined && { open }),
     limits,
     spent: result.spent,
     suffered,
