@@ -18,7 +18,9 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
     controller.abort();
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
-  process.stdout.on("error", () => controller.abort());
+  process.stdout.on("error", (error: Error) => {
+    if (isReaderGone(error)) controller.abort();
+  });
   if (untilEof) {
     const { stdin } = process;
     for (const event of ["end", "error"]) stdin.on(event, () => controller.abort());
@@ -27,6 +29,11 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
     if ("unref" in stdin) stdin.unref();
   }
   return controller.signal;
+}
+
+/** Whether an error of an output says that its reader has gone (`| head -1`), and not that a disk is full. */
+export function isReaderGone(error: Error): boolean {
+  return "code" in error && (error.code === "EPIPE" || error.code === "EOF");
 }
 
 /** Resolves once the signal has aborted. */

@@ -1,7 +1,7 @@
 // The TLS certificate in the data directory: it stays while it serves, and is made anew when it does not.
 import assert from "node:assert/strict";
 import { X509Certificate } from "node:crypto";
-import { chmod, copyFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -128,4 +128,16 @@ test("a directory that cannot be written to leaves the node a certificate for no
     warnings.map(({ event }) => event),
     ["certificate_unsaved"],
   );
+});
+
+test("a certificate that the disk does not let be read is not replaced: the node does not start", async (t) => {
+  const kept = await Kept.make(t);
+  const before = await kept.open();
+  await rename(kept.path, `${kept.path}.aside`);
+  // A circle of links stands for a disk that fails.
+  await symlink(kept.path, kept.path);
+  await assert.rejects(kept.open(), { code: "data_dir_invalid", message: /ELOOP/ });
+  await rename(`${kept.path}.aside`, kept.path);
+  assert.deepEqual(await kept.open(), before);
+  assert.deepEqual(kept.takeReasons(), []);
 });

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { closeSync, openSync } from "node:fs";
+import { cp, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -12,7 +13,7 @@ import { createNode } from "../../../src/create-node.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
 import { dswarmErrorOf, messageOf } from "../../../src/util/errors.ts";
 import { numberedRecord } from "../dht/numbered-record.ts";
-import { LogKeeper, startNode, until } from "./rig.ts";
+import { freeTcpPort, LogKeeper, send, startNode, until } from "./rig.ts";
 import { SmallDisk } from "./small-disk.ts";
 
 const keeper = fileURLToPath(new URL("keeper-process.ts", import.meta.url));
@@ -51,7 +52,7 @@ async function startOn(t: TestContext, dataDir: string, limit = ""): Promise<Sta
   const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", ...command], { env, stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => child.kill("SIGKILL"));
   let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   const closed = once(child, "close");
@@ -191,4 +192,64 @@ test("a disk that fills up while the node runs costs no acknowledged record: it 
     events.filter((event) => event !== "storage_still_failing"),
     ["storage_failed", "storage_recovered", "storage_failed", "storage_recovered"],
   );
+});
+
+test("all files of a node are its user's alone, whatever the umask is", async (t) => {
+  const dataDir = join(directory, "open");
+  const { runs, stderr } = await startOn(t, dataDir, "umask 0;");
+  assert.ok(runs, stderr);
+  const modes = await Promise.all(
+    ["", ...(await readdir(dataDir, { recursive: true }))].map(async (name) => {
+      const stats = await stat(join(dataDir, name));
+      return `${name} ${(stats.mode & 0o777).toString(8)} ${stats.isDirectory() ? "700" : "600"}`;
+    }),
+  );
+  assert.ok(modes.length > 8);
+  for (const line of modes) {
+    const [, mode, expected] = line.split(/ (?=\d+)/);
+    assert.equal(mode, expected, line);
+  }
+});
+
+test("a node whose output goes to a full disk runs on", async (t) => {
+  const disk = SmallDisk.mount(t, 1024 * 1024);
+  if (disk === undefined) return;
+  disk.fillTo(0);
+  const out = openSync(join(disk.path, "log"), "w");
+  t.after(() => closeSync(out));
+  const port = await freeTcpPort();
+  const command = [main, "start", "--no-discovery", "--json", "--log-level", "debug", "--port", `${port}`];
+  const child = spawn(process.execPath, command, { env, stdio: ["ignore", out, out] });
+  t.after(() => child.kill("SIGKILL"));
+  let answers = 0;
+  await until("it answers again and again", async () => {
+    answers += await send(port, "/api/status").then(
+      ({ status }) => (status === 200 ? 1 : 0),
+      () => 0,
+    );
+    return answers >= 5 || child.exitCode !== null;
+  });
+  assert.deepEqual([child.exitCode, answers], [null, 5]);
+  // With room again, what it tells is there again.
+  disk.empty();
+  child.kill("SIGTERM");
+  const [code] = await once(child, "close");
+  assert.equal(code, 1);
+  assert.match(await readFile(join(disk.path, "log"), "utf8"), /"event":"closing"/);
+});
+
+test("a command whose answer does not fit on the disk fails and says so", async (t) => {
+  const disk = SmallDisk.mount(t, 1024 * 1024);
+  if (disk === undefined) return;
+  disk.fillTo(0);
+  const out = openSync(join(disk.path, "answer"), "w");
+  t.after(() => closeSync(out));
+  const child = spawn(process.execPath, [main, "completion", "bash"], { env, stdio: ["ignore", out, "pipe"] });
+  let stderr = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  assert.equal(code, 1);
+  assert.match(stderr, /output is lost: ENOSPC.*the disk is full: free some space/);
 });
