@@ -12,25 +12,26 @@ import type {
   StoreRequest,
   StoreResponseSchema,
 } from "../../gen/dswarm/v1/dht_pb.ts";
-import { type NodeId, nodeIdBytes } from "../identity/node-id.ts";
+import { nodeIdBytes } from "../identity/node-id.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError } from "../util/errors.ts";
 import { isLoopback } from "../util/loopback.ts";
-import { RateLimiter } from "../util/rate-limiter.ts";
 import { type Contact, contactElsewhere, contactToMessage } from "./contact.ts";
+import { hostGroup } from "./contact-host.ts";
 import type { Caller, DhtAnswers } from "./dht-peers.ts";
 import type { DhtConfig } from "./options.ts";
 import { dhtProtocol, maxContactsOf } from "./params.ts";
+import type { Knows } from "./provider-slots.ts";
 import type { Forwarding } from "./queries.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
 import type { RoutingTable } from "./routing-table.ts";
+import { costOf, StoreBudget } from "./store-budget.ts";
 
 const maxNonceBytes = 64;
-const maxCallers = 4096;
 
 /** What answers need of their node. */
 export interface AnswersInit {
@@ -48,12 +49,14 @@ export interface AnswersInit {
 /** Answers of a node in server mode. */
 export class Answers implements DhtAnswers {
   readonly #init: AnswersInit;
-  readonly #storeLimiter: RateLimiter;
+  readonly #budget: StoreBudget;
+  readonly #knows: Knows;
 
   constructor(init: AnswersInit) {
-    const { storesPerSecond: perSecond, storeBurst: burst } = init.config;
+    const { table } = init;
     this.#init = init;
-    this.#storeLimiter = new RateLimiter(init.clock, { perSecond, burst, maxKeys: maxCallers });
+    this.#budget = new StoreBudget(init.clock, init.config);
+    this.#knows = (id) => table.has(id);
   }
 
   ping({ nonce, port }: PingRequest, { id, host }: Caller): MessageInitShape<typeof PingResponseSchema> {
@@ -75,19 +78,18 @@ export class Answers implements DhtAnswers {
     checkLength(key, "key");
     const recordKey = RecordKey.fromBytes(key);
     const { store } = this.#init;
-    const held = store.has(recordKey) ? await store.get(recordKey) : [];
+    const held = store.has(recordKey) ? await store.select(recordKey, caller.id, this.#knows) : [];
     const records = held.map(({ record, ttlS }) => recordToMessage(record, ttlS));
     // To find, write and read contacts is most of what an answer costs.
     if (immutableSuffices && held.some(({ record }) => record.kind === "immutable")) return { records };
     return { contacts: this.#closest(key, caller), records };
   }
 
-  async store(
-    { record: message, expectedSequence, forwardTo }: StoreRequest,
-    { id }: Caller,
-  ): Promise<MessageInitShape<typeof StoreResponseSchema>> {
+  async store(request: StoreRequest, caller: Caller): Promise<MessageInitShape<typeof StoreResponseSchema>> {
+    const { record: message, expectedSequence, forwardTo } = request;
     const { counters, forward } = this.#init;
-    if (!this.#storeLimiter.take(id.toString())) {
+    const cost = costOf(message);
+    if (!this.#budget.take(caller, cost)) {
       counters.add("dht_stores_limited");
       throw new DswarmError("quota_exceeded", "too many at once");
     }
@@ -96,17 +98,22 @@ export class Answers implements DhtAnswers {
     if (ttlS === 0) throw new DswarmError("record_expired");
     if (forwardTo.length > dhtProtocol.maxForwards) throw invalid(`forward_to: at most ${dhtProtocol.maxForwards}`);
     for (const other of forwardTo) checkLength(other, "forward_to");
-    const record = await this.#keep(message, id, expectedSequence);
+    const record = await this.#keep(message, request, caller);
     // What is passed on for a caller counts as stored by it.
-    const to = forwardTo.filter(() => this.#storeLimiter.take(id.toString()));
+    const to = forwardTo.filter(() => this.#budget.take(caller, cost));
     return to.length === 0 ? {} : { keptBy: await forward({ record, ttlS, expectedSequence, to }) };
   }
 
-  async #keep(message: RecordMessage, from: NodeId, expectedSequence: bigint | undefined): Promise<DhtRecord> {
+  async #keep(
+    message: RecordMessage,
+    { expectedSequence, forwarded }: StoreRequest,
+    { id, host }: Caller,
+  ): Promise<DhtRecord> {
     const { counters, store } = this.#init;
+    const holder = { from: id, host: hostGroup(host), isForwarded: forwarded, knows: this.#knows };
     try {
       const record = recordFromMessage(message);
-      await store.put(record, { ttlS: message.ttlS, from, expectedSequence });
+      await store.put(record, { ...holder, ttlS: message.ttlS, expectedSequence });
       counters.add("dht_stores");
       return record;
     } catch (error) {

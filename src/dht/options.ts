@@ -20,10 +20,20 @@ export interface DhtOptions {
   readonly replicationMs?: number;
   /** Milliseconds after which what this node publishes is published again. At least 1000. @default 79200000 */
   readonly republishMs?: number;
-  /** Records that one peer may store here in a second in the long run; more are refused. At least 1. @default 1000 */
+  /**
+   * Records that one peer may store here in a second in the long run; more are refused. Each 16 KiB of a value count as one record
+   * more. At least 1. @default 1000
+   */
   readonly storesPerSecond?: number;
-  /** Records that one peer may store here at once. At least 1. @default 4000 */
+  /** Records that one peer may store here at once. At least 5, as one of 64 KiB counts as 5. @default 4000 */
   readonly storeBurst?: number;
+  /**
+   * Records that all peers of one host may store here in a second in the long run. More makes a host with many keys take more of this
+   * node's time. At least 1. @default 4000
+   */
+  readonly hostStoresPerSecond?: number;
+  /** Records that all peers of one host may store here at once. At least 5. @default 16000 */
+  readonly hostStoreBurst?: number;
   /** Milliseconds that giving records away may take when the node leaves. @default 3000 */
   readonly handOverMs?: number;
 }
@@ -44,6 +54,8 @@ export const dhtDefaults = Object.freeze({
   republishMs: 79_200_000,
   storesPerSecond: 1000,
   storeBurst: 4000,
+  hostStoresPerSecond: 4000,
+  hostStoreBurst: 16_000,
   handOverMs: 3000,
 });
 
@@ -60,7 +72,9 @@ export function resolveDhtOptions(options: DhtOptions = {}): DhtConfig {
     ["replicationMs", 1000, Number.MAX_SAFE_INTEGER],
     ["republishMs", 1000, Number.MAX_SAFE_INTEGER],
     ["storesPerSecond", 1, Number.MAX_SAFE_INTEGER],
-    ["storeBurst", 1, Number.MAX_SAFE_INTEGER],
+    ["storeBurst", 5, Number.MAX_SAFE_INTEGER],
+    ["hostStoresPerSecond", 1, Number.MAX_SAFE_INTEGER],
+    ["hostStoreBurst", 5, Number.MAX_SAFE_INTEGER],
     ["handOverMs", 0, 3_600_000],
   ] as const;
   for (const [name, min, max] of checks) {

@@ -50,6 +50,8 @@ export interface PlacingOptions extends QueryOptions {
    * word of others then. @default false
    */
   readonly mayForward?: boolean | undefined;
+  /** Whether the record is another's, so that it counts among those that this node passes on. @default false */
+  readonly isForwarded?: boolean | undefined;
 }
 
 /** What may be set of a request to keep a record. */
@@ -57,6 +59,7 @@ interface RequestOptions {
   readonly expectedSequence?: bigint | undefined;
   /** Others to whom the peer is to pass it on. At most 4. */
   readonly forwardTo?: readonly Contact[];
+  readonly isForwarded?: boolean | undefined;
 }
 
 /** Where a record was placed. */
@@ -176,7 +179,7 @@ export class Queries {
   async place(record: DhtRecord, ttlS: number, options: PlacingOptions = {}): Promise<Placing> {
     const { clock, config, self, peers } = this.#init;
     const { k, alpha } = config.routing;
-    const { expectedSequence, mayForward = false } = options;
+    const { expectedSequence, mayForward = false, isForwarded } = options;
     const target = record.key.bytes;
     const isAlone = this.#init.table.size === 0;
     const seeds = await this.#neighbours(target, options);
@@ -188,7 +191,7 @@ export class Queries {
       isDirect: (contact) => !mayForward || peers.isConnected(contact),
       store: async (contact, forwardTo, signal) => {
         try {
-          return await this.store(contact, record, ttlS, signal, { expectedSequence, forwardTo });
+          return await this.store(contact, record, ttlS, signal, { expectedSequence, forwardTo, isForwarded });
         } catch (error) {
           if (!isSilence(error)) refusals.push(statusOf(error));
           throw error;
@@ -224,11 +227,12 @@ export class Queries {
     record: DhtRecord,
     ttlS: number,
     signal: AbortSignal,
-    { expectedSequence, forwardTo = [] }: RequestOptions = {},
+    { expectedSequence, forwardTo = [], isForwarded = false }: RequestOptions = {},
   ): Promise<ReadonlySet<string>> {
     const request = {
       record: recordToMessage(record, ttlS),
       forwardTo: forwardTo.map(({ id }) => id.bytes),
+      forwarded: isForwarded,
       ...(expectedSequence === undefined ? {} : { expectedSequence }),
     };
     const { keptBy } = await this.#init.peers.store(contact, request, signal);
@@ -243,10 +247,11 @@ export class Queries {
   async forward({ record, ttlS, expectedSequence, to }: Forwarding, signal: AbortSignal): Promise<Uint8Array[]> {
     const { peers, table, clock } = this.#init;
     const keptBy: Uint8Array[] = [];
+    const request = { expectedSequence, isForwarded: true };
     const give = async (contact: Contact): Promise<void> => {
       this.#forwarding += 1;
       try {
-        await this.within((both) => this.store(contact, record, ttlS, both, { expectedSequence }), signal);
+        await this.within((both) => this.store(contact, record, ttlS, both, request), signal);
         keptBy.push(contact.id.bytes);
       } catch {
         // Who asked for it asks the other himself, and hears why.
@@ -266,7 +271,7 @@ export class Queries {
 
   /** `store`, which fails when it takes too long. */
   async storeWithin(contact: Contact, record: DhtRecord, ttlS: number, signal: AbortSignal): Promise<void> {
-    await this.within((both) => this.store(contact, record, ttlS, both), signal);
+    await this.within((both) => this.store(contact, record, ttlS, both, { isForwarded: true }), signal);
   }
 
   /** Does something that ends when it takes longer than a query may, or `signal` aborts. */

@@ -1,33 +1,11 @@
-// What a store knows of its records without reading them: when they expire, who stored them, how much room they take.
+// What a store knows of its records without reading them: when they expire, who stored them, how much room they take, and which of them
+// give way when there is no room.
 import type { NodeId } from "../identity/node-id.ts";
-import { DswarmError } from "../util/errors.ts";
-import type { DhtRecord } from "./record.ts";
+import { type Knows, providerToEvict } from "./provider-slots.ts";
+import type { RecordEntry } from "./record-entry.ts";
 import type { RecordKey } from "./record-key.ts";
 import type { StoreConfig } from "./store-options.ts";
-
-/** What is known of a record that is held. */
-export interface RecordEntry {
-  /** `recordId` of it. */
-  readonly id: string;
-  readonly key: RecordKey;
-  readonly kind: DhtRecord["kind"];
-  readonly sequence: bigint;
-  /** 64 bytes; none of an immutable record. */
-  readonly signature: Uint8Array | undefined;
-  /** What it takes of the store's room. */
-  readonly bytes: number;
-  /** On the wall clock. */
-  readonly expiresAtMs: number;
-  /** When a peer last stored or refreshed it, or it was last given to the k closest, on the clock's `now`. */
-  readonly receivedAt: number;
-  /** Who stored it first; undefined is this node itself. */
-  readonly from: NodeId | undefined;
-}
-
-interface Share {
-  records: number;
-  bytes: number;
-}
+import { type Share, StoreShares } from "./store-shares.ts";
 
 /** Entries by id and key, and the shares of those who stored them. Bounded by the settings of the store. */
 export class RecordIndex {
@@ -35,13 +13,15 @@ export class RecordIndex {
   readonly #entries = new Map<string, RecordEntry>();
   /** Ids by the text of their key. */
   readonly #byKey = new Map<string, Set<string>>();
-  readonly #shares = new Map<string, Share>();
+  readonly #shares: StoreShares;
   #bytes = 0;
   /** None that is to be kept expires earlier than this. */
   #earliestMs = Infinity;
 
-  constructor(config: StoreConfig) {
+  constructor(self: NodeId, config: StoreConfig) {
     this.#config = config;
+    // As many bytes as a record has in a store that reaches both bounds at once.
+    this.#shares = new StoreShares(self, Math.ceil(config.maxBytes / config.maxRecords));
   }
 
   get size(): number {
@@ -70,21 +50,45 @@ export class RecordIndex {
     return [...ids].flatMap((id) => this.#entries.get(id) ?? []);
   }
 
-  /** @throws DswarmError `quota_exceeded` where an entry has no room, in place of the one with its id if there is one */
-  checkRoom(entry: RecordEntry): void {
-    const { maxRecords, maxBytes, maxPeerRecords, maxPeerBytes, maxProviders } = this.#config;
+  /** Whether there is more than there may be. */
+  get isOver(): boolean {
+    return this.size > this.#config.maxRecords || this.#bytes > this.#config.maxBytes;
+  }
+
+  /** Whether the share of a peer has room for an entry, in place of the one with its id if that is in the same share. */
+  fits(entry: RecordEntry): boolean {
+    if (entry.from === undefined) return true;
+    const { records, bytes } = this.#shares.of(entry);
     const held = this.#entries.get(entry.id);
-    if (this.size + (held === undefined ? 1 : 0) > maxRecords) throw full("of all");
-    if (this.#bytes + entry.bytes - (held?.bytes ?? 0) > maxBytes) throw full("of all");
-    if (held === undefined && entry.kind === "provider") {
-      const providers = this.under(entry.key).filter(({ kind }) => kind === "provider");
-      if (providers.length >= maxProviders) throw full("of one key");
+    const isThere = held !== undefined && isSameShare(held, entry);
+    return this.#isWithin({
+      records: records + (isThere ? 0 : 1),
+      bytes: bytes + entry.bytes - (isThere ? held.bytes : 0),
+    });
+  }
+
+  /** Whether the share in which one entry would count weighs less than half of the share of another. */
+  isLighter(entry: RecordEntry, than: RecordEntry): boolean {
+    const weight = (one: RecordEntry): number => this.#shares.weightOf(this.#shares.of(one));
+    return 2 * weight(entry) < weight(than);
+  }
+
+  /** The entry that has to go now that one has been added, which may be that one itself; undefined where there is room. */
+  overflow(added: RecordEntry, knows: Knows): RecordEntry | undefined {
+    if (added.from !== undefined && !this.#isWithin(this.#shares.of(added))) {
+      // A publisher shall hear that its share is used up. What is passed on is of many publishers: there the farthest record goes.
+      return added.isForwarded ? this.#shares.farthestOf(added) : added;
     }
-    if (entry.from === undefined) return;
-    const share = this.#shares.get(entry.from.toString()) ?? { records: 0, bytes: 0 };
-    const isOwn = held?.from?.equals(entry.from) === true;
-    if (share.records + (isOwn ? 0 : 1) > maxPeerRecords) throw full("of one peer");
-    if (share.bytes + entry.bytes - (isOwn ? held.bytes : 0) > maxPeerBytes) throw full("of one peer");
+    if (added.kind === "provider") {
+      const providers = this.#providersOf(added);
+      if (providers.length > this.#config.maxProviders) return providerToEvict(providers, added, knows) ?? added;
+    }
+    return this.isOver ? (this.#shares.first ?? added) : undefined;
+  }
+
+  /** The entry that goes first where there is more than there may be. */
+  get firstToGo(): RecordEntry | undefined {
+    return this.#shares.first;
   }
 
   /**
@@ -105,14 +109,18 @@ export class RecordIndex {
   /** Adds an entry, in place of the one with its id, which is returned. An entry in the place of another keeps its turn. */
   set(entry: RecordEntry): RecordEntry | undefined {
     const before = this.#entries.get(entry.id);
-    if (before !== undefined) this.#count(before, -1);
     this.#entries.set(entry.id, entry);
+    this.#earliestMs = Math.min(this.#earliestMs, entry.expiresAtMs);
+    if (before !== undefined && before.bytes === entry.bytes && isSameShare(before, entry)) {
+      this.#shares.replace(entry);
+      return before;
+    }
+    if (before !== undefined) this.#count(before, -1);
     const name = entry.key.toString();
     const ids = this.#byKey.get(name);
     if (ids === undefined) this.#byKey.set(name, new Set([entry.id]));
     else ids.add(entry.id);
     this.#count(entry, 1);
-    this.#earliestMs = Math.min(this.#earliestMs, entry.expiresAtMs);
     return before;
   }
 
@@ -129,18 +137,22 @@ export class RecordIndex {
     return entry;
   }
 
-  #count({ from, bytes }: RecordEntry, sign: 1 | -1): void {
-    this.#bytes += sign * bytes;
-    if (from === undefined) return;
-    const name = from.toString();
-    const share = this.#shares.get(name) ?? { records: 0, bytes: 0 };
-    share.records += sign;
-    share.bytes += sign * bytes;
-    if (share.records === 0) this.#shares.delete(name);
-    else this.#shares.set(name, share);
+  #providersOf({ key }: RecordEntry): RecordEntry[] {
+    return this.under(key).filter(({ kind }) => kind === "provider");
+  }
+
+  #isWithin({ records, bytes }: Share): boolean {
+    return records <= this.#config.maxPeerRecords && bytes <= this.#config.maxPeerBytes;
+  }
+
+  #count(entry: RecordEntry, sign: 1 | -1): void {
+    this.#bytes += sign * entry.bytes;
+    if (sign === 1) this.#shares.add(entry);
+    else this.#shares.delete(entry);
   }
 }
 
-function full(whose: string): DswarmError {
-  return new DswarmError("quota_exceeded", `the part ${whose} is used up`);
+function isSameShare(a: RecordEntry, b: RecordEntry): boolean {
+  const isSamePeer = a.from === undefined || b.from === undefined ? a.from === b.from : a.from.equals(b.from);
+  return isSamePeer && a.host === b.host && a.isForwarded === b.isForwarded;
 }

@@ -2,7 +2,8 @@
 // that has changed on the disk would be answered as the record.
 //
 //     row    CRC-32 of the rest (4)   the rest
-//     head   when the record expires, milliseconds as a float64 (8)   1 if a peer stored it, else 0 (1)   who (32)
+//     head   when the record expires, milliseconds as a float64 (8)   1 if a peer stored it, 3 if it passed it on for
+//            another, else 0 (1)   that peer (32)   the host that it stored from (the rest, none in older rows)
 //     body   the record, as a message of the protocol
 //     number   a sequence (8)
 import { crc32 } from "node:zlib";
@@ -19,8 +20,12 @@ import { recordToMessage, unverifiedRecord } from "./record-codec.ts";
 export interface RowHead {
   /** On the wall clock. */
   readonly expiresAtMs: number;
-  /** Who stored it; undefined is this node itself. */
+  /** The peer that stored it; undefined is this node itself. */
   readonly from: NodeId | undefined;
+  /** The `hostGroup` from which it was stored; "" where it is not known. */
+  readonly host: string;
+  /** Whether that peer passed it on for another. */
+  readonly isForwarded: boolean;
 }
 
 /** The encodings of rows: keys are text. */
@@ -28,26 +33,41 @@ export const rowEncodings = { keyEncoding: "utf8", valueEncoding: "view" } as co
 
 const checksumBytes = 4;
 const sequenceBytes = 8;
-/** Bytes of a head's row. */
-export const headRowBytes = checksumBytes + 41;
+const fixedHeadBytes = 41;
 
-/** The row of a head: 45 bytes. */
-export function headToRow({ expiresAtMs, from }: RowHead): Uint8Array {
-  const row = new Uint8Array(headRowBytes);
+const isOfPeer = 1;
+const isPassedOn = 2;
+
+/** Bytes of a head's row. */
+export function headRowBytes({ host }: Pick<RowHead, "host">): number {
+  return checksumBytes + fixedHeadBytes + Buffer.byteLength(host);
+}
+
+/** The row of a head: 45 bytes, and the host. */
+export function headToRow(head: RowHead): Uint8Array {
+  const { expiresAtMs, from, host, isForwarded } = head;
+  const row = new Uint8Array(headRowBytes(head));
   new DataView(row.buffer).setFloat64(checksumBytes, expiresAtMs);
   if (from !== undefined) {
-    row[12] = 1;
+    row[12] = isForwarded ? isOfPeer | isPassedOn : isOfPeer;
     row.set(from.bytes, 13);
   }
+  row.set(Buffer.from(host), checksumBytes + fixedHeadBytes);
   return sealed(row);
 }
 
 /** @throws DswarmError `record_invalid` for a damaged row */
 export function headFromRow(row: Uint8Array): RowHead {
   const head = unsealed(row);
-  if (row.length !== headRowBytes) throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
+  if (head.length < fixedHeadBytes) throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
   const expiresAtMs = new DataView(head.buffer, head.byteOffset, head.length).getFloat64(0);
-  return { expiresAtMs, from: head[8] === 1 ? NodeId.fromBytes(head.subarray(9)) : undefined };
+  const flags = head[8] ?? 0;
+  return {
+    expiresAtMs,
+    from: flags === 0 ? undefined : NodeId.fromBytes(head.subarray(9, fixedHeadBytes)),
+    host: Buffer.from(head.subarray(fixedHeadBytes)).toString(),
+    isForwarded: (flags & isPassedOn) !== 0,
+  };
 }
 
 /** The row of a sequence, from 0 to 2^64 - 1: 12 bytes. */

@@ -4,6 +4,7 @@
 //     rows   "m/" id   the head of a record: when it expires, who stored it
 //            "r/" id   the record
 //            "p/" id   a record that this node publishes
+//            "d/" id   when it leaves, if it is deleted
 //            "s/" name   the last number of a SequenceBook
 import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes } from "../util/bytes.ts";
@@ -14,9 +15,11 @@ import { ioAdviceFor } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import type { Database } from "./database.ts";
 import { type Changes, GroupCommit } from "./group-commit.ts";
-import { type DhtRecord, recordId, sequenceOf } from "./record.ts";
+import { type Knows, providersToAnswer } from "./provider-slots.ts";
+import { type DhtRecord, isGone, recordId, sequenceOf } from "./record.ts";
 import { RecordBook } from "./record-book.ts";
-import { type RecordEntry, RecordIndex } from "./record-index.ts";
+import type { RecordEntry } from "./record-entry.ts";
+import { RecordIndex } from "./record-index.ts";
 import type { RecordKey } from "./record-key.ts";
 import {
   headFromRow,
@@ -27,11 +30,12 @@ import {
   recordFromRow,
   recordToRow,
   rowEncodings,
+  sequenceFromRow,
 } from "./record-row.ts";
 import { SequenceBook } from "./sequence-book.ts";
 import type { StoreConfig } from "./store-options.ts";
 
-export type { RecordEntry } from "./record-index.ts";
+export type { RecordEntry } from "./record-entry.ts";
 
 /** A record that is held. */
 export interface HeldRecord {
@@ -44,8 +48,14 @@ export interface HeldRecord {
 export interface PutOptions {
   /** Seconds that it lives. 0 is expired; what is above `maxTtlS` is cut to it. */
   readonly ttlS: number;
-  /** Who stores it; undefined is this node itself. */
+  /** The peer that stores it; undefined is this node itself, which never gives way to a peer. */
   readonly from: NodeId | undefined;
+  /** The `hostGroup` that the peer stores from. Without it, not known. */
+  readonly host?: string | undefined;
+  /** Whether the peer passes it on for another: it has a share of its own for that. Without it, it does not. */
+  readonly isForwarded?: boolean | undefined;
+  /** Whether this node has seen the key of a provider itself lately. Without it, it has seen none. */
+  readonly knows?: Knows | undefined;
   /** Of a mutable record: only if none is held that is larger than this. */
   readonly expectedSequence?: bigint | undefined;
 }
@@ -53,16 +63,21 @@ export interface PutOptions {
 /** What became of a record that was put: it is new here, or was here already and lives longer now. */
 export type PutOutcome = "stored" | "refreshed";
 
+/** What became of a record: it was stored, has expired, or gave way to another. */
+export type RecordChange = "stored" | "expired" | "evicted";
+
 /** What a store is made of. */
 export interface RecordStoreInit {
+  /** This node: of what is to give way, the farthest from it goes first. */
+  readonly self: NodeId;
   /** Open; closed with the store. */
   readonly database: Database;
   readonly config: StoreConfig;
   readonly clock: Clock;
   readonly logger?: Logger;
   readonly counters?: Counters;
-  /** A record was stored that was not held before in this form, or has expired. Must not throw. */
-  readonly onChange?: (change: "stored" | "expired", entry: RecordEntry) => void;
+  /** A record was stored that was not held before in this form, has expired, or was evicted. Must not throw. */
+  readonly onChange?: (change: RecordChange, entry: RecordEntry) => void;
 }
 
 // Rounding and delays on the way move an expiry by less than that; it is not worth a write. Of a short life it is less.
@@ -70,10 +85,14 @@ const maxSlackMs = 2000;
 const slackShare = 0.01;
 const sweepMs = 600_000;
 const lostHeadMs = 2 * 3_600_000;
+// What clients take in one answer, and as many withdrawn ones (docs/protocol.md).
+const maxProvidersAnswered = 64;
 // Reads of what is replaced again and again meanwhile.
 const maxReads = 3;
 
-/** Keeps records. Bounded by its settings. */
+const knowsNobody: Knows = () => false;
+
+/** Keeps records. Bounded by its settings; past them it evicts what belongs elsewhere, or to whoever holds most. */
 export class RecordStore implements AsyncDisposable {
   /** Numbers of this node that only grow. */
   readonly sequences: SequenceBook;
@@ -88,7 +107,7 @@ export class RecordStore implements AsyncDisposable {
   private constructor(init: RecordStoreInit) {
     this.#init = init;
     this.#counters = init.counters ?? new Counters();
-    this.#index = new RecordIndex(init.config);
+    this.#index = new RecordIndex(init.self, init.config);
     this.#commits = new GroupCommit(init.database, init);
     this.sequences = new SequenceBook(this.#commits);
     const onDamaged = (id: string, error: unknown): void => this.#reportDamaged(id, error);
@@ -146,11 +165,30 @@ export class RecordStore implements AsyncDisposable {
     return this.#read(this.#index.under(key).map(({ id }) => id));
   }
 
+  /**
+   * The records under a key to answer a peer with: all but providers, and of these at most 64, and as many withdrawn ones.
+   * @param asker the peer, whose own provider record is in the answer
+   * @throws DswarmError `storage_failed`
+   */
+  select(key: RecordKey, asker: NodeId | undefined, knows: Knows): Promise<readonly HeldRecord[]> {
+    const entries = this.#index.under(key);
+    const providers = entries.filter(({ kind }) => kind === "provider");
+    const { clock } = this.#init;
+    const chosen = providersToAnswer(providers, maxProvidersAnswered, { knows, asker, clock });
+    const others = entries.filter(({ kind }) => kind !== "provider");
+    return this.#read([...others, ...chosen].map(({ id }) => id));
+  }
+
   /** The record with an id, unless it has expired. @throws DswarmError `storage_failed` */
   async read(id: string): Promise<HeldRecord | undefined> {
     if (this.#index.get(id) === undefined) return undefined;
     const [held] = await this.#read([id]);
     return held;
+  }
+
+  /** Whole seconds that a record has left: never more than `maxTtlS`, though the clock was set back since it was stored. */
+  ttlOf({ expiresAtMs }: RecordEntry): number {
+    return Math.floor((Math.min(expiresAtMs, this.#latestMs()) - this.#init.clock.wallMs()) / 1000);
   }
 
   /** Notes that the k closest have just got the record. */
@@ -178,8 +216,9 @@ export class RecordStore implements AsyncDisposable {
    * Notes that this node publishes a record, in place of the one with its id.
    * @throws DswarmError `quota_exceeded`, `storage_failed`
    */
-  publish(record: DhtRecord, ttlS: number): Promise<void> {
-    return this.#book.put(record, ttlS);
+  async publish(record: DhtRecord, ttlS: number): Promise<void> {
+    await this.#book.put(record, ttlS);
+    this.#planSweep();
   }
 
   /** Publishes it no more. Returns whether it did. @throws DswarmError `storage_failed` */
@@ -226,9 +265,11 @@ export class RecordStore implements AsyncDisposable {
     return this.close();
   }
 
-  #put(record: DhtRecord, row: Uint8Array, { ttlS, from, expectedSequence }: PutOptions, changes: Changes): PutOutcome {
+  #put(record: DhtRecord, row: Uint8Array, options: PutOptions, changes: Changes): PutOutcome {
+    const { ttlS, expectedSequence, knows = knowsNobody } = options;
     const { clock, config } = this.#init;
     const id = recordId(record);
+    const holder = holderOf(options);
     const expiresAtMs = clock.wallMs() + Math.min(ttlS, config.maxTtlS) * 1000;
     let held = this.#index.get(id);
     if (held !== undefined && held.expiresAtMs <= clock.wallMs()) {
@@ -238,7 +279,7 @@ export class RecordStore implements AsyncDisposable {
     const sequence = sequenceOf(record);
     const signature = signatureOf(record);
     if (held !== undefined && isOf(record, held)) {
-      return this.#refresh(held, expiresAtMs, changes);
+      return this.#refresh(held, holder, expiresAtMs, changes);
     }
     // Who has an older one is behind: the newer is for it, too.
     if (held !== undefined && expectedSequence !== undefined && held.sequence > expectedSequence) {
@@ -246,23 +287,12 @@ export class RecordStore implements AsyncDisposable {
     }
     if (held !== undefined && !isNewer(sequence, signature, held)) throw new DswarmError("record_stale");
     const entry: RecordEntry = {
-      id,
-      key: record.key,
-      kind: record.kind,
-      sequence,
-      signature,
-      bytes: sizeOf(id, row),
+      ...factsOf(record, id, row, holder),
+      ...holder,
       expiresAtMs,
       receivedAt: clock.now(),
-      from,
     };
-    try {
-      this.#index.checkRoom(entry);
-    } catch (error) {
-      if (this.#deleteExpired(changes) === 0) throw error;
-      this.#index.checkRoom(entry);
-    }
-    const before = this.#index.set(entry);
+    const before = this.#makeRoom(entry, knows, changes);
     changes.put(`m/${id}`, headToRow(entry));
     changes.put(`r/${id}`, row);
     changes.onFailure(() => (before === undefined ? this.#index.delete(id) : this.#index.set(before)));
@@ -271,19 +301,77 @@ export class RecordStore implements AsyncDisposable {
     return "stored";
   }
 
-  #refresh(held: RecordEntry, expiresAtMs: number, changes: Changes): PutOutcome {
+  /**
+   * Enters an entry and evicts what has to give way to it. Returns the entry that was in its place.
+   * @throws DswarmError `quota_exceeded` where the entry itself would have to go; nothing has changed then
+   */
+  #makeRoom(entry: RecordEntry, knows: Knows, changes: Changes): RecordEntry | undefined {
+    const index = this.#index;
+    const before = index.set(entry);
+    let next = index.overflow(entry, knows);
+    if (next !== undefined && this.#deleteExpired(changes) > 0) next = index.overflow(entry, knows);
+    const evicted: RecordEntry[] = [];
+    for (; next !== undefined && next !== entry; next = index.overflow(entry, knows)) {
+      index.delete(next.id);
+      evicted.push(next);
+    }
+    if (next !== undefined) {
+      for (const each of evicted.toReversed()) index.set(each);
+      if (before === undefined) index.delete(entry.id);
+      else index.set(before);
+      throw new DswarmError("quota_exceeded", "the part that a peer has of the store is used up");
+    }
+    for (const each of evicted) this.#noteEvicted(each, changes);
+    return before;
+  }
+
+  #noteEvicted(entry: RecordEntry, changes: Changes): void {
+    changes.del(`m/${entry.id}`);
+    changes.del(`r/${entry.id}`);
+    changes.onFailure(() => this.#index.set(entry));
+    this.#counters.add("dht_records_evicted");
+    this.#init.onChange?.("evicted", entry);
+  }
+
+  #refresh(held: RecordEntry, holder: Holder, expiresAtMs: number, changes: Changes): PutOutcome {
     const { clock } = this.#init;
+    const wallMs = clock.wallMs();
     const receivedAt = clock.now();
-    const slackMs = Math.min(maxSlackMs, slackShare * (expiresAtMs - clock.wallMs()));
-    if (expiresAtMs <= held.expiresAtMs + slackMs) {
+    const slackMs = Math.min(maxSlackMs, slackShare * (expiresAtMs - wallMs));
+    const claimed = this.#claimed(held, holder);
+    // A clock that was set back must not let it live on longer than it may.
+    const latestMs = this.#latestMs();
+    const isTooLong = held.expiresAtMs > latestMs;
+    if (claimed === held && !isTooLong && expiresAtMs <= held.expiresAtMs + slackMs) {
       this.#index.set({ ...held, receivedAt });
       return "refreshed";
     }
-    const entry = { ...held, expiresAtMs, receivedAt };
+    const entry = { ...claimed, receivedAt, expiresAtMs: Math.max(expiresAtMs, Math.min(held.expiresAtMs, latestMs)) };
     this.#index.set(entry);
     changes.put(`m/${held.id}`, headToRow(entry));
     changes.onFailure(() => this.#index.set(held));
     return "refreshed";
+  }
+
+  /**
+   * A held record, in the share of the peer that stores it again if that protects it better: the publisher's instead of a forwarder's,
+   * the provider's own, a much smaller one. Otherwise strangers could take records into shares that give way first.
+   */
+  #claimed(held: RecordEntry, holder: Holder): RecordEntry {
+    if (held.from === undefined || holder.isForwarded) return held;
+    const bytes = held.bytes - Buffer.byteLength(held.host) + Buffer.byteLength(holder.host);
+    const claimed: RecordEntry = { ...held, ...holder, bytes };
+    const { from } = holder;
+    if (from === undefined) return claimed;
+    const isOfProvider = held.provider !== undefined && from.equals(held.provider) && !from.equals(held.from);
+    const isBetter = held.isForwarded || isOfProvider || this.#index.isLighter(claimed, held);
+    return isBetter && this.#index.fits(claimed) ? claimed : held;
+  }
+
+  /** The latest wall time at which any record may expire. */
+  #latestMs(): number {
+    const { clock, config } = this.#init;
+    return clock.wallMs() + config.maxTtlS * 1000;
   }
 
   #delete(id: string, changes: Changes): void {
@@ -304,13 +392,37 @@ export class RecordStore implements AsyncDisposable {
     return expired.length;
   }
 
+  /** Evicts what is above the bounds, as where they were lowered since the records were stored. */
+  #evictOverflow(changes: Changes): void {
+    for (let next = this.#index.firstToGo; next !== undefined && this.#index.isOver; next = this.#index.firstToGo) {
+      this.#index.delete(next.id);
+      this.#noteEvicted(next, changes);
+    }
+  }
+
+  /** Takes back what a clock gave too much that was set back since. */
+  #shortenLives(changes: Changes): void {
+    const latestMs = this.#latestMs();
+    for (const held of this.#index.entries()) {
+      if (held.expiresAtMs <= latestMs) continue;
+      const entry = { ...held, expiresAtMs: latestMs };
+      this.#index.set(entry);
+      changes.put(`m/${held.id}`, headToRow(entry));
+      changes.onFailure(() => this.#index.set(held));
+    }
+  }
+
   #planSweep(): void {
-    if (this.#closed !== undefined || this.#index.size === 0) return;
+    if (this.#closed !== undefined || (this.#index.size === 0 && !this.#book.hasTombstones)) return;
     this.#stopSweep ??= this.#init.clock.setTimeout(() => {
       this.#stopSweep = undefined;
       // What cannot be deleted now is tried again with the next sweep; nobody is answered with it meanwhile.
       void this.#commits
-        .run((changes) => this.#deleteExpired(changes))
+        .run((changes) => {
+          this.#deleteExpired(changes);
+          this.#shortenLives(changes);
+          this.#book.dropTombstones(changes);
+        })
         .catch((error: unknown) => this.#reportFailed(error));
       this.#planSweep();
     }, sweepMs);
@@ -381,23 +493,28 @@ export class RecordStore implements AsyncDisposable {
     await this.remove(id, entry);
   }
 
-  #living(record: DhtRecord, { expiresAtMs }: RecordEntry): HeldRecord[] {
-    const ttlS = Math.floor((expiresAtMs - this.#init.clock.wallMs()) / 1000);
+  #living(record: DhtRecord, entry: RecordEntry): HeldRecord[] {
+    const ttlS = this.ttlOf(entry);
     return ttlS < 1 ? [] : [{ record, ttlS }];
   }
 
   async #load(): Promise<void> {
-    const { database, clock } = this.#init;
+    const { self, database, clock } = this.#init;
     const heads = new Map<string, RowHead>();
+    const deadlines = new Map<string, number>();
     const gone: string[] = [];
     const headless: RecordEntry[] = [];
     const wallMs = clock.wallMs();
-    // Rows come in the order of their keys: all of "m/", then "p/", "r/" and "s/".
+    // Rows come in the order of their keys: all of "d/" and "m/", then "p/", "r/" and "s/".
     for await (const [key, row] of database.iterator<string, Uint8Array>(rowEncodings)) {
       const id = key.slice(2);
       try {
         if (key.startsWith("m/")) {
           heads.set(id, headFromRow(row));
+          continue;
+        }
+        if (key.startsWith("d/")) {
+          deadlines.set(id, Number(sequenceFromRow(row)));
           continue;
         }
         if (key.startsWith("s/")) {
@@ -407,9 +524,10 @@ export class RecordStore implements AsyncDisposable {
         const record = recordFromRow(row);
         if (recordId(record) !== id) throw new DswarmError("record_invalid", "it is under the id of another");
         if (key.startsWith("p/")) {
-          this.#book.load(id, row.length);
+          this.#book.load(record, row.length, deadlines.get(id));
+          deadlines.delete(id);
         } else {
-          const entry = this.#loaded(record, row, heads.get(id) ?? lostHead(wallMs), wallMs);
+          const entry = this.#loaded(record, row, heads.get(id) ?? lostHead(self, wallMs), wallMs);
           this.#index.set(entry);
           if (!heads.delete(id)) headless.push(entry);
         }
@@ -419,38 +537,56 @@ export class RecordStore implements AsyncDisposable {
       }
     }
     for (const id of heads.keys()) gone.push(`m/${id}`);
+    for (const id of deadlines.keys()) gone.push(`d/${id}`);
     await this.#commits.run((changes) => {
       for (const key of gone) changes.del(key);
       for (const entry of headless) changes.put(`m/${entry.id}`, headToRow(entry));
       this.#deleteExpired(changes);
+      this.#evictOverflow(changes);
+      this.#book.noteTombstones(changes);
+      this.#book.dropTombstones(changes);
     });
     this.#planSweep();
   }
 
   #loaded(record: DhtRecord, row: Uint8Array, head: RowHead, wallMs: number): RecordEntry {
-    const id = recordId(record);
     return {
-      id,
-      key: record.key,
-      kind: record.kind,
-      sequence: sequenceOf(record),
-      signature: signatureOf(record),
-      bytes: sizeOf(id, row),
+      ...factsOf(record, recordId(record), row, head),
+      ...head,
       // A clock that was set back must not let it live on for ever.
       expiresAtMs: Math.min(head.expiresAtMs, wallMs + this.#init.config.maxTtlS * 1000),
       receivedAt: this.#init.clock.now(),
-      from: head.from,
     };
   }
 }
 
-/** The head of a record whose own was damaged: until then its publisher publishes it again, or another holder replicates it. */
-function lostHead(wallMs: number): RowHead {
-  return { expiresAtMs: wallMs + lostHeadMs, from: undefined };
+/**
+ * The head of a record whose own was damaged: until then its publisher publishes it again, or another holder replicates it. It counts in
+ * a share of this node, and may give way.
+ */
+function lostHead(self: NodeId, wallMs: number): RowHead {
+  return { expiresAtMs: wallMs + lostHeadMs, from: self, host: "", isForwarded: true };
 }
 
-function sizeOf(id: string, row: Uint8Array): number {
-  return 2 * id.length + headRowBytes + row.length;
+/** In whose share a record counts. */
+type Holder = Pick<RecordEntry, "from" | "host" | "isForwarded">;
+
+function holderOf({ from, host = "", isForwarded = false }: PutOptions): Holder {
+  return from === undefined ? { from, host: "", isForwarded: false } : { from, host, isForwarded };
+}
+
+/** What a record says itself, and the room that it takes. */
+function factsOf(record: DhtRecord, id: string, row: Uint8Array, holder: Holder) {
+  return {
+    id,
+    key: record.key,
+    kind: record.kind,
+    sequence: sequenceOf(record),
+    signature: signatureOf(record),
+    provider: record.kind === "provider" ? record.provider.id : undefined,
+    isGone: isGone(record),
+    bytes: 2 * id.length + headRowBytes(holder) + row.length,
+  };
 }
 
 function signatureOf(record: DhtRecord): Uint8Array | undefined {

@@ -65,6 +65,11 @@ export function recordId(record: DhtRecord): string {
   return record.kind === "provider" ? `${id} ${record.provider.id.toString()}` : id;
 }
 
+/** Whether a record says that something is deleted or withdrawn. */
+export function isGone(record: DhtRecord): boolean {
+  return (record.kind === "mutable" && record.isDeleted) || (record.kind === "provider" && record.isWithdrawn);
+}
+
 /** The sequence of a record; 0 for an immutable one, which has none. */
 export function sequenceOf(record: DhtRecord): bigint {
   return record.kind === "immutable" ? 0n : record.sequence;

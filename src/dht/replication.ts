@@ -83,7 +83,7 @@ export class Replication {
     const held = await store.read(id);
     if (held === undefined) return;
     const { record, ttlS } = held;
-    const { replicas } = await queries.place(record, ttlS, { signal });
+    const { replicas } = await queries.place(record, ttlS, { signal, isForwarded: true });
     const farthest = replicas[config.routing.k - 1];
     const isOutside = farthest !== undefined && compareDistance(record.key.bytes, farthest.id.bytes, self.bytes) < 0;
     // The k closest have it and this node is none of them: it need not keep it, unless it came again meanwhile.

@@ -2,18 +2,24 @@
 
 /** What a node may set of its store of records. */
 export interface StoreOptions {
-  /** Records held at most. At least 1. @default 65536 */
+  /**
+   * Records held at most. Past it the farthest record of the peer that holds most gives way. More takes memory, about 1 KB each. At
+   * least 1. @default 65536
+   */
   readonly maxRecords?: number;
   /** Bytes of all records held at most, what the database keeps beside them included. At least 1. @default 268435456 */
   readonly maxBytes?: number;
   /**
-   * Records at most that one peer has stored here, so that it cannot take the room of all others; likewise those that this node
-   * has published. At least 1. @default 8192
+   * Records at most that one peer stores here for itself; more are refused. As many again that it passes on for others, of which the
+   * farthest gives way. Also the most that this node publishes. At least 1. @default 8192
    */
   readonly maxPeerRecords?: number;
-  /** Bytes at most that one peer has stored here; likewise those that this node has published. At least 1. @default 33554432 */
+  /** Bytes at most of the same records. At least 1. @default 33554432 */
   readonly maxPeerBytes?: number;
-  /** Providers held of one key at most; a further one is refused. At least 1. @default 64 */
+  /**
+   * Providers held of one key at most. Past it one of the unproven, of the peer and host that stored most, gives way to a newcomer.
+   * More makes a flood of invented providers dearer, and answers no longer: they list 64. At least 1. @default 256
+   */
   readonly maxProviders?: number;
   /** Seconds that a record lives at most, whatever it is stored with. At least 1. @default 86400 */
   readonly maxTtlS?: number;
@@ -28,7 +34,7 @@ export const storeDefaults = Object.freeze({
   maxBytes: 256 * 1024 * 1024,
   maxPeerRecords: 8192,
   maxPeerBytes: 32 * 1024 * 1024,
-  maxProviders: 64,
+  maxProviders: 256,
   maxTtlS: 86_400,
 }) satisfies StoreConfig;
 

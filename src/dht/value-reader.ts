@@ -4,6 +4,7 @@ import { compareDistance, type NodeId } from "../identity/node-id.ts";
 import type { Contact } from "./contact.ts";
 import type { LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
+import { ProviderLists } from "./provider-lists.ts";
 import type { Queries, QueryOptions, RemoteRecord } from "./queries.ts";
 import { type DhtRecord, type ImmutableRecord, type MutableRecord, type ProviderRecord, sequenceOf } from "./record.ts";
 import type { RecordKey } from "./record-key.ts";
@@ -87,24 +88,22 @@ export class ValueReader {
     return words;
   }
 
-  /** Providers, each once, by its newest word, until there are `limit` that do provide. */
+  /**
+   * Providers, each once, by its newest word. Ends when there are `limit`, and a quorum has answered: those that answer take turns at
+   * naming them, so that no peer can fill the answer with strangers.
+   */
   async providers(key: RecordKey, limit: number, options: QueryOptions): Promise<readonly ProviderRecord[]> {
-    const { store, queries } = this.#init;
-    const newest = new Map<string, ProviderRecord>();
-    const note = ({ record }: { readonly record: DhtRecord }): void => {
-      if (record.kind !== "provider") return;
-      const name = record.provider.id.toString();
-      const known = newest.get(name);
-      if (known === undefined || known.sequence < record.sequence) newest.set(name, record);
-    };
-    const provided = () => [...newest.values()].filter(({ isWithdrawn }) => !isWithdrawn);
-    for (const held of store.has(key) ? await store.get(key) : []) note(held);
+    const { config, store, queries } = this.#init;
+    const found = new ProviderLists();
+    if (store.has(key)) found.add((await store.get(key)).map(({ record }) => record));
+    let answers = 0;
     const accept = (records: readonly RemoteRecord[]): "stop" | "continue" => {
-      for (const record of records) note(record);
-      return provided().length >= limit ? "stop" : "continue";
+      answers += 1;
+      found.add(records.map(({ record }) => record));
+      return answers >= config.readQuorum && found.size >= limit ? "stop" : "continue";
     };
     await queries.values(key, false, accept, options);
-    return provided().slice(0, limit);
+    return found.take(limit);
   }
 
   /** Repairs those that had an older sequence and, where the options say so, leaves a copy on the way. In the background. */

@@ -12,7 +12,8 @@ export type EventName =
   | "dial_failed"
   | "key_used_twice"
   | "record_stored"
-  | "record_expired";
+  | "record_expired"
+  | "record_evicted";
 
 /** What an event says. */
 export interface EventFields {

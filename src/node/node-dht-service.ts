@@ -84,7 +84,7 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
       return { buckets };
     },
     listRecords(request) {
-      return listRecords(dht.store, config.clock, request);
+      return listRecords(dht.store, request);
     },
   };
 }

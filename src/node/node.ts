@@ -21,7 +21,7 @@ import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
 import type { Caller } from "../dht/dht-peers.ts";
 import { RecordKey } from "../dht/record-key.ts";
-import { type RecordEntry, RecordStore } from "../dht/record-store.ts";
+import { type RecordChange, type RecordEntry, RecordStore } from "../dht/record-store.ts";
 import { createDhtService } from "../dht/service.ts";
 import { createDiscovery } from "../discovery/discovery.ts";
 import { generateKeyPair, type KeyPair } from "../identity/keys.ts";
@@ -102,7 +102,7 @@ export async function startNode(options: NodeOptions = {}, http?: HttpFactory): 
     const certificate = await certificateOf(config, bindHost);
     const counters = new Counters();
     const events = new EventLog(config.clock);
-    const store = await openStore(config, counters, events, lifetime);
+    const store = await openStore(keys.id, config, counters, events, lifetime);
     const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, events, store });
     await node.start(http);
     return node;
@@ -126,6 +126,7 @@ async function certificateOf({ dataDir, clock, logger }: NodeConfig, bindHost: s
 }
 
 async function openStore(
+  self: NodeId,
   config: NodeConfig,
   counters: Counters,
   events: EventLog,
@@ -134,9 +135,9 @@ async function openStore(
   const { dataDir, dht, logger, clock } = config;
   const path = dataDir === undefined ? undefined : join(dataDir, "records");
   const database = await openDatabase(path, { logger, clock, replaceDamaged: config.replaceDamaged });
-  const onChange = (change: "stored" | "expired", { key, kind, from }: RecordEntry): void =>
+  const onChange = (change: RecordChange, { key, kind, from }: RecordEntry): void =>
     events.add(`record_${change}`, { key: key.toString(), detail: kind, ...(from && { peer: from.toString() }) });
-  const store = await RecordStore.open({ database, config: dht.store, clock, logger, counters, onChange });
+  const store = await RecordStore.open({ self, database, config: dht.store, clock, logger, counters, onChange });
   lifetime.onClose(() => store.close());
   return store;
 }

@@ -9,7 +9,6 @@ import {
 } from "../../gen/dswarm/v1/node_pb.ts";
 import { type DhtRecord, sequenceOf } from "../dht/record.ts";
 import type { RecordEntry, RecordStore } from "../dht/record-store.ts";
-import type { Clock } from "../util/clock.ts";
 
 const defaultLimit = 100;
 const maxLimit = 1000;
@@ -24,7 +23,6 @@ const kinds: Readonly<Record<DhtRecord["kind"], RecordKind>> = {
 /** A page of a store's records, by id. */
 export async function listRecords(
   store: RecordStore,
-  clock: Clock,
   { limit, after }: Pick<ListRecordsRequest, "limit" | "after">,
 ): Promise<MessageInitShape<typeof ListRecordsResponseSchema>> {
   if (limit > maxLimit) throw new ConnectError(`limit: at most ${maxLimit}`, Code.InvalidArgument);
@@ -34,7 +32,7 @@ export async function listRecords(
   const ids = new Set(publishedIds.filter((id) => id > after));
   for (const { id } of store.entries()) if (id > after) ids.add(id);
   const page = [...ids].sort().slice(0, count);
-  const records = await Promise.all(page.map((id) => infoOf(store, clock, id)));
+  const records = await Promise.all(page.map((id) => infoOf(store, id)));
   return {
     records: records.filter((record) => record !== undefined),
     next: ids.size > count ? (page.at(-1) ?? "") : "",
@@ -45,15 +43,11 @@ export async function listRecords(
 }
 
 /** Undefined where it has gone meanwhile. */
-async function infoOf(
-  store: RecordStore,
-  clock: Clock,
-  id: string,
-): Promise<MessageInitShape<typeof RecordInfoSchema> | undefined> {
+async function infoOf(store: RecordStore, id: string): Promise<MessageInitShape<typeof RecordInfoSchema> | undefined> {
   const held = store.entry(id);
   const publishedBytes = store.publishedBytes(id);
   const published = publishedBytes !== undefined;
-  if (held !== undefined) return { ...heldInfo(held, clock), published };
+  if (held !== undefined) return { ...heldInfo(held, store), published };
   const record = published ? await store.publishedRecord(id) : undefined;
   if (record === undefined) return undefined;
   const { key, kind } = record;
@@ -61,10 +55,8 @@ async function infoOf(
   return { ...idInfo(id), key: key.toString(), kind: kinds[kind], bytes, sequence: sequenceOf(record), published };
 }
 
-function heldInfo(
-  { id, key, kind, bytes, sequence, expiresAtMs, from }: RecordEntry,
-  clock: Clock,
-): MessageInitShape<typeof RecordInfoSchema> {
+function heldInfo(entry: RecordEntry, store: RecordStore): MessageInitShape<typeof RecordInfoSchema> {
+  const { id, key, kind, bytes, sequence, from } = entry;
   return {
     ...idInfo(id),
     key: key.toString(),
@@ -72,7 +64,7 @@ function heldInfo(
     bytes,
     sequence,
     held: true,
-    ttlS: Math.max(0, Math.floor((expiresAtMs - clock.wallMs()) / 1000)),
+    ttlS: Math.max(0, store.ttlOf(entry)),
     storedBy: from?.toString() ?? "",
   };
 }

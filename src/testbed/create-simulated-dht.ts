@@ -13,7 +13,7 @@ export function createSimulatedDhts(options: DhtOptions = {}): CreateDht {
   const config = resolveDhtOptions(options);
   return async ({ keys, clock, peers, addresses }) => {
     const database = await openDatabase(undefined);
-    const store = await RecordStore.open({ database, config: config.store, clock });
+    const store = await RecordStore.open({ self: keys.id, database, config: config.store, clock });
     return new Dht({ keys, clock, config, peers, store, addresses });
   };
 }

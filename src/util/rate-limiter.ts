@@ -22,13 +22,22 @@ export class RateLimiter {
     this.#buckets = createBoundedCache<TokenBucket>(options.maxKeys);
   }
 
-  /** Takes one token of the key. Returns false when there is none. */
-  take(key: string): boolean {
+  /** Takes tokens of the key, 1 unless told otherwise. Returns false, and takes none, when there are fewer. */
+  take(key: string, tokens = 1): boolean {
+    return this.#bucket(key).take(tokens);
+  }
+
+  /** Tokens that the key has. */
+  left(key: string): number {
+    return this.#bucket(key).left;
+  }
+
+  #bucket(key: string): TokenBucket {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       bucket = new TokenBucket(this.#clock, this.#options);
       this.#buckets.set(key, bucket);
     }
-    return bucket.take();
+    return bucket;
   }
 }

@@ -24,14 +24,19 @@ export class TokenBucket {
     this.#at = clock.now();
   }
 
-  /** Takes one token. Returns false when there is none. */
-  take(): boolean {
+  /** Takes tokens, 1 unless told otherwise. Returns false, and takes none, when there are fewer. */
+  take(tokens = 1): boolean {
+    if (!(this.left >= tokens)) return false;
+    this.#tokens -= tokens;
+    return true;
+  }
+
+  /** Tokens that there are. */
+  get left(): number {
     const now = this.#clock.now();
     const { perSecond, burst } = this.#options;
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) / 1000) * perSecond);
     this.#at = now;
-    if (!(this.#tokens >= 1)) return false;
-    this.#tokens -= 1;
-    return true;
+    return this.#tokens;
   }
 }

@@ -1554,7 +1554,7 @@ export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PUR
  *   handshake_failed                              of somebody who dialed this node; address; detail: name of the error
  *   dial_failed                                   this node could not connect to a peer; address; detail: name of the error
  *   key_used_twice                                another node uses this node's key; address
- *   record_stored, record_expired                 of those that the node keeps; the peer that stored it; detail: its kind
+ *   record_stored, record_expired, record_evicted of those that the node keeps; the peer that stored it; detail: its kind
  *   rates                                         now and then, for each who watches
  *
  * @generated from message dswarm.v1.WatchEventsResponse

@@ -27,6 +27,8 @@ async function newDirectory(t: TestContext): Promise<string> {
   return path;
 }
 
+const self = keyPairFromSeed(new Uint8Array(32).fill(9)).id;
+
 test("what was acknowledged is there after kill -9, twice", { timeout: 60_000 }, async (t) => {
   const path = join(await newDirectory(t), "records");
   const acknowledged = new Set<number>();
@@ -44,6 +46,7 @@ test("what was acknowledged is there after kill -9, twice", { timeout: 60_000 },
   }
   assert.ok(acknowledged.size >= 2000);
   const store = await RecordStore.open({
+    self,
     database: await openDatabase(path),
     config: resolveStoreOptions(),
     clock: systemClock,
@@ -65,7 +68,7 @@ test("with any bytes of its files changed a store opens, and answers what was pu
   const keys = keyPairFromSeed(new Uint8Array(32).fill(4));
   const original = join(directory, "original");
   const records = new Map<string, DhtRecord>();
-  let store = await RecordStore.open({ database: await openDatabase(original), config, clock });
+  let store = await RecordStore.open({ self, database: await openDatabase(original), config, clock });
   for (let n = 0; n < 12; n++) {
     const value = clock.randomBytes(2000);
     const record = createMutable({ keys, salt: Uint8Array.of(n), sequence: 1n, value });
@@ -75,7 +78,7 @@ test("with any bytes of its files changed a store opens, and answers what was pu
     // Reopening moves rows from the log to tables.
     if (n === 7) {
       await store.close();
-      store = await RecordStore.open({ database: await openDatabase(original), config, clock });
+      store = await RecordStore.open({ self, database: await openDatabase(original), config, clock });
     }
   }
   await store.close();
@@ -93,7 +96,7 @@ test("with any bytes of its files changed a store opens, and answers what was pu
         bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ bits;
         await writeFile(name, bytes);
       }
-      const damaged = await RecordStore.open({ database: await openDatabase(path), config, clock });
+      const damaged = await RecordStore.open({ self, database: await openDatabase(path), config, clock });
       // Of what the database lists and does not find, nothing is left: it can be stored again.
       for (const id of Array.from(damaged.entries(), (entry) => entry.id)) {
         const held = await damaged.read(id);

@@ -3,6 +3,7 @@
 import { openDatabase } from "../../../src/dht/database.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { resolveStoreOptions } from "../../../src/dht/store-options.ts";
+import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { systemClock } from "../../../src/util/clock.ts";
 import { numberedRecord } from "./numbered-record.ts";
 
@@ -10,7 +11,12 @@ const total = 20_000;
 const atOnce = 16;
 
 const database = await openDatabase(process.argv[2]);
-const store = await RecordStore.open({ database, config: resolveStoreOptions(), clock: systemClock });
+const store = await RecordStore.open({
+  self: generateKeyPair().id,
+  database,
+  config: resolveStoreOptions(),
+  clock: systemClock,
+});
 let next = 0;
 const work = async (): Promise<void> => {
   for (let n = next++; n < total; n = next++) {

@@ -12,7 +12,8 @@ import {
 import { Answers } from "../../../src/dht/answers.ts";
 import type { Contact } from "../../../src/dht/contact.ts";
 import { openDatabase } from "../../../src/dht/database.ts";
-import { resolveDhtOptions } from "../../../src/dht/options.ts";
+import type { Caller } from "../../../src/dht/dht-peers.ts";
+import { type DhtOptions, resolveDhtOptions } from "../../../src/dht/options.ts";
 import type { Forwarding } from "../../../src/dht/queries.ts";
 import { createImmutable, createMutable, createProvider, recordToMessage } from "../../../src/dht/record-codec.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
@@ -26,13 +27,13 @@ import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 const storeBurst = 5;
 const storesPerSecond = 2;
 
-async function openAnswers(t: TestContext, keptBy: Uint8Array[] = []) {
+async function openAnswers(t: TestContext, keptBy: Uint8Array[] = [], options: DhtOptions = {}) {
   const clock = new VirtualClock(1);
   const counters = new Counters();
-  const config = resolveDhtOptions({ storeBurst, storesPerSecond });
-  const store = await RecordStore.open({ database: await openDatabase(undefined), config: config.store, clock });
-  t.after(() => store.close());
   const self = generateKeyPair().id;
+  const config = resolveDhtOptions({ storeBurst, storesPerSecond, ...options });
+  const store = await RecordStore.open({ self, database: await openDatabase(undefined), config: config.store, clock });
+  t.after(() => store.close());
   const table = new RoutingTable({ self, config: config.routing, clock, ping: () => Promise.resolve(true) });
   const callers: Contact[] = [];
   const onCaller = (contact: Contact) => void callers.push(contact);
@@ -43,7 +44,7 @@ async function openAnswers(t: TestContext, keptBy: Uint8Array[] = []) {
     return Promise.resolve(keptBy);
   };
   const answers = new Answers({ config, clock, table, store, counters, onCaller, forward });
-  return { clock, table, callers, forwardings, answers };
+  return { clock, table, callers, forwardings, answers, store };
 }
 
 test("a caller may store so many at once, then so many a second, and another is not held up by it", async (t) => {
@@ -61,6 +62,60 @@ test("a caller may store so many at once, then so many a second, and another is 
   await clock.advance(1000);
   for (let i = 0; i < storesPerSecond; i++) await store(caller);
   await assert.rejects(store(caller), { code: "quota_exceeded" });
+});
+
+function callerAt(host: string): Caller {
+  return { id: generateKeyPair().id, host };
+}
+
+test("the callers of one host share a budget, of which each new one gets a little", async (t) => {
+  const options = { storeBurst: 100, hostStoresPerSecond: 10, hostStoreBurst: 100 };
+  const { clock, answers } = await openAnswers(t, [], options);
+  let stored = 0;
+  const storeMany = async (by: Caller, count: number) => {
+    const stores = Array.from({ length: count }, () => {
+      const record = createImmutable(Buffer.from(`${++stored}`));
+      return answers.store(create(StoreRequestSchema, { record: recordToMessage(record, 60) }), by);
+    });
+    return (await Promise.allSettled(stores)).filter(({ status }) => status === "fulfilled").length;
+  };
+  const first = callerAt("192.0.2.1");
+  assert.equal(await storeMany(first, 150), 100);
+  const second = callerAt("192.0.2.1");
+  assert.equal(await storeMany(second, 50), 16);
+  assert.equal(await storeMany(callerAt("192.0.2.2"), 50), 50, "another host is not held up");
+  await clock.advance(1000);
+  assert.equal(await storeMany(second, 50), 10);
+});
+
+test("large values cost more of the budget", async (t) => {
+  const { answers } = await openAnswers(t, [], { storeBurst: 20 });
+  const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
+  let stored = 0;
+  const store = (length: number) => {
+    const record = createImmutable(new Uint8Array(length).fill(++stored));
+    return answers.store(create(StoreRequestSchema, { record: recordToMessage(record, 60) }), caller);
+  };
+  // Each costs 5.
+  for (let n = 0; n < 3; n++) await store(65_536);
+  for (let n = 0; n < 5; n++) await store(16_383);
+  await assert.rejects(store(1), { code: "quota_exceeded" });
+});
+
+test("what a caller passes on for others counts apart from what it stores itself", async (t) => {
+  const { answers, store } = await openAnswers(t);
+  const caller = { id: generateKeyPair().id, host: "192.0.2.7" };
+  for (const forwarded of [false, true]) {
+    const record = recordToMessage(createImmutable(Uint8Array.of(forwarded ? 1 : 0)), 60);
+    await answers.store(create(StoreRequestSchema, { record, forwarded }), caller);
+  }
+  assert.deepEqual(
+    [...store.entries()].map(({ from, host, isForwarded }) => [from, host, isForwarded]),
+    [
+      [caller.id, "192.0.2.7", false],
+      [caller.id, "192.0.2.7", true],
+    ],
+  );
 });
 
 test("what is stored is passed on to those that the caller names, who is told which of them keep it", async (t) => {

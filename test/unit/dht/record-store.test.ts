@@ -9,9 +9,8 @@ import * as fc from "fast-check";
 import { type Database, openDatabase } from "../../../src/dht/database.ts";
 import { dhtDefaults, resolveDhtOptions } from "../../../src/dht/options.ts";
 import { type DhtRecord, recordId } from "../../../src/dht/record.ts";
-import { createImmutable, createMutable, createProvider } from "../../../src/dht/record-codec.ts";
-import { RecordKey } from "../../../src/dht/record-key.ts";
-import { rowEncodings } from "../../../src/dht/record-row.ts";
+import { createImmutable, createMutable } from "../../../src/dht/record-codec.ts";
+import { recordToRow, rowEncodings } from "../../../src/dht/record-row.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { resolveStoreOptions, type StoreOptions, storeDefaults } from "../../../src/dht/store-options.ts";
 import { keyPairFromSeed } from "../../../src/identity/keys.ts";
@@ -22,10 +21,11 @@ import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 const signers = [1, 2, 3].map((n) => keyPairFromSeed(new Uint8Array(32).fill(n)));
 const [keys = assert.fail(), other = assert.fail()] = signers;
 const from = other.id;
+const self = keyPairFromSeed(new Uint8Array(32).fill(9)).id;
 
 async function openStore(t: TestContext, options: StoreOptions = {}, clock = new VirtualClock(5)) {
   const database = await openDatabase(undefined);
-  const store = await RecordStore.open({ database, config: resolveStoreOptions(options), clock });
+  const store = await RecordStore.open({ self, database, config: resolveStoreOptions(options), clock });
   t.after(() => store.close());
   return { store, clock };
 }
@@ -97,12 +97,12 @@ test("a record expires, is refreshed to what it was given last, and never lives 
 test("each bound holds at its edge, and what is over one changes nothing", async (t) => {
   const refused = { code: "quota_exceeded" };
   const all = await openStore(t, { maxRecords: 2 });
-  await all.store.put(valueOf(1), { ttlS: 60, from });
-  await all.store.put(valueOf(2), { ttlS: 90, from: keys.id });
+  for (const n of [1, 2]) await all.store.put(valueOf(n), { ttlS: 60, from: undefined });
+  await assert.rejects(all.store.put(valueOf(3), { ttlS: 60, from }), refused, "what this node stores itself stays");
   await assert.rejects(all.store.put(valueOf(3), { ttlS: 60, from: undefined }), refused);
   assert.equal(all.store.size, 2);
   await all.clock.advance(60_000);
-  await all.store.put(valueOf(3), { ttlS: 60, from: undefined });
+  await all.store.put(valueOf(3), { ttlS: 60, from });
 
   const peer = await openStore(t, { maxPeerRecords: 1 });
   await peer.store.put(valueOf(1), { ttlS: 60, from });
@@ -115,15 +115,59 @@ test("each bound holds at its edge, and what is over one changes nothing", async
   const bytes = await openStore(t, { maxPeerBytes: 400 });
   await bytes.store.put(valueOf(1, 50), { ttlS: 60, from });
   await assert.rejects(bytes.store.put(valueOf(2, 200), { ttlS: 60, from }), refused);
+});
 
-  const key = await openStore(t, { maxProviders: 2 });
-  const name = RecordKey.ofName("a service");
-  const word = (n: number, sequence = 1n) =>
-    createProvider({ keys: signers[n] ?? keys, key: name, addresses: [{ host: "127.0.0.1", port: 1 }], sequence });
-  for (const n of [0, 1]) await key.store.put(word(n), { ttlS: 60, from });
-  await assert.rejects(key.store.put(word(2), { ttlS: 60, from }), refused);
-  await key.store.put(word(0, 2n), { ttlS: 60, from });
-  assert.equal((await key.store.get(name)).length, 2);
+function tombstone(n: number, sequence = 2n): DhtRecord {
+  return createMutable({ keys, salt: Uint8Array.of(n), sequence, value: new Uint8Array(), isDeleted: true });
+}
+
+test("tombstones leave the book in a day, after a restart too, and give way to what is published", async (t) => {
+  const database = await openDatabase(undefined);
+  const clock = new VirtualClock(5);
+  const init = { self, database, config: resolveStoreOptions({ maxPeerRecords: 3 }), clock };
+  let store = await RecordStore.open(init);
+  t.after(() => store.close());
+  for (const n of [1, 2, 3, 4]) await store.publish(tombstone(n), 60);
+  assert.deepEqual(
+    store.publishedIds(),
+    [2, 3, 4].map((n) => recordId(tombstone(n))),
+  );
+  await store.publish(valueOf(1), 60);
+  assert.deepEqual(store.publishedIds(), [recordId(tombstone(3)), recordId(tombstone(4)), recordId(valueOf(1))]);
+  await assert.rejects(
+    Promise.all([2, 3, 4].map((n) => store.publish(valueOf(n), 60))),
+    { code: "quota_exceeded" },
+    "values do not give way",
+  );
+  await store.unpublish(recordId(valueOf(2)));
+  await store.publish(tombstone(7), 60);
+  await clock.advance(43_200_000);
+  await store.publish(tombstone(7, 3n), 60);
+  store = await RecordStore.open(init);
+  await clock.advance(43_000_000);
+  assert.ok(store.publishedIds().includes(recordId(tombstone(7))));
+  await clock.advance(800_000);
+  assert.ok(!store.publishedIds().includes(recordId(tombstone(7))));
+  assert.deepEqual(
+    (await database.keys<string>(rowEncodings).all()).filter((key) => key.startsWith("d/")),
+    [],
+  );
+});
+
+test("a tombstone of an older version, which did not note its time, leaves a day after it is loaded", async (t) => {
+  const database = await openDatabase(undefined);
+  const clock = new VirtualClock(5);
+  const init = { self, database, config: resolveStoreOptions(), clock };
+  const old = tombstone(1);
+  await database.put<string, Uint8Array>(`p/${recordId(old)}`, recordToRow(old, 60), rowEncodings);
+  const first = await RecordStore.open(init);
+  assert.equal(first.publishedIds().length, 1);
+  await clock.advance(43_200_000);
+  const second = await RecordStore.open(init);
+  t.after(() => second.close());
+  assert.equal(second.publishedIds().length, 1);
+  await clock.advance(43_900_000);
+  assert.deepEqual(second.publishedIds(), []);
 });
 
 test("any puts and pauses leave what a simple model has", async () => {
@@ -135,6 +179,7 @@ test("any puts and pauses leave what a simple model has", async () => {
     fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
       const clock = new VirtualClock(5);
       const store = await RecordStore.open({
+        self,
         database: await openDatabase(undefined),
         config: resolveStoreOptions(),
         clock,
@@ -179,6 +224,7 @@ test("what was acknowledged is there after a restart, and a database of garbage 
   const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
   const open = async (replaceDamaged = false) =>
     RecordStore.open({
+      self,
       database: await openDatabase(path, { logger, clock, replaceDamaged }),
       config: resolveStoreOptions(),
       clock,
@@ -296,7 +342,7 @@ test("what is published is due a time after the k closest got it, and at once af
   const clock = new VirtualClock(5);
   const database = await openDatabase(undefined);
   const config = resolveStoreOptions();
-  const store = await RecordStore.open({ database, config, clock });
+  const store = await RecordStore.open({ self, database, config, clock });
   const records = [valueOf(1), mutableOf(1n)];
   const [one = "", two = ""] = records.map(recordId);
   const due = (some: RecordStore, ageMs: number) => some.publishedBefore(clock.now() - ageMs);
@@ -312,7 +358,7 @@ test("what is published is due a time after the k closest got it, and at once af
   await store.publish(mutableOf(2n), 60);
   assert.deepEqual(due(store, 1000), [one], "as before, until the k closest have got it");
   assert.deepEqual(due(store, 400), [one, two]);
-  const again = await RecordStore.open({ database, config, clock });
+  const again = await RecordStore.open({ self, database, config, clock });
   assert.deepEqual(due(again, 1_000_000), [one, two]);
   await store.unpublish(one);
   assert.deepEqual(due(store, 0), [two]);
@@ -337,7 +383,7 @@ for (const [state, harm] of Object.entries(harms)) {
     const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
     const database = await openDatabase(undefined);
     const config = resolveStoreOptions();
-    const store = await RecordStore.open({ database, config, clock: new VirtualClock(5), logger });
+    const store = await RecordStore.open({ self, database, config, clock: new VirtualClock(5), logger });
     t.after(() => store.close());
     const [held, published] = [valueOf(1), valueOf(2)];
     await store.put(held, { ttlS: 60, from });
@@ -361,7 +407,7 @@ test("rows that are no records are reported and deleted when a store is opened",
   const reports: LogFields[] = [];
   const logger: Logger = { ...silentLogger, error: (fields) => void reports.push(fields) };
   const database = await openDatabase(undefined);
-  const init = { database, config: resolveStoreOptions(), clock: new VirtualClock(5), logger };
+  const init = { self, database, config: resolveStoreOptions(), clock: new VirtualClock(5), logger };
   const first = await RecordStore.open(init);
   await first.put(valueOf(1), { ttlS: 60, from });
   await first.put(valueOf(2), { ttlS: 60, from });
@@ -391,7 +437,7 @@ test("rows that are no records are reported and deleted when a store is opened",
 
 test("a store that cannot be read leaves no database open, and a closed one takes nothing", async (t) => {
   const database = await openDatabase(undefined);
-  const init = { database, config: resolveStoreOptions(), clock: new VirtualClock(5) };
+  const init = { self, database, config: resolveStoreOptions(), clock: new VirtualClock(5) };
   const broken = t.mock.method(database, "iterator", () => {
     throw new Error("it cannot be read");
   });
@@ -407,7 +453,7 @@ test("a store that cannot be read leaves no database open, and a closed one take
 
 test("what cannot be written leaves all as it was", async (t) => {
   const database = await openDatabase(undefined);
-  const store = await RecordStore.open({ database, config: resolveStoreOptions(), clock: new VirtualClock(5) });
+  const store = await RecordStore.open({ self, database, config: resolveStoreOptions(), clock: new VirtualClock(5) });
   t.after(() => store.close());
   const record = mutableOf(1n);
   const id = recordId(record);
@@ -453,7 +499,7 @@ test("whatever is put, removed, expires and cannot be written, memory and databa
       const clock = new VirtualClock(5);
       const database = await openDatabase(undefined);
       const config = resolveStoreOptions({ maxPeerRecords, maxRecords: 3 });
-      const store = await RecordStore.open({ database, config, clock });
+      const store = await RecordStore.open({ self, database, config, clock });
       const batch = database.batch.bind(database);
       let isFailing = false;
       const mock = t.mock.method(database, "batch", (operations: [], options: object) =>
@@ -483,7 +529,7 @@ test("whatever is put, removed, expires and cannot be written, memory and databa
       }
       isFailing = false;
       mock.mock.restore();
-      const again = await RecordStore.open({ database, config, clock });
+      const again = await RecordStore.open({ self, database, config, clock });
       const facts = (one: RecordStore): string[] =>
         [...one.entries()]
           .filter(({ expiresAtMs }) => expiresAtMs > clock.wallMs())

@@ -6,6 +6,7 @@ import { type Database, openDatabase } from "../../../src/dht/database.ts";
 import { rowEncodings } from "../../../src/dht/record-row.ts";
 import { RecordStore } from "../../../src/dht/record-store.ts";
 import { resolveStoreOptions } from "../../../src/dht/store-options.ts";
+import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
 const most = 2n ** 64n - 1n;
@@ -18,7 +19,12 @@ async function copyOf(database: Database): Promise<Database> {
 }
 
 function open(database: Database): Promise<RecordStore> {
-  return RecordStore.open({ database, config: resolveStoreOptions(), clock: new VirtualClock() });
+  return RecordStore.open({
+    self: generateKeyPair().id,
+    database,
+    config: resolveStoreOptions(),
+    clock: new VirtualClock(),
+  });
 }
 
 test("sequences only grow, whatever the wall clock and restarts do", async () => {

@@ -16,8 +16,14 @@ const unused = (): never => assert.fail("nothing is looked for here");
 
 test("a candidate waits for its turn, unless it is connected", async (t) => {
   const clock = new VirtualClock(1);
+  const keys = generateKeyPair();
   const config = resolveDhtOptions();
-  const store = await RecordStore.open({ database: await openDatabase(undefined), config: config.store, clock });
+  const store = await RecordStore.open({
+    self: keys.id,
+    database: await openDatabase(undefined),
+    config: config.store,
+    clock,
+  });
   const connected = contact();
   const pinged: Contact[] = [];
   const peers: DhtPeers = {
@@ -35,7 +41,7 @@ test("a candidate waits for its turn, unless it is connected", async (t) => {
     await new Promise<void>((come) => turns.push(come));
     return work();
   };
-  const dht = new Dht({ keys: generateKeyPair(), clock, config, peers, store, inTurn, addresses: () => [] });
+  const dht = new Dht({ keys, clock, config, peers, store, inTurn, addresses: () => [] });
   t.after(() => dht.close());
   const stranger = contact();
   dht.candidate(stranger);
