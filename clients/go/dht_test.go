@@ -59,9 +59,10 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 
 	for _, size := range []int{0, 5, 65_536} {
 		value := bytes.Repeat([]byte("v"), size)
-		key, err := writer.Put(ctx, value)
-		if err != nil || key != identity.KeyOfValue(value) {
-			t.Fatal(key, err)
+		published, err := writer.Put(ctx, value)
+		key := published.Key
+		if err != nil || key != identity.KeyOfValue(value) || len(published.Replicas) == 0 {
+			t.Fatal(published, err)
 		}
 		if found, err := reader.Get(ctx, key); err != nil || !bytes.Equal(found.Value, value) || found.Sequence != nil {
 			t.Fatalf("%d bytes: %d, %v", size, len(found.Value), err)
@@ -76,7 +77,8 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 
 	var sequence uint64
 	for i, value := range []string{"one", "two"} {
-		key, now, err := writer.Update(ctx, []byte(value), dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &sequence})
+		updated, err := writer.Update(ctx, []byte(value), dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &sequence})
+		key, now := updated.Key, updated.Sequence
 		if err != nil || now != uint64(i+1) || key != identity.KeyOfSigner(writer.ID(), []byte("salt")) {
 			t.Fatal(key, now, err)
 		}
@@ -87,7 +89,7 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 		sequence = now
 	}
 	wrong := sequence + 5
-	_, _, err := writer.Update(ctx, nil, dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &wrong})
+	_, err := writer.Update(ctx, nil, dht.UpdateOptions{Salt: []byte("salt"), ExpectedSequence: &wrong})
 	if status.ReasonOf(err) != "record_conflict" {
 		t.Error("another sequence than the expected one:", err)
 	}
@@ -96,7 +98,7 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	if found, err := reader.FindProviders(ctx, key); err != nil || len(found) != 0 {
 		t.Error("before any provides it:", found, err)
 	}
-	if err := writer.Provide(ctx, key, []string{"192.0.2.7:4000", "[2001:DB8::7]:4000"}); err != nil {
+	if _, err := writer.Provide(ctx, key, []string{"192.0.2.7:4000", "[2001:DB8::7]:4000"}); err != nil {
 		t.Fatal(err)
 	}
 	found, err := reader.FindProviders(ctx, key)
@@ -104,7 +106,7 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	if err != nil || fmt.Sprint(found) != fmt.Sprint(want) {
 		t.Error(found, err)
 	}
-	if err := writer.Provide(ctx, key, []string{"a.example:1"}); status.ReasonOf(err) != "record_invalid" {
+	if _, err := writer.Provide(ctx, key, []string{"a.example:1"}); status.ReasonOf(err) != "record_invalid" {
 		t.Error("a provider at a name:", err)
 	}
 }
@@ -167,11 +169,11 @@ func TestNodesPassOnWhatGoPutsToThoseThatItIsNotConnectedWith(t *testing.T) {
 	server := rpc.NewServer()
 	echo.RegisterEchoServiceServer(server, echoServer{})
 	client := dhtClientWith(t, dswarm.Options{RPC: rpc.Options{Server: server}}, nodes[0].address)
-	key, err := client.Put(testContext(t), []byte("a value"))
-	if err != nil {
-		t.Fatal(err)
+	published, err := client.Put(testContext(t), []byte("a value"))
+	if err != nil || len(published.Replicas) != len(nodes) {
+		t.Fatal(published, err)
 	}
-	checkKept(t, nodes, key)
+	checkKept(t, nodes, published.Key)
 	// A node can call the client only on a connection that the client has made.
 	connected := 0
 	for _, n := range nodes {
@@ -193,9 +195,9 @@ func TestNodesThatPassOnToNobodyLoseNothingThatGoPuts(t *testing.T) {
 		nodes, addresses = append(nodes, n), append(addresses, n.address)
 	}
 	client := dhtClient(t, addresses...)
-	key, err := client.Put(testContext(t), []byte("a value"))
-	if err != nil {
-		t.Fatal(err)
+	published, err := client.Put(testContext(t), []byte("a value"))
+	if err != nil || len(published.Replicas) != len(nodes) {
+		t.Fatal(published, err)
 	}
-	checkKept(t, nodes, key)
+	checkKept(t, nodes, published.Key)
 }

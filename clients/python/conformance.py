@@ -172,7 +172,8 @@ class Adapter:
         return {"dht": name}
 
     async def put(self, command: Command) -> object:
-        return {"key": _text(await self._dhts[command["dht"]].put(base64.b64decode(command["value"])))}
+        published = await self._dhts[command["dht"]].put(base64.b64decode(command["value"]))
+        return {"key": _text(published.key), "replicas": len(published.replicas)}
 
     async def get(self, command: Command) -> object:
         found = await self._dhts[command["dht"]].get(base64.b64decode(command["key"]))
@@ -183,18 +184,18 @@ class Adapter:
 
     async def update(self, command: Command) -> object:
         expected = command.get("expectedSequence")
-        key, sequence = await self._dhts[command["dht"]].update(
+        updated = await self._dhts[command["dht"]].update(
             base64.b64decode(command["value"]),
             salt=base64.b64decode(command.get("salt", "")),
             expected_sequence=None if expected is None else int(expected),
         )
-        return {"key": _text(key), "sequence": str(sequence)}
+        return {"key": _text(updated.key), "sequence": str(updated.sequence), "replicas": len(updated.replicas)}
 
     async def provide(self, command: Command) -> object:
         address = HostPort.parse(command["address"])
         assert address is not None
-        await self._dhts[command["dht"]].provide(base64.b64decode(command["key"]), [address])
-        return {}
+        provided = await self._dhts[command["dht"]].provide(base64.b64decode(command["key"]), [address])
+        return {"replicas": len(provided.replicas)}
 
     async def findProviders(self, command: Command) -> object:
         found = await self._dhts[command["dht"]].find_providers(base64.b64decode(command["key"]))

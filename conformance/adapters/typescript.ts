@@ -232,8 +232,8 @@ async function update({ dht, value, salt, expectedSequence }: Command): Promise<
     ...(salt !== undefined && { salt: bytesOf(salt) }),
     ...(expectedSequence !== undefined && { expectedSequence: BigInt(expectedSequence) }),
   };
-  const { key, sequence } = await entry(nodes, dht).dht.update(bytesOf(value), options);
-  return { key: base64(key.bytes), sequence: sequence.toString() };
+  const { key, sequence, replicas } = await entry(nodes, dht).dht.update(bytesOf(value), options);
+  return { key: base64(key.bytes), sequence: sequence.toString(), replicas };
 }
 
 async function findProviders({ dht, key }: Command): Promise<object> {
@@ -298,12 +298,15 @@ const handlers: Record<string, (command: Command) => object | Promise<object>> =
       .map(peerOf),
   }),
   join,
-  put: async ({ dht, value }) => ({ key: base64((await entry(nodes, dht).dht.put(bytesOf(value))).key.bytes) }),
+  put: async ({ dht, value }) => {
+    const { key, replicas } = await entry(nodes, dht).dht.put(bytesOf(value));
+    return { key: base64(key.bytes), replicas };
+  },
   get,
   update,
   provide: async ({ dht, key }) => {
-    await entry(nodes, dht).dht.provide(RecordKey.fromBytes(bytesOf(key)));
-    return {};
+    const { replicas } = await entry(nodes, dht).dht.provide(RecordKey.fromBytes(bytesOf(key)));
+    return { replicas };
   },
   findProviders,
 };

@@ -151,6 +151,18 @@ export const dhtCases = [
         "not all of the closest keep it",
       );
     },
+    "replicas-are-counted": async (context) => {
+      const dht = await ProgramDht.join(context, await nodes(context, 3));
+      assert.equal((await dht.request("put", { value: base64(value) }))["replicas"], 3);
+      assert.equal((await dht.request("update", { value: base64(value) }))["replicas"], 3);
+    },
+    "kept-by-nobody": async (context) => {
+      const full = { dht: { store: { maxPeerRecords: 1 } } };
+      const dht = await ProgramDht.join(context, [await context.node(full), await context.node(full)]);
+      await dht.put(value);
+      assert.equal(await dht.fails("put", { value: base64(Buffer.from("more")) }), "quota_exceeded");
+      assert.equal(await dht.fails("update", { value: base64(value) }), "quota_exceeded");
+    },
     "passed-on-by-nobody": async (context) => {
       const kept = new Set<DswarmNode>();
       const all = await keepers(context, 8, kept);
@@ -266,6 +278,19 @@ export const dhtCases = [
       const dht = await ProgramDht.join(context, all.slice(0, 1));
       const ids = all.slice(1).map(({ id }) => base64(id.bytes));
       assert.deepEqual((await dht.providers(key)).sort(), ids.sort());
+    },
+    "providers-among-strangers": async (context) => {
+      const all = await nodes(context, 3);
+      const key = RecordKey.ofName("something");
+      await all[1]?.dht.provide(key);
+      const addresses = [{ host: "127.0.0.1", port: 9 }];
+      const strangers = Array.from({ length: 100 }, () => {
+        const record = createProvider({ keys: generateKeyPair(), key, addresses, sequence: 1n });
+        return recordToMessage(record, 60);
+      });
+      const dht = await ProgramDht.join(context, [await liar(context, strangers), ...all]);
+      const found = await dht.providers(key);
+      assert.ok(found.length <= 64 && found.includes(base64(all[1]?.id.bytes ?? new Uint8Array())));
     },
     "withdrawn-provider": async (context) => {
       const all = await nodes(context, 3);

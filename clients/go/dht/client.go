@@ -44,6 +44,15 @@ type Provider struct {
 	Addresses []string
 }
 
+// Published says where a record was published.
+type Published struct {
+	Key identity.RecordKey
+	// Sequence of the record; 0 of an immutable one.
+	Sequence uint64
+	// Replicas are the nodes that keep it, at least one; some by the word of another node that passed it on to them.
+	Replicas []identity.NodeID
+}
+
 // NewClient makes a client that begins with the nodes at "dswarm://KEY@HOST:PORT". It dials when it is used. opts are those of its
 // connections; without keys it takes new ones. Errors address_invalid, node_id_invalid.
 func NewClient(bootstrap []string, opts dswarm.Options) (*Client, error) {
@@ -70,9 +79,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Put publishes a value of at most 65,536 bytes; it is kept for a day. Errors record_too_large, store_refused, quota_exceeded, and
-// those of connecting when no node is reached.
-func (c *Client) Put(ctx context.Context, value []byte) (identity.RecordKey, error) {
+// Put publishes a value of at most 65,536 bytes; it is kept for a day. Errors record_too_large, store_refused or quota_exceeded when no
+// node keeps it, and those of connecting when no node is reached.
+func (c *Client) Put(ctx context.Context, value []byte) (Published, error) {
 	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Immutable{Immutable: &pb.ImmutableRecord{Value: value}}}, nil)
 }
 
@@ -101,72 +110,53 @@ type UpdateOptions struct {
 	ExpectedSequence *uint64
 }
 
-// Update publishes a value under this client's key, in place of the one before, and returns key and sequence. Errors as Put,
-// record_conflict when another sequence is there than the expected one or another update comes between, record_invalid.
-func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (key identity.RecordKey, sequence uint64, err error) {
+// Update publishes a value under this client's key, in place of the one before. Errors as Put, record_conflict when another sequence is
+// there than the expected one or another update comes between, record_invalid.
+func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (Published, error) {
 	if err := checkSalt(opts.Salt); err != nil {
-		return key, 0, err
+		return Published{}, err
 	}
 	id := c.keys.ID()
 	current, err := c.find(ctx, identity.KeyOfSigner(id, opts.Salt), k)
 	if err != nil {
-		return key, 0, err
+		return Published{}, err
 	}
-	sequence = current.GetMutable().GetSequence()
+	sequence := current.GetMutable().GetSequence()
 	if opts.ExpectedSequence != nil && *opts.ExpectedSequence != sequence {
-		return key, 0, status.Fail("record_conflict", "", nil)
+		return Published{}, status.Fail("record_conflict", "", nil)
 	}
 	if sequence == math.MaxUint64 {
-		return key, 0, invalid("the largest sequence is used up")
+		return Published{}, invalid("the largest sequence is used up")
 	}
 	m := &pb.MutableRecord{PublicKey: id[:], Salt: opts.Salt, Sequence: sequence + 1, Value: value}
 	m.Signature = c.keys.Sign(signedMutable(m))
-	key, err = c.publish(ctx, &pb.Record{Kind: &pb.Record_Mutable{Mutable: m}}, opts.ExpectedSequence)
-	return key, sequence + 1, err
+	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Mutable{Mutable: m}}, opts.ExpectedSequence)
 }
 
 // Provide says that this client's key provides something at addresses, 1 to 4 "HOST:PORT" of IP addresses. Errors as Put,
 // record_invalid.
-func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses []string) error {
+func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses []string) (Published, error) {
 	canonical, err := parseAddresses(addresses)
 	if err != nil {
-		return err
+		return Published{}, err
 	}
 	id := c.keys.ID()
 	p := &pb.ProviderRecord{
 		Key: key[:], Provider: &pb.Contact{Id: id[:], Addresses: canonical}, Sequence: uint64(time.Now().UnixMilli()),
 	}
 	p.Signature = c.keys.Sign(signedProvider(p, canonical))
-	_, err = c.publish(ctx, &pb.Record{Kind: &pb.Record_Provider{Provider: p}}, nil)
-	return err
+	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Provider{Provider: p}}, nil)
 }
 
-// FindProviders finds who provides what a key stands for (identity.KeyOfName), each by its newest word; at most 64. None is no error.
+// FindProviders finds who provides what a key stands for (identity.KeyOfName), each by its newest word; at most 64. The nodes that answer
+// take turns at naming them, so that none can fill the list with strangers. None is no error.
 func (c *Client) FindProviders(ctx context.Context, key identity.RecordKey) ([]Provider, error) {
-	newest := map[identity.NodeID]*pb.ProviderRecord{}
-	providing := func() (providers []Provider) {
-		for id, word := range newest {
-			if addresses, err := parseAddresses(word.GetProvider().GetAddresses()); err == nil && !word.GetWithdrawn() {
-				providers = append(providers, Provider{id, addresses})
-			}
-		}
-		slices.SortFunc(providers, func(a, b Provider) int { return identity.CompareDistance(key, a.ID, b.ID) })
-		return providers[:min(len(providers), maxProviders)]
-	}
+	var found providerLists
 	_, err := c.lookup(ctx, key, c.askValue(key, false), func(records []*pb.Record) bool {
-		for _, record := range records {
-			word := record.GetProvider()
-			if word == nil {
-				continue
-			}
-			id := identity.NodeID(word.GetProvider().GetId())
-			if known := newest[id]; known == nil || known.GetSequence() < word.GetSequence() {
-				newest[id] = word
-			}
-		}
-		return len(providing()) == maxProviders
+		found.add(records)
+		return len(found.lists) >= quorum && len(found.take(maxProviders)) == maxProviders
 	})
-	return providing(), err
+	return found.take(maxProviders), err
 }
 
 // find returns the value under a key: an immutable one, or the newest of so many answers with a mutable one; nil where there is none.
@@ -203,16 +193,16 @@ func isNewer(a, b *pb.MutableRecord) bool {
 }
 
 // publish has a record kept by the 20 closest nodes.
-func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint64) (identity.RecordKey, error) {
+func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint64) (Published, error) {
 	key, err := keyOf(record)
 	if err != nil {
-		return key, err
+		return Published{}, err
 	}
 	record.TtlS = ttlSeconds
 	search := c.newLookup(key, c.askNodes(key), nil)
 	search.enough, search.isConnected = alpha, c.connections.isOpen
 	if _, err := search.run(ctx, c.bootstrap); err != nil {
-		return key, err
+		return Published{}, err
 	}
 	bringing := &delivery{
 		isConnected: c.connections.isOpen,
@@ -227,9 +217,13 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 			return response.GetKeptBy(), err
 		},
 	}
+	published := Published{Key: key, Sequence: sequenceOf(record)}
 	var codes []status.Code
 	for _, r := range bringing.run(ctx, search.unfailed()) {
 		codes = append(codes, status.CodeOf(r.err))
+		if r.err == nil {
+			published.Replicas = append(published.Replicas, r.id)
+		}
 	}
 	hasOneOf := func(some ...status.Code) bool {
 		return slices.ContainsFunc(codes, func(code status.Code) bool { return slices.Contains(some, code) })
@@ -237,21 +231,21 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 	if ours := record.GetMutable(); ours != nil && hasOneOf(status.Aborted, status.FailedPrecondition) {
 		overtaken, err := c.isOvertaken(ctx, key, ours)
 		if err != nil {
-			return key, err
+			return Published{}, err
 		}
 		if overtaken {
-			return key, status.Fail("record_conflict", "another update has come between", nil)
+			return Published{}, status.Fail("record_conflict", "another update has come between", nil)
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
-		return key, status.FromError(ctx.Err())
+		return Published{}, status.FromError(ctx.Err())
 	case hasOneOf(status.OK):
-		return key, nil
+		return published, nil
 	case hasOneOf(status.ResourceExhausted):
-		return key, status.Fail("quota_exceeded", "", nil)
+		return Published{}, status.Fail("quota_exceeded", "", nil)
 	default:
-		return key, status.Fail("store_refused", "", nil)
+		return Published{}, status.Fail("store_refused", "", nil)
 	}
 }
 

@@ -194,3 +194,11 @@ func elsewhere(contacts []contact) (usable []contact) {
 }
 
 func isLoopback(address netip.AddrPort) bool { return address.Addr().Unmap().IsLoopback() }
+
+// sequenceOf returns the sequence of a record; 0 of an immutable one, which has none.
+func sequenceOf(record *pb.Record) uint64 {
+	if record.GetProvider() != nil {
+		return record.GetProvider().GetSequence()
+	}
+	return record.GetMutable().GetSequence()
+}

@@ -7,7 +7,7 @@ async with dswarm.connect("dswarm://KEY@HOST:PORT") as connection:
 from .call import StreamCall, UnaryCall
 from .connect import connect
 from .connection import Connection
-from .dht import Dht, Value
+from .dht import Dht, Published, Value
 from .discovery import Discovery, discover
 from .errors import Code, RpcError
 from .keys import KeyPair, load_or_create_key_file
@@ -30,6 +30,7 @@ __all__ = [
     "MemoryBudget",
     "NodeId",
     "PeerAddress",
+    "Published",
     "Reflection",
     "RpcError",
     "ServerContext",

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from types import TracebackType
 
 from . import record as records
@@ -53,6 +54,18 @@ class Value:
     sequence: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Where a record was published. ``sequence`` is None for an immutable value.
+
+    ``replicas`` are the nodes that keep it, at least one; some of them by the word of another node that passed it on to them.
+    """
+
+    key: bytes
+    sequence: int | None
+    replicas: tuple[NodeId, ...]
+
+
 class Dht:
     """The DHT of a network, by way of nodes that are known. ``async with`` closes its connections."""
 
@@ -67,8 +80,11 @@ class Dht:
         # The oldest goes when there are more than _MAX_CONNECTIONS.
         self._connections: dict[NodeId, asyncio.Task[Connection]] = {}
 
-    async def put(self, value: bytes) -> bytes:
-        """Publishes a value; returns its key. Raises RpcError ``record_too_large``, ``store_refused``, ``quota_exceeded``."""
+    async def put(self, value: bytes) -> Published:
+        """Publishes a value.
+
+        Raises RpcError ``record_too_large``; ``store_refused`` or ``quota_exceeded`` when no node keeps it.
+        """
         return await self._publish(records.immutable(value))
 
     async def get(self, key: bytes) -> Value | None:
@@ -80,36 +96,43 @@ class Dht:
             return Value(found.immutable.value, None)
         return Value(found.mutable.value, found.mutable.sequence)
 
-    async def update(self, value: bytes, *, salt: bytes = b"", expected_sequence: int | None = None) -> tuple[bytes, int]:
-        """Publishes a value under this client's key, in place of the one before; returns key and sequence.
+    async def update(self, value: bytes, *, salt: bytes = b"", expected_sequence: int | None = None) -> Published:
+        """Publishes a value under this client's key, in place of the one before.
 
-        Raises RpcError ``record_conflict`` when ``expected_sequence`` is not the one that is there (0 where there is none).
+        Raises RpcError as ``put``; ``record_conflict`` when ``expected_sequence`` is not the one there (0 where there is none).
         """
         current = await self._find(records.key_of_signer(self.keys.id, salt), _K)
         sequence = 0 if current is None else current.mutable.sequence
         if expected_sequence is not None and expected_sequence != sequence:
             raise fault("record_conflict", f"the sequence is {sequence}, not {expected_sequence}")
-        key = await self._publish(records.mutable(self.keys, value, sequence + 1, salt), expected_sequence)
-        return key, sequence + 1
+        return await self._publish(records.mutable(self.keys, value, sequence + 1, salt), expected_sequence)
 
-    async def provide(self, key: bytes, addresses: Iterable[HostPort]) -> None:
-        """Says that this client's key provides something at addresses (IP addresses, 1 to 4)."""
-        await self._publish(records.provider(self.keys, key, list(addresses), int(time.time() * 1000)))
+    async def provide(self, key: bytes, addresses: Iterable[HostPort]) -> Published:
+        """Says that this client's key provides something at addresses (IP addresses, 1 to 4). Raises RpcError as ``put``."""
+        return await self._publish(records.provider(self.keys, key, list(addresses), int(time.time() * 1000)))
 
     async def find_providers(self, key: bytes) -> list[tuple[NodeId, list[HostPort]]]:
-        """Who provides what a key stands for, each by its newest word; at most 64."""
+        """Who provides what a key stands for, each by its newest word; at most 64.
+
+        The nodes that answer take turns at naming them, so that none can fill the list with strangers.
+        """
         newest: dict[bytes, Record] = {}
+        answers: list[list[bytes]] = []
 
         def take(found: list[Record]) -> bool:
-            for held in found:
+            words = [held for held in found if held.HasField("provider")]
+            for held in words:
                 known = newest.get(held.provider.provider.id)
-                if held.HasField("provider") and (known is None or known.provider.sequence < held.provider.sequence):
+                if known is None or known.provider.sequence < held.provider.sequence:
                     newest[held.provider.provider.id] = held
-            return sum(not held.provider.withdrawn for held in newest.values()) >= _MAX_PROVIDERS
+            answers.append([held.provider.provider.id for held in words])
+            providing = sum(not held.provider.withdrawn for held in newest.values())
+            return len(answers) >= _QUORUM and providing >= _MAX_PROVIDERS
 
         await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
-        words = [held.provider.provider for held in newest.values() if not held.provider.withdrawn]
-        return [(NodeId(word.id), records.addresses_of(word)) for word in words[:_MAX_PROVIDERS]]
+        in_turns = dict.fromkeys(name for turn in zip_longest(*answers) for name in turn if name is not None)
+        words = [newest[name].provider for name in in_turns if not newest[name].provider.withdrawn]
+        return [(NodeId(word.provider.id), records.addresses_of(word.provider)) for word in words[:_MAX_PROVIDERS]]
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -143,7 +166,7 @@ class Dht:
         await self._lookup(key, self._ask_value(key, immutable_suffices=True), take)
         return best
 
-    async def _publish(self, held: Record, expected_sequence: int | None = None) -> bytes:
+    async def _publish(self, held: Record, expected_sequence: int | None = None) -> Published:
         key = records.key_of(held)
         held.ttl_s = _TTL_SECONDS
 
@@ -164,17 +187,19 @@ class Dht:
         # A few of the closest know all about the others there.
         heard = dict(await self._lookup(key, ask, lambda _: False, answers=_ALPHA))
         left = list(heard)[:_MAX_QUERIES]
-        codes: list[Code] = []
-        while left and (missing := _K - sum(code in _ANSWERS_TO_STORE for code in codes)) > 0:
+        outcome: dict[NodeId, Code] = {}
+        while left and (missing := _K - sum(code in _ANSWERS_TO_STORE for code in outcome.values())) > 0:
             nearest, left = left[:missing], left[missing:]
-            codes += (await deliver(deal(nearest, self._is_connected), store)).values()
+            outcome.update(await deliver(deal(nearest, self._is_connected), store))
+        codes = set(outcome.values())
         is_refused = Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes
         if held.HasField("mutable") and is_refused and await self._is_overtaken(key, held):
             raise fault("record_conflict", "another update has come between")
         if Code.OK not in codes:
             reason = "quota_exceeded" if Code.RESOURCE_EXHAUSTED in codes else "store_refused"
             raise fault(reason, "no peer has kept the record")
-        return key
+        sequence = None if held.HasField("immutable") else _sequence_of(held)
+        return Published(key, sequence, tuple(peer for peer, code in outcome.items() if code is Code.OK))
 
     async def _is_overtaken(self, key: bytes, held: Record) -> bool:
         """Whether anybody shows a record that came between: who refuses an update for one may lie."""
@@ -291,6 +316,10 @@ class Dht:
             except RpcError as failure:
                 error = failure
         raise error
+
+
+def _sequence_of(held: Record) -> int:
+    return held.mutable.sequence if held.HasField("mutable") else held.provider.sequence
 
 
 def _is_usable(task: asyncio.Task[Connection]) -> bool:

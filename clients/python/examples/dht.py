@@ -17,13 +17,13 @@ async def main(address: str | None = None) -> None:
         async with await dswarm.discover() as found:
             address = str(await found.first())
     async with dswarm.Dht([address]) as dht:
-        key = await dht.put(b"hello from Python")
-        print(f"put {key_text(key)}")
-        print(f"got {await dht.get(key)}")
+        put = await dht.put(b"hello from Python")
+        print(f"put {key_text(put.key)}")
+        print(f"got {await dht.get(put.key)}")
         for words in (b"first", b"second"):
-            own, sequence = await dht.update(words, salt=b"example")
-            print(f"version {sequence} under {key_text(own)}")
-        print(f"got {await dht.get(own)}")
+            own = await dht.update(words, salt=b"example")
+            print(f"version {own.sequence} under {key_text(own.key)}")
+        print(f"got {await dht.get(own.key)}")
 
 
 asyncio.run(main(*sys.argv[1:]))

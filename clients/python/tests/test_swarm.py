@@ -103,8 +103,10 @@ async def test_stray_datagrams_cost_a_counter_and_nothing_else(nodes: list[NodeP
 
 async def test_what_is_put_is_got_from_every_node(dht: Dht, nodes: list[NodeProcess]) -> None:
     for value in (b"", b"hello", bytes(65_536)):
-        key = await dht.put(value)
+        published = await dht.put(value)
+        key = published.key
         assert key == key_of_value(value)
+        assert sorted(peer.data for peer in published.replicas) == sorted(PeerAddress.parse(n.address).id.data for n in nodes)
         for node in nodes:
             async with Dht([node.address], network=NETWORK) as other:
                 found = await other.get(key)
@@ -121,7 +123,7 @@ async def test_a_put_reaches_all_nodes_by_way_of_few(nodes: list[NodeProcess]) -
                 while {contact.id for contact in await contacts_of(link)} != ids - {link.remote.data}:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
         async with Dht([nodes[0].address], network=NETWORK) as dht:
-            key = await dht.put(b"passed on")
+            key = (await dht.put(b"passed on")).key
             assert len(dht._connections) < NODES
         for link in links:
             held = await DhtServiceClient(link).find_value(FindValueRequest(key=key), timeout=20)
@@ -141,11 +143,12 @@ async def test_a_value_over_64_KiB_is_refused(dht: Dht) -> None:
 
 
 async def test_updates_count_up_and_only_the_expected_one_is_replaced(dht: Dht, nodes: list[NodeProcess]) -> None:
-    key, first = await dht.update(b"one", salt=b"s", expected_sequence=0)
-    again, second = await dht.update(b"two", salt=b"s", expected_sequence=first)
-    assert (again, first, second) == (key, 1, 2)
+    first = await dht.update(b"one", salt=b"s", expected_sequence=0)
+    second = await dht.update(b"two", salt=b"s", expected_sequence=first.sequence)
+    key = first.key
+    assert (second.key, first.sequence, second.sequence) == (key, 1, 2)
     with pytest.raises(RpcError) as caught:
-        await dht.update(b"three", salt=b"s", expected_sequence=first)
+        await dht.update(b"three", salt=b"s", expected_sequence=first.sequence)
     assert (caught.value.reason, caught.value.code) == ("record_conflict", Code.ABORTED)
     async with Dht([nodes[2].address], network=NETWORK) as other:
         found = await other.get(key)
@@ -154,7 +157,7 @@ async def test_updates_count_up_and_only_the_expected_one_is_replaced(dht: Dht, 
 
 async def test_a_provider_is_found_under_the_name_of_its_service(dht: Dht, nodes: list[NodeProcess]) -> None:
     key, here = key_of_name("example.Service"), HostPort("127.0.0.1", 4242)
-    await dht.provide(key, [here])
+    assert len((await dht.provide(key, [here])).replicas) == NODES
     async with Dht([nodes[1].address], network=NETWORK, keys=KeyPair.generate()) as other:
         assert await other.find_providers(key) == [(dht.keys.id, [here])]
         assert await other.find_providers(key_of_name("example.Nobody")) == []
@@ -163,7 +166,7 @@ async def test_a_provider_is_found_under_the_name_of_its_service(dht: Dht, nodes
 async def test_a_dead_acquaintance_is_no_hindrance_and_none_at_all_is_an_error(nodes: list[NodeProcess]) -> None:
     dead = PeerAddress(KeyPair.generate().id, HostPort("127.0.0.1", 1))
     async with Dht([dead, nodes[0].address], network=NETWORK) as dht:
-        assert await dht.get(await dht.put(b"in spite of it")) is not None
+        assert await dht.get((await dht.put(b"in spite of it")).key) is not None
     async with Dht([dead], network=NETWORK) as dht:
         assert await dht.get(bytes(32)) is None
         with pytest.raises(RpcError) as caught:

@@ -38,8 +38,8 @@ func (a *adapter) onDHT(c command) (object, error) {
 	ctx := context.Background()
 	switch c.Do {
 	case "put":
-		key, err := client.Put(ctx, c.Value)
-		return object{"key": key[:]}, err
+		published, err := client.Put(ctx, c.Value)
+		return object{"key": published.Key[:], "replicas": len(published.Replicas)}, err
 	case "get":
 		return get(ctx, client, c)
 	case "update":
@@ -49,7 +49,8 @@ func (a *adapter) onDHT(c command) (object, error) {
 		if err != nil {
 			return nil, err
 		}
-		return object{}, client.Provide(ctx, key, []string{c.Address})
+		provided, err := client.Provide(ctx, key, []string{c.Address})
+		return object{"replicas": len(provided.Replicas)}, err
 	case "findProviders":
 		return findProviders(ctx, client, c)
 	default:
@@ -92,8 +93,9 @@ func update(ctx context.Context, client *dht.Client, c command) (object, error) 
 		}
 		opts.ExpectedSequence = &expected
 	}
-	key, sequence, err := client.Update(ctx, c.Value, opts)
-	return object{"key": key[:], "sequence": strconv.FormatUint(sequence, 10)}, err
+	updated, err := client.Update(ctx, c.Value, opts)
+	sequence := strconv.FormatUint(updated.Sequence, 10)
+	return object{"key": updated.Key[:], "sequence": sequence, "replicas": len(updated.Replicas)}, err
 }
 
 func findProviders(ctx context.Context, client *dht.Client, c command) (object, error) {

@@ -62,12 +62,12 @@ func putAndGet(ctx context.Context, first identity.Address) error {
 		return err
 	}
 	defer client.Close()
-	key, err := client.Put(ctx, []byte("a value from Go"))
+	published, err := client.Put(ctx, []byte("a value from Go"))
 	if err != nil {
 		return err
 	}
-	fmt.Println("put", key)
-	found, err := client.Get(ctx, key)
+	fmt.Println("put", published.Key)
+	found, err := client.Get(ctx, published.Key)
 	if err != nil {
 		return err
 	}

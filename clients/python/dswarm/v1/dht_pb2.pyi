@@ -89,14 +89,16 @@ class Record(_message.Message):
     def __init__(self, immutable: _Optional[_Union[ImmutableRecord, _Mapping]] = ..., mutable: _Optional[_Union[MutableRecord, _Mapping]] = ..., provider: _Optional[_Union[ProviderRecord, _Mapping]] = ..., ttl_s: _Optional[int] = ...) -> None: ...
 
 class StoreRequest(_message.Message):
-    __slots__ = ("record", "expected_sequence", "forward_to")
+    __slots__ = ("record", "expected_sequence", "forward_to", "forwarded")
     RECORD_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     FORWARD_TO_FIELD_NUMBER: _ClassVar[int]
+    FORWARDED_FIELD_NUMBER: _ClassVar[int]
     record: Record
     expected_sequence: int
     forward_to: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, record: _Optional[_Union[Record, _Mapping]] = ..., expected_sequence: _Optional[int] = ..., forward_to: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    forwarded: bool
+    def __init__(self, record: _Optional[_Union[Record, _Mapping]] = ..., expected_sequence: _Optional[int] = ..., forward_to: _Optional[_Iterable[bytes]] = ..., forwarded: _Optional[bool] = ...) -> None: ...
 
 class StoreResponse(_message.Message):
     __slots__ = ("kept_by",)

@@ -612,7 +612,10 @@ type StoreRequest struct {
 	ExpectedSequence *uint64 `protobuf:"varint,2,opt,name=expected_sequence,json=expectedSequence,proto3,oneof" json:"expected_sequence,omitempty"`
 	// Others that are to keep the record, 32 bytes each, at most 4. A callee that keeps it may ask those of them with whom it has a
 	// connection, so that the caller need not make one; it makes none itself. They are asked without this field.
-	ForwardTo     [][]byte `protobuf:"bytes,3,rep,name=forward_to,json=forwardTo,proto3" json:"forward_to,omitempty"`
+	ForwardTo [][]byte `protobuf:"bytes,3,rep,name=forward_to,json=forwardTo,proto3" json:"forward_to,omitempty"`
+	// The caller passes the record on for another, as of forward_to, or replicates it. The record counts among those that the caller
+	// passes on, apart from those that it publishes itself.
+	Forwarded     bool `protobuf:"varint,4,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -666,6 +669,13 @@ func (x *StoreRequest) GetForwardTo() [][]byte {
 		return x.ForwardTo
 	}
 	return nil
+}
+
+func (x *StoreRequest) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
 }
 
 // The record is kept.
@@ -862,12 +872,13 @@ const file_dswarm_v1_dht_proto_rawDesc = "" +
 	"\amutable\x18\x02 \x01(\v2\x18.dswarm.v1.MutableRecordH\x00R\amutable\x127\n" +
 	"\bprovider\x18\x03 \x01(\v2\x19.dswarm.v1.ProviderRecordH\x00R\bprovider\x12\x13\n" +
 	"\x05ttl_s\x18\x04 \x01(\rR\x04ttlSB\x06\n" +
-	"\x04kind\"\xa0\x01\n" +
+	"\x04kind\"\xbe\x01\n" +
 	"\fStoreRequest\x12)\n" +
 	"\x06record\x18\x01 \x01(\v2\x11.dswarm.v1.RecordR\x06record\x120\n" +
 	"\x11expected_sequence\x18\x02 \x01(\x04H\x00R\x10expectedSequence\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"forward_to\x18\x03 \x03(\fR\tforwardToB\x14\n" +
+	"forward_to\x18\x03 \x03(\fR\tforwardTo\x12\x1c\n" +
+	"\tforwarded\x18\x04 \x01(\bR\tforwardedB\x14\n" +
 	"\x12_expected_sequence\"(\n" +
 	"\rStoreResponse\x12\x17\n" +
 	"\akept_by\x18\x01 \x03(\fR\x06keptBy\"S\n" +
