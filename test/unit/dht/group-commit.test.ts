@@ -180,7 +180,8 @@ test("after a write that failed nothing is written until the database is open ag
     return isFull ? Promise.reject(new Error("IO error: x: No space left on device")) : Promise.resolve();
   };
   const logger = { ...silentLogger, warn: note, error: note };
-  const commits = new GroupCommit(Object.assign(database, { reopen }), { clock, logger });
+  database.reopen = reopen;
+  const commits = new GroupCommit(database, { clock, logger });
   const put = (): Promise<void> => commits.run((changes) => changes.put("a", byte));
   const failing = assert.rejects(put(), { code: "storage_failed", message: /the disk is full: free some space/ });
   (await nextGate(gates)).reject(new Error("IO error: x: No space left on device"));
