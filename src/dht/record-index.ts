@@ -75,7 +75,7 @@ export class RecordIndex {
 
   /** The entry that has to go now that one has been added, which may be that one itself; undefined where there is room. */
   overflow(added: RecordEntry, knows: Knows): RecordEntry | undefined {
-    if (added.from !== undefined && !this.#isWithin(this.#shares.of(added))) {
+    if (added.from !== undefined && !this.#isWithin(this.#shares.ofHeld(added))) {
       // A publisher shall hear that its share is used up. What is passed on is of many publishers: there the farthest record goes.
       return added.isForwarded ? this.#shares.farthestOf(added) : added;
     }

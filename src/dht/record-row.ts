@@ -22,7 +22,7 @@ export interface RowHead {
   readonly expiresAtMs: number;
   /** The peer that stored it; undefined is this node itself. */
   readonly from: NodeId | undefined;
-  /** The `hostGroup` from which it was stored; "" where it is not known. */
+  /** The `hostGroup` from which it was stored, in ASCII; "" where it is not known. */
   readonly host: string;
   /** Whether that peer passed it on for another. */
   readonly isForwarded: boolean;
@@ -35,37 +35,34 @@ const checksumBytes = 4;
 const sequenceBytes = 8;
 const fixedHeadBytes = 41;
 
+const maxHostBytes = 64;
+
 const isOfPeer = 1;
 const isPassedOn = 2;
 
-/** Bytes of a head's row. */
-export function headRowBytes({ host }: Pick<RowHead, "host">): number {
-  return checksumBytes + fixedHeadBytes + Buffer.byteLength(host);
-}
-
 /** The row of a head: 45 bytes, and the host. */
-export function headToRow(head: RowHead): Uint8Array {
-  const { expiresAtMs, from, host, isForwarded } = head;
-  const row = new Uint8Array(headRowBytes(head));
+export function headToRow({ expiresAtMs, from, host, isForwarded }: RowHead): Uint8Array {
+  const row = new Uint8Array(checksumBytes + fixedHeadBytes + host.length);
   new DataView(row.buffer).setFloat64(checksumBytes, expiresAtMs);
   if (from !== undefined) {
     row[12] = isForwarded ? isOfPeer | isPassedOn : isOfPeer;
     row.set(from.bytes, 13);
   }
-  row.set(Buffer.from(host), checksumBytes + fixedHeadBytes);
+  for (let i = 0; i < host.length; i++) row[checksumBytes + fixedHeadBytes + i] = host.charCodeAt(i);
   return sealed(row);
 }
 
 /** @throws DswarmError `record_invalid` for a damaged row */
 export function headFromRow(row: Uint8Array): RowHead {
   const head = unsealed(row);
-  if (head.length < fixedHeadBytes) throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
+  if (head.length < fixedHeadBytes || head.length > fixedHeadBytes + maxHostBytes)
+    throw new DswarmError("record_invalid", `its head has ${row.length} bytes`);
   const expiresAtMs = new DataView(head.buffer, head.byteOffset, head.length).getFloat64(0);
   const flags = head[8] ?? 0;
   return {
     expiresAtMs,
     from: flags === 0 ? undefined : NodeId.fromBytes(head.subarray(9, fixedHeadBytes)),
-    host: Buffer.from(head.subarray(fixedHeadBytes)).toString(),
+    host: String.fromCharCode(...head.subarray(fixedHeadBytes)),
     isForwarded: (flags & isPassedOn) !== 0,
   };
 }

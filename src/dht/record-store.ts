@@ -7,7 +7,6 @@
 //            "d/" id   when it leaves, if it is deleted
 //            "s/" name   the last number of a SequenceBook
 import type { NodeId } from "../identity/node-id.ts";
-import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
@@ -16,14 +15,14 @@ import { type Logger, silentLogger } from "../util/log.ts";
 import type { Database } from "./database.ts";
 import { type Changes, GroupCommit } from "./group-commit.ts";
 import { type Knows, providersToAnswer } from "./provider-slots.ts";
-import { type DhtRecord, isGone, recordId, sequenceOf } from "./record.ts";
+import { type DhtRecord, recordId } from "./record.ts";
+import { isOf, type PutOptions, type PutOutcome, RecordAdmission, type RecordChange } from "./record-admission.ts";
 import { RecordBook } from "./record-book.ts";
 import type { RecordEntry } from "./record-entry.ts";
 import { RecordIndex } from "./record-index.ts";
 import type { RecordKey } from "./record-key.ts";
 import {
   headFromRow,
-  headRowBytes,
   headToRow,
   type RowHead,
   readRows,
@@ -35,6 +34,7 @@ import {
 import { SequenceBook } from "./sequence-book.ts";
 import type { StoreConfig } from "./store-options.ts";
 
+export type { PutOptions, PutOutcome, RecordChange } from "./record-admission.ts";
 export type { RecordEntry } from "./record-entry.ts";
 
 /** A record that is held. */
@@ -43,28 +43,6 @@ export interface HeldRecord {
   /** Whole seconds that it has left; at least 1. */
   readonly ttlS: number;
 }
-
-/** How a record is put. */
-export interface PutOptions {
-  /** Seconds that it lives. 0 is expired; what is above `maxTtlS` is cut to it. */
-  readonly ttlS: number;
-  /** The peer that stores it; undefined is this node itself, which never gives way to a peer. */
-  readonly from: NodeId | undefined;
-  /** The `hostGroup` that the peer stores from. Without it, not known. */
-  readonly host?: string | undefined;
-  /** Whether the peer passes it on for another: it has a share of its own for that. Without it, it does not. */
-  readonly isForwarded?: boolean | undefined;
-  /** Whether this node has seen the key of a provider itself lately. Without it, it has seen none. */
-  readonly knows?: Knows | undefined;
-  /** Of a mutable record: only if none is held that is larger than this. */
-  readonly expectedSequence?: bigint | undefined;
-}
-
-/** What became of a record that was put: it is new here, or was here already and lives longer now. */
-export type PutOutcome = "stored" | "refreshed";
-
-/** What became of a record: it was stored, has expired, or gave way to another. */
-export type RecordChange = "stored" | "expired" | "evicted";
 
 /** What a store is made of. */
 export interface RecordStoreInit {
@@ -80,9 +58,6 @@ export interface RecordStoreInit {
   readonly onChange?: (change: RecordChange, entry: RecordEntry) => void;
 }
 
-// Rounding and delays on the way move an expiry by less than that; it is not worth a write. Of a short life it is less.
-const maxSlackMs = 2000;
-const slackShare = 0.01;
 const sweepMs = 600_000;
 const lostHeadMs = 2 * 3_600_000;
 // What clients take in one answer, and as many withdrawn ones (docs/protocol.md).
@@ -90,15 +65,13 @@ const maxProvidersAnswered = 64;
 // Reads of what is replaced again and again meanwhile.
 const maxReads = 3;
 
-const knowsNobody: Knows = () => false;
-
 /** Keeps records. Bounded by its settings; past them it evicts what belongs elsewhere, or to whoever holds most. */
 export class RecordStore implements AsyncDisposable {
   /** Numbers of this node that only grow. */
   readonly sequences: SequenceBook;
   readonly #init: RecordStoreInit;
-  readonly #counters: Counters;
   readonly #index: RecordIndex;
+  readonly #admission: RecordAdmission;
   readonly #commits: GroupCommit;
   readonly #book: RecordBook;
   #stopSweep: (() => void) | undefined;
@@ -106,8 +79,9 @@ export class RecordStore implements AsyncDisposable {
 
   private constructor(init: RecordStoreInit) {
     this.#init = init;
-    this.#counters = init.counters ?? new Counters();
-    this.#index = new RecordIndex(init.self, init.config);
+    const { config, clock, counters = new Counters(), onChange } = init;
+    this.#index = new RecordIndex(init.self, config);
+    this.#admission = new RecordAdmission({ index: this.#index, config, clock, counters, onChange });
     this.#commits = new GroupCommit(init.database, init);
     this.sequences = new SequenceBook(this.#commits);
     const onDamaged = (id: string, error: unknown): void => this.#reportDamaged(id, error);
@@ -157,7 +131,11 @@ export class RecordStore implements AsyncDisposable {
   put(record: DhtRecord, options: PutOptions): Promise<PutOutcome> {
     if (options.ttlS < 1) return Promise.reject(new DswarmError("record_expired"));
     const row = recordToRow(record);
-    return this.#commits.run((changes) => this.#put(record, row, options, changes), row.length);
+    return this.#commits.run((changes) => {
+      const outcome = this.#admission.put(record, row, options, changes);
+      this.#planSweep();
+      return outcome;
+    }, row.length);
   }
 
   /** The records under a key that have not expired, deleted and withdrawn ones too. @throws DswarmError `storage_failed` */
@@ -188,7 +166,7 @@ export class RecordStore implements AsyncDisposable {
 
   /** Whole seconds that a record has left: never more than `maxTtlS`, though the clock was set back since it was stored. */
   ttlOf({ expiresAtMs }: RecordEntry): number {
-    return Math.floor((Math.min(expiresAtMs, this.#latestMs()) - this.#init.clock.wallMs()) / 1000);
+    return Math.floor((Math.min(expiresAtMs, this.#admission.latestMs) - this.#init.clock.wallMs()) / 1000);
   }
 
   /** Notes that the k closest have just got the record. */
@@ -208,7 +186,7 @@ export class RecordStore implements AsyncDisposable {
    */
   async remove(id: string, known?: RecordEntry): Promise<void> {
     await this.#commits.run((changes) => {
-      if (known === undefined || this.#index.get(id) === known) this.#delete(id, changes);
+      if (known === undefined || this.#index.get(id) === known) this.#admission.delete(id, changes);
     });
   }
 
@@ -265,153 +243,6 @@ export class RecordStore implements AsyncDisposable {
     return this.close();
   }
 
-  #put(record: DhtRecord, row: Uint8Array, options: PutOptions, changes: Changes): PutOutcome {
-    const { ttlS, expectedSequence, knows = knowsNobody } = options;
-    const { clock, config } = this.#init;
-    const id = recordId(record);
-    const holder = holderOf(options);
-    const expiresAtMs = clock.wallMs() + Math.min(ttlS, config.maxTtlS) * 1000;
-    let held = this.#index.get(id);
-    if (held !== undefined && held.expiresAtMs <= clock.wallMs()) {
-      this.#delete(id, changes);
-      held = undefined;
-    }
-    const sequence = sequenceOf(record);
-    const signature = signatureOf(record);
-    if (held !== undefined && isOf(record, held)) {
-      return this.#refresh(held, holder, expiresAtMs, changes);
-    }
-    // Who has an older one is behind: the newer is for it, too.
-    if (held !== undefined && expectedSequence !== undefined && held.sequence > expectedSequence) {
-      throw new DswarmError("record_conflict", `it is ${held.sequence}, not ${expectedSequence}`);
-    }
-    if (held !== undefined && !isNewer(sequence, signature, held)) throw new DswarmError("record_stale");
-    const entry: RecordEntry = {
-      ...factsOf(record, id, row, holder),
-      ...holder,
-      expiresAtMs,
-      receivedAt: clock.now(),
-    };
-    const before = this.#makeRoom(entry, knows, changes);
-    changes.put(`m/${id}`, headToRow(entry));
-    changes.put(`r/${id}`, row);
-    changes.onFailure(() => (before === undefined ? this.#index.delete(id) : this.#index.set(before)));
-    this.#planSweep();
-    this.#init.onChange?.("stored", entry);
-    return "stored";
-  }
-
-  /**
-   * Enters an entry and evicts what has to give way to it. Returns the entry that was in its place.
-   * @throws DswarmError `quota_exceeded` where the entry itself would have to go; nothing has changed then
-   */
-  #makeRoom(entry: RecordEntry, knows: Knows, changes: Changes): RecordEntry | undefined {
-    const index = this.#index;
-    const before = index.set(entry);
-    let next = index.overflow(entry, knows);
-    if (next !== undefined && this.#deleteExpired(changes) > 0) next = index.overflow(entry, knows);
-    const evicted: RecordEntry[] = [];
-    for (; next !== undefined && next !== entry; next = index.overflow(entry, knows)) {
-      index.delete(next.id);
-      evicted.push(next);
-    }
-    if (next !== undefined) {
-      for (const each of evicted.toReversed()) index.set(each);
-      if (before === undefined) index.delete(entry.id);
-      else index.set(before);
-      throw new DswarmError("quota_exceeded", "the part that a peer has of the store is used up");
-    }
-    for (const each of evicted) this.#noteEvicted(each, changes);
-    return before;
-  }
-
-  #noteEvicted(entry: RecordEntry, changes: Changes): void {
-    changes.del(`m/${entry.id}`);
-    changes.del(`r/${entry.id}`);
-    changes.onFailure(() => this.#index.set(entry));
-    this.#counters.add("dht_records_evicted");
-    this.#init.onChange?.("evicted", entry);
-  }
-
-  #refresh(held: RecordEntry, holder: Holder, expiresAtMs: number, changes: Changes): PutOutcome {
-    const { clock } = this.#init;
-    const wallMs = clock.wallMs();
-    const receivedAt = clock.now();
-    const slackMs = Math.min(maxSlackMs, slackShare * (expiresAtMs - wallMs));
-    const claimed = this.#claimed(held, holder);
-    // A clock that was set back must not let it live on longer than it may.
-    const latestMs = this.#latestMs();
-    const isTooLong = held.expiresAtMs > latestMs;
-    if (claimed === held && !isTooLong && expiresAtMs <= held.expiresAtMs + slackMs) {
-      this.#index.set({ ...held, receivedAt });
-      return "refreshed";
-    }
-    const entry = { ...claimed, receivedAt, expiresAtMs: Math.max(expiresAtMs, Math.min(held.expiresAtMs, latestMs)) };
-    this.#index.set(entry);
-    changes.put(`m/${held.id}`, headToRow(entry));
-    changes.onFailure(() => this.#index.set(held));
-    return "refreshed";
-  }
-
-  /**
-   * A held record, in the share of the peer that stores it again if that protects it better: the publisher's instead of a forwarder's,
-   * the provider's own, a much smaller one. Otherwise strangers could take records into shares that give way first.
-   */
-  #claimed(held: RecordEntry, holder: Holder): RecordEntry {
-    if (held.from === undefined || holder.isForwarded) return held;
-    const bytes = held.bytes - Buffer.byteLength(held.host) + Buffer.byteLength(holder.host);
-    const claimed: RecordEntry = { ...held, ...holder, bytes };
-    const { from } = holder;
-    if (from === undefined) return claimed;
-    const isOfProvider = held.provider !== undefined && from.equals(held.provider) && !from.equals(held.from);
-    const isBetter = held.isForwarded || isOfProvider || this.#index.isLighter(claimed, held);
-    return isBetter && this.#index.fits(claimed) ? claimed : held;
-  }
-
-  /** The latest wall time at which any record may expire. */
-  #latestMs(): number {
-    const { clock, config } = this.#init;
-    return clock.wallMs() + config.maxTtlS * 1000;
-  }
-
-  #delete(id: string, changes: Changes): void {
-    const before = this.#index.delete(id);
-    if (before === undefined) return;
-    changes.del(`m/${id}`);
-    changes.del(`r/${id}`);
-    changes.onFailure(() => this.#index.set(before));
-  }
-
-  #deleteExpired(changes: Changes): number {
-    const expired = this.#index.expired(this.#init.clock.wallMs());
-    for (const entry of expired) {
-      this.#delete(entry.id, changes);
-      this.#init.onChange?.("expired", entry);
-    }
-    if (expired.length > 0) this.#counters.add("dht_records_expired", expired.length);
-    return expired.length;
-  }
-
-  /** Evicts what is above the bounds, as where they were lowered since the records were stored. */
-  #evictOverflow(changes: Changes): void {
-    for (let next = this.#index.firstToGo; next !== undefined && this.#index.isOver; next = this.#index.firstToGo) {
-      this.#index.delete(next.id);
-      this.#noteEvicted(next, changes);
-    }
-  }
-
-  /** Takes back what a clock gave too much that was set back since. */
-  #shortenLives(changes: Changes): void {
-    const latestMs = this.#latestMs();
-    for (const held of this.#index.entries()) {
-      if (held.expiresAtMs <= latestMs) continue;
-      const entry = { ...held, expiresAtMs: latestMs };
-      this.#index.set(entry);
-      changes.put(`m/${held.id}`, headToRow(entry));
-      changes.onFailure(() => this.#index.set(held));
-    }
-  }
-
   #planSweep(): void {
     if (this.#closed !== undefined || (this.#index.size === 0 && !this.#book.hasTombstones)) return;
     this.#stopSweep ??= this.#init.clock.setTimeout(() => {
@@ -419,8 +250,8 @@ export class RecordStore implements AsyncDisposable {
       // What cannot be deleted now is tried again with the next sweep; nobody is answered with it meanwhile.
       void this.#commits
         .run((changes) => {
-          this.#deleteExpired(changes);
-          this.#shortenLives(changes);
+          this.#admission.deleteExpired(changes);
+          this.#admission.shortenLives(changes);
           this.#book.dropTombstones(changes);
         })
         .catch((error: unknown) => this.#reportFailed(error));
@@ -470,7 +301,7 @@ export class RecordStore implements AsyncDisposable {
       this.#reportDamaged(entry.id, error);
       // Unless it is replaced meanwhile.
       const remove = (changes: Changes): void => {
-        if (this.#index.get(entry.id)?.signature === entry.signature) this.#delete(entry.id, changes);
+        if (this.#index.get(entry.id)?.signature === entry.signature) this.#admission.delete(entry.id, changes);
       };
       void this.#commits.run(remove).catch((failure: unknown) => this.#reportFailed(failure));
       return undefined;
@@ -527,8 +358,7 @@ export class RecordStore implements AsyncDisposable {
           this.#book.load(record, row.length, deadlines.get(id));
           deadlines.delete(id);
         } else {
-          const entry = this.#loaded(record, row, heads.get(id) ?? lostHead(self, wallMs), wallMs);
-          this.#index.set(entry);
+          const entry = this.#admission.load(record, row, heads.get(id) ?? lostHead(self, wallMs));
           if (!heads.delete(id)) headless.push(entry);
         }
       } catch (error) {
@@ -541,22 +371,12 @@ export class RecordStore implements AsyncDisposable {
     await this.#commits.run((changes) => {
       for (const key of gone) changes.del(key);
       for (const entry of headless) changes.put(`m/${entry.id}`, headToRow(entry));
-      this.#deleteExpired(changes);
-      this.#evictOverflow(changes);
+      this.#admission.deleteExpired(changes);
+      this.#admission.evictOverflow(changes);
       this.#book.noteTombstones(changes);
       this.#book.dropTombstones(changes);
     });
     this.#planSweep();
-  }
-
-  #loaded(record: DhtRecord, row: Uint8Array, head: RowHead, wallMs: number): RecordEntry {
-    return {
-      ...factsOf(record, recordId(record), row, head),
-      ...head,
-      // A clock that was set back must not let it live on for ever.
-      expiresAtMs: Math.min(head.expiresAtMs, wallMs + this.#init.config.maxTtlS * 1000),
-      receivedAt: this.#init.clock.now(),
-    };
   }
 }
 
@@ -566,42 +386,4 @@ export class RecordStore implements AsyncDisposable {
  */
 function lostHead(self: NodeId, wallMs: number): RowHead {
   return { expiresAtMs: wallMs + lostHeadMs, from: self, host: "", isForwarded: true };
-}
-
-/** In whose share a record counts. */
-type Holder = Pick<RecordEntry, "from" | "host" | "isForwarded">;
-
-function holderOf({ from, host = "", isForwarded = false }: PutOptions): Holder {
-  return from === undefined ? { from, host: "", isForwarded: false } : { from, host, isForwarded };
-}
-
-/** What a record says itself, and the room that it takes. */
-function factsOf(record: DhtRecord, id: string, row: Uint8Array, holder: Holder) {
-  return {
-    id,
-    key: record.key,
-    kind: record.kind,
-    sequence: sequenceOf(record),
-    signature: signatureOf(record),
-    provider: record.kind === "provider" ? record.provider.id : undefined,
-    isGone: isGone(record),
-    bytes: 2 * id.length + headRowBytes(holder) + row.length,
-  };
-}
-
-function signatureOf(record: DhtRecord): Uint8Array | undefined {
-  return record.kind === "immutable" ? undefined : record.signature;
-}
-
-function isOf(record: DhtRecord, { sequence, signature }: RecordEntry): boolean {
-  return sequenceOf(record) === sequence && isSame(signatureOf(record), signature);
-}
-
-function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
-}
-
-function isNewer(sequence: bigint, signature: Uint8Array | undefined, held: RecordEntry): boolean {
-  if (sequence !== held.sequence) return sequence > held.sequence;
-  return Buffer.compare(signature ?? new Uint8Array(), held.signature ?? new Uint8Array()) > 0;
 }

@@ -17,10 +17,14 @@ interface HostHolding extends HeapItem {
   readonly name: string;
   load: number;
   readonly shares: IndexedHeap<ShareHolding>;
+  /** By the peer's id as text: what it stores for itself, and what it passes on. */
+  readonly own: Map<string, ShareHolding>;
+  readonly forwarded: Map<string, ShareHolding>;
 }
 
 interface ShareHolding extends HeapItem, Share {
-  readonly name: string;
+  readonly peer: string;
+  readonly isForwarded: boolean;
   readonly host: HostHolding;
   records: number;
   bytes: number;
@@ -34,6 +38,9 @@ interface Slot extends HeapItem {
   readonly share: ShareHolding;
 }
 
+/** In whose share a record counts. */
+export type Holder = Pick<RecordEntry, "from" | "host" | "isForwarded">;
+
 const none: Share = Object.freeze({ records: 0, bytes: 0 });
 // Of the distance, as many leading bytes as a number holds exactly. It is enough to tell any two records of a store apart in practice.
 const distanceBytes = 6;
@@ -42,9 +49,8 @@ const distanceBytes = 6;
 export class StoreShares {
   readonly #self: Uint8Array;
   readonly #recordWeight: number;
-  readonly #hosts = new IndexedHeap<HostHolding>((a, b) => a.load > b.load);
+  readonly #hosts = new IndexedHeap<HostHolding>(isHeavier);
   readonly #hostsByName = new Map<string, HostHolding>();
-  readonly #shares = new Map<string, ShareHolding>();
   readonly #slots = new Map<string, Slot>();
 
   /**
@@ -56,9 +62,15 @@ export class StoreShares {
     this.#recordWeight = recordWeight;
   }
 
-  /** The share that an entry counts in, or would count in. */
-  of(entry: Pick<RecordEntry, "from" | "host" | "isForwarded">): Share {
-    return this.#shares.get(nameOf(entry)) ?? none;
+  /** The share that an entry would count in. */
+  of({ from, host, isForwarded }: Holder): Share {
+    const holding = this.#hostsByName.get(host);
+    return (from && holding && sharesOf(holding, isForwarded).get(from.toString())) ?? none;
+  }
+
+  /** The share that an entry counts in. */
+  ofHeld({ id }: RecordEntry): Share {
+    return this.#slots.get(id)?.share ?? none;
   }
 
   /** How much a share weighs. */
@@ -67,8 +79,8 @@ export class StoreShares {
   }
 
   /** The farthest record of the share that an entry counts in. */
-  farthestOf(entry: RecordEntry): RecordEntry | undefined {
-    return this.#shares.get(nameOf(entry))?.slots.top?.entry;
+  farthestOf({ id }: RecordEntry): RecordEntry | undefined {
+    return this.#slots.get(id)?.share.slots.top?.entry;
   }
 
   /** The record that goes first: the farthest of the largest share of the largest host. */
@@ -78,8 +90,9 @@ export class StoreShares {
 
   /** Counts an entry that is not counted yet. */
   add(entry: RecordEntry): void {
-    if (entry.from === undefined) return;
-    const share = this.#shareFor(entry);
+    const { from } = entry;
+    if (from === undefined) return;
+    const share = this.#shareFor(from.toString(), entry);
     const slot: Slot = { at: -1, entry, distance: this.#distanceTo(entry.key.bytes), share };
     this.#slots.set(entry.id, slot);
     share.slots.push(slot);
@@ -101,19 +114,19 @@ export class StoreShares {
     if (slot !== undefined) slot.entry = entry;
   }
 
-  #shareFor(entry: RecordEntry): ShareHolding {
-    const name = nameOf(entry);
-    const known = this.#shares.get(name);
-    if (known !== undefined) return known;
-    let host = this.#hostsByName.get(entry.host);
+  #shareFor(peer: string, { host: name, isForwarded }: RecordEntry): ShareHolding {
+    let host = this.#hostsByName.get(name);
     if (host === undefined) {
-      host = { at: -1, name: entry.host, load: 0, shares: new IndexedHeap((a, b) => a.load > b.load) };
-      this.#hostsByName.set(entry.host, host);
+      const shares = new IndexedHeap<ShareHolding>(isHeavier);
+      host = { at: -1, name, load: 0, shares, own: new Map(), forwarded: new Map() };
+      this.#hostsByName.set(name, host);
       this.#hosts.push(host);
     }
-    const slots = new IndexedHeap<Slot>((a, b) => a.distance > b.distance);
-    const share: ShareHolding = { at: -1, name, host, records: 0, bytes: 0, load: 0, slots };
-    this.#shares.set(name, share);
+    const known = sharesOf(host, isForwarded).get(peer);
+    if (known !== undefined) return known;
+    const slots = new IndexedHeap<Slot>(isFarther);
+    const share: ShareHolding = { at: -1, peer, isForwarded, host, records: 0, bytes: 0, load: 0, slots };
+    sharesOf(host, isForwarded).set(peer, share);
     host.shares.push(share);
     return share;
   }
@@ -128,7 +141,7 @@ export class StoreShares {
     if (share.records > 0) host.shares.update(share);
     else {
       host.shares.remove(share);
-      this.#shares.delete(share.name);
+      sharesOf(host, share.isForwarded).delete(share.peer);
     }
     if (host.shares.size > 0) this.#hosts.update(host);
     else {
@@ -144,6 +157,14 @@ export class StoreShares {
   }
 }
 
-function nameOf({ from, host, isForwarded }: Pick<RecordEntry, "from" | "host" | "isForwarded">): string {
-  return `${isForwarded ? "forwarded" : "own"} ${String(from)} ${host}`;
+function sharesOf({ own, forwarded }: HostHolding, isForwarded: boolean): Map<string, ShareHolding> {
+  return isForwarded ? forwarded : own;
+}
+
+function isHeavier(a: { readonly load: number }, b: { readonly load: number }): boolean {
+  return a.load > b.load;
+}
+
+function isFarther(a: Slot, b: Slot): boolean {
+  return a.distance > b.distance;
 }
