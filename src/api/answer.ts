@@ -17,9 +17,16 @@ export function sendText(response: ServerResponse, status: number, json: string)
   response.end(`${json}\n`);
 }
 
+/** Answers with a fault, and closes the connection: who is refused holds none. */
+export function refuse(response: ServerResponse, fault: Fault): void {
+  response.shouldKeepAlive = false;
+  sendFault(response, fault);
+}
+
 /**
  * Answers with a fault. An answer that has begun is cut off instead. A client that is still sending is heard out for a while: it
- * would find its connection closed, and might never read the answer.
+ * would find its connection closed, and might never read the answer. If it is not done then, the connection is closed, too, a moment
+ * after the answer.
  */
 export function sendFault(response: ServerResponse, fault: Fault): void {
   if (response.headersSent) {
@@ -29,8 +36,27 @@ export function sendFault(response: ServerResponse, fault: Fault): void {
   for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
   for (const [name, value] of trailerHeaders(fault.trailer)) response.setHeader(name, value);
   whenHeard(response.req, () => {
-    if (!response.headersSent) sendText(response, fault.status, JSON.stringify(fault));
+    if (response.headersSent) return;
+    if (!response.req.complete) closeSlowly(response);
+    sendText(response, fault.status, JSON.stringify(fault));
   });
+}
+
+/**
+ * Closes the connection after the answer, but reads on for a moment before: a connection that is closed with bytes unread is reset,
+ * which may take from the client what it has not read.
+ */
+function closeSlowly(response: ServerResponse): void {
+  const { socket } = response;
+  response.shouldKeepAlive = false;
+  if (socket === null) return;
+  // Node calls it once the last answer has gone out.
+  socket.destroySoon = () => {
+    socket.end();
+    socket.resume();
+    const cancel = systemClock.setTimeout(() => socket.destroy(), hearMs);
+    socket.once("close", cancel);
+  };
 }
 
 function whenHeard(request: IncomingMessage, answer: () => void): void {

@@ -6,9 +6,10 @@
 import type { RequestListener } from "node:http";
 import { Code } from "@connectrpc/connect";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
+import { addressShare } from "../util/address-share.ts";
 import { RateLimiter } from "../util/rate-limiter.ts";
 import { Access, type Refusal } from "./access.ts";
-import { sendFault } from "./answer.ts";
+import { refuse, sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
 import { docsPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
@@ -93,14 +94,14 @@ function guard({ token, hosts, pages, requestsPerSecond, requestBurst, counters,
           headers: request.headersDistinct,
         },
         request.path !== docsPath && (pages === undefined || !isPage(request.path)),
-      ) ?? (limiter.take(remoteAddress ?? "") ? undefined : "rate");
+      ) ?? (limiter.take(addressShare(remoteAddress ?? "")) ? undefined : "rate");
     if (refusal === undefined) {
       next();
       return;
     }
     counters.add(`api.refused.${refusal}`);
     logger.debug({ event: "api_refused", why: refusal, remoteAddress });
-    sendFault(response, refusals[refusal]);
+    refuse(response, refusals[refusal]);
   };
 }
 

@@ -8,7 +8,7 @@
 //                  http (the API's)
 //
 // A half-open connection has `handshakeTimeoutMs` from its TCP accept, whatever it spends them on.
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Server as HttpServer, IncomingMessage, ServerResponse } from "node:http";
 import type { Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
@@ -21,11 +21,11 @@ import type { Counters } from "../util/counters.ts";
 import { DswarmError, type ErrorCode, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
 import { RateLimiter } from "../util/rate-limiter.ts";
-import { AddressQuota } from "./address-quota.ts";
 import type { ChannelLink } from "./channel-link.ts";
 import { establishLink } from "./establish.ts";
 import { Handshake } from "./handshake.ts";
 import type { ChannelConfig } from "./options.ts";
+import { Slots } from "./slots.ts";
 import { answerAndClose, type Refusal, refusalOf } from "./upgrade.ts";
 import { connectionKey, Visitor } from "./visitor.ts";
 import { serverOptions, WebSocketDuplex } from "./websocket.ts";
@@ -54,8 +54,11 @@ export interface ListenerOptions {
 
 /** Accepts links. */
 export interface Listener {
-  /** Accepts links on a server's /dht. To be called before the server listens. */
-  attach(server: Server): void;
+  /**
+   * Bounds the connections of a server, and accepts links on its /dht. To be called before the server listens.
+   * @param takesLinks whether it has a /dht @default true
+   */
+  attach(server: Server | HttpServer, takesLinks?: boolean): void;
   /** Accepted connections that have neither proven a key nor sent a request. */
   readonly halfOpen: number;
   /** Links that have not ended. */
@@ -88,10 +91,14 @@ export function createListener(options: ListenerOptions): Listener {
 class WebSocketListener implements Listener {
   readonly #options: ListenerOptions;
   readonly #webSockets: WebSocketServer;
-  readonly #halfOpen: AddressQuota;
-  readonly #http: AddressQuota;
-  readonly #slots: AddressQuota;
-  /** By connection key. Bounded by the quotas, one of which each visitor holds. */
+  /** Of connections that have not sent a request. */
+  readonly #accepted: Slots<Visitor>;
+  /** Of those whose handshake is under way. */
+  readonly #shaking: Slots<Visitor>;
+  readonly #http: Slots<Visitor>;
+  /** Of links, and of handshakes, which become links. */
+  readonly #linked: Slots<Visitor>;
+  /** By connection key. Bounded by the slots, one of which each visitor has. */
   readonly #visitors = new Map<string, Visitor>();
   /** Bounded by `maxConnections`. */
   readonly #links = new Set<ChannelLink>();
@@ -102,9 +109,32 @@ class WebSocketListener implements Listener {
   constructor(options: ListenerOptions) {
     const { config, clock } = options;
     this.#options = options;
-    this.#halfOpen = new AddressQuota(config.maxHalfOpen, config.maxHalfOpenPerAddress);
-    this.#http = new AddressQuota(config.maxHttpConnections);
-    this.#slots = new AddressQuota(config.maxConnections, config.maxConnectionsPerAddress);
+    const reserve = config.loopbackReserve;
+    const halfOpen = {
+      max: config.maxHalfOpen,
+      maxPerAddress: config.maxHalfOpenPerAddress,
+      isLocalExempt: true,
+      reserve,
+      mayGiveWay: () => true,
+      onEvicted: (visitor: Visitor) => this.#putOut(visitor),
+    };
+    this.#accepted = new Slots(halfOpen);
+    this.#shaking = new Slots(halfOpen);
+    this.#http = new Slots({
+      ...halfOpen,
+      max: config.maxHttpConnections,
+      maxPerAddress: config.maxHttpConnectionsPerAddress,
+      mayGiveWay: ({ isServed }) => !isServed,
+    });
+    this.#linked = new Slots({
+      max: config.maxConnections,
+      maxPerAddress: config.maxConnectionsPerAddress,
+      reserve,
+      minLead: 2,
+      isShareStrict: true,
+      mayGiveWay: ({ link }) => link !== undefined,
+      onEvicted: (visitor) => this.#putOut(visitor),
+    });
     this.#logLimiter = new RateLimiter(clock, logLimits);
     this.#webSockets = new WebSocketServer(serverOptions(config));
     this.#webSockets.on("wsClientError", (error, socket, request) => {
@@ -113,22 +143,23 @@ class WebSocketListener implements Listener {
   }
 
   get halfOpen(): number {
-    return this.#halfOpen.count;
+    return this.#accepted.count + this.#shaking.count;
   }
 
   get connections(): number {
     return this.#links.size;
   }
 
-  attach(server: Server): void {
+  attach(server: Server | HttpServer, takesLinks = true): void {
     const onConnection = (socket: Socket): void => this.#meet(socket);
     const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-      this.#passToHttp(request);
+      this.#passToHttp(request, response);
       if (server.listenerCount("request") === 1) response.writeHead(404).end();
     };
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
       this.#upgrade(request, socket, head);
-    server.on("connection", onConnection).on("request", onRequest).on("upgrade", onUpgrade);
+    server.on("connection", onConnection).on("request", onRequest);
+    if (takesLinks) server.on("upgrade", onUpgrade);
     this.#detachers.push(() => {
       server.off("connection", onConnection).off("request", onRequest).off("upgrade", onUpgrade);
     });
@@ -138,7 +169,8 @@ class WebSocketListener implements Listener {
     this.#isClosing = true;
     for (const detach of this.#detachers.splice(0)) detach();
     for (const visitor of this.#visitors.values()) {
-      if (visitor.holds(this.#halfOpen)) this.#end(visitor, new DswarmError("link_closed"));
+      if (visitor.holds(this.#accepted) || visitor.holds(this.#shaking))
+        this.#end(visitor, new DswarmError("link_closed"));
     }
     await Promise.all([...this.#links].map((link) => link.close()));
   }
@@ -147,7 +179,7 @@ class WebSocketListener implements Listener {
     // The TLS socket on top of this one hears of its errors too, and closes both.
     socket.on("error", () => socket.destroy());
     const visitor = Visitor.of(socket);
-    if (visitor?.take(this.#halfOpen) !== true) {
+    if (visitor?.take(this.#accepted) !== true) {
       socket.destroy();
       if (visitor !== undefined) this.#judge(visitor, new DswarmError("too_many_connections"));
       return;
@@ -158,22 +190,32 @@ class WebSocketListener implements Listener {
   }
 
   #part(visitor: Visitor): void {
-    const isUnfinished = visitor.holds(this.#halfOpen) && visitor.shaking === undefined;
+    const isUnfinished = visitor.holds(this.#accepted) && visitor.shaking === undefined;
     if (isUnfinished) this.#count(visitor, new DswarmError("handshake_truncated"));
     visitor.leave();
     // A new connection may have come from the same port before this close was heard of.
     if (this.#visitors.get(visitor.key) === visitor) this.#visitors.delete(visitor.key);
   }
 
-  #passToHttp(request: IncomingMessage): void {
+  #passToHttp(request: IncomingMessage, response: ServerResponse): void {
     const visitor = this.#visitors.get(connectionKey(request.socket));
-    if (visitor === undefined || visitor.holds(this.#http)) return;
+    if (visitor === undefined) return;
+    visitor.noteRequest(request, response);
+    if (visitor.holds(this.#http)) return;
     if (!visitor.take(this.#http)) {
       this.#end(visitor, new DswarmError("too_many_connections", "HTTP"));
       return;
     }
     visitor.stopDeadline();
-    visitor.give(this.#halfOpen);
+    visitor.give(this.#accepted);
+  }
+
+  /** Closes a connection whose slot another has taken. */
+  #putOut(visitor: Visitor): void {
+    this.#options.counters.add("connections.gave_way");
+    const error = new DswarmError("too_many_connections", "it gave way to another");
+    if (visitor.link === undefined) this.#end(visitor, error);
+    else visitor.link.abort(error);
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -191,6 +233,7 @@ class WebSocketListener implements Listener {
       return;
     }
     visitor.give(this.#http);
+    visitor.give(this.#accepted);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       void this.#shakeHands(visitor, socket, webSocket);
     });
@@ -198,7 +241,7 @@ class WebSocketListener implements Listener {
 
   /** Takes a place for a handshake and for the link after it, unless there is none. */
   #overCaps(visitor: Visitor): Refusal | undefined {
-    if (visitor.take(this.#halfOpen) && visitor.take(this.#slots)) return undefined;
+    if (visitor.take(this.#shaking) && visitor.take(this.#linked)) return undefined;
     return { status: 503, error: new DswarmError("too_many_connections") };
   }
 
@@ -227,7 +270,8 @@ class WebSocketListener implements Listener {
         clock,
       });
       visitor.stopDeadline();
-      visitor.give(this.#halfOpen);
+      visitor.give(this.#shaking);
+      visitor.link = link;
       this.#accept(visitor, link);
     } catch (error) {
       this.#judge(visitor, asDswarmError(error));

@@ -9,13 +9,32 @@ export interface ChannelOptions {
    * the handshake together. 1 to 3,600,000. @default 5000
    */
   readonly handshakeTimeoutMs?: number;
-  /** Accepted TCP connections that have not proven a key nor asked for something of the API. At least 1. @default 256 */
+  /**
+   * Accepted TCP connections that have not sent a request, and apart from them as many whose Secret Handshake is under way. Where
+   * they are more, the oldest is closed of the address that has most. At least 1. @default 256
+   */
   readonly maxHalfOpen?: number;
-  /** The same from one IP address. At least 1. @default 64 */
+  /**
+   * The same from one IP address; an IPv6 /64 counts as one. Where they are more, the oldest of the address is closed. Addresses of
+   * this machine may have all. At least 1. @default 64
+   */
   readonly maxHalfOpenPerAddress?: number;
-  /** Accepted TCP connections in use for HTTP, whose owner is the API. At least 1. @default 256 */
+  /**
+   * Accepted TCP connections in use for HTTP, whose owner is the API. Where they are more, one is closed that waits for a request or
+   * for the rest of one, and a new one where all are being answered. At least 1. @default 256
+   */
   readonly maxHttpConnections?: number;
-  /** Accepted links, with those whose websocket is open and whose handshake is not done. At least 1. @default 2048 */
+  /** The same from one IP address, as for `maxHalfOpenPerAddress`. At least 1. @default 64 */
+  readonly maxHttpConnectionsPerAddress?: number;
+  /**
+   * Slots among those of `maxHalfOpen`, `maxHttpConnections` and `maxConnections`, each, that only clients of this machine can take.
+   * More keep room for the owner, and leave less to others. At least 0; one slot is always left to others. @default 16
+   */
+  readonly loopbackReserve?: number;
+  /**
+   * Accepted links, with those whose websocket is open and whose handshake is not done. Where they are more, the oldest link gives way
+   * of the address that has most, if that is at least two more than the new one's address has. At least 1. @default 2048
+   */
   readonly maxConnections?: number;
   /** The same from one IP address. At least 1. @default 1024 */
   readonly maxConnectionsPerAddress?: number;
@@ -47,6 +66,8 @@ export const channelDefaults: ChannelConfig = Object.freeze({
   maxHalfOpen: 256,
   maxHalfOpenPerAddress: 64,
   maxHttpConnections: 256,
+  maxHttpConnectionsPerAddress: 64,
+  loopbackReserve: 16,
   maxConnections: 2048,
   maxConnectionsPerAddress: 1024,
   maxMessageBytes: 1_048_576,
@@ -64,6 +85,8 @@ const ranges: Readonly<Record<keyof ChannelConfig, readonly [min: number, max: n
   maxHalfOpen: [1, maxCount],
   maxHalfOpenPerAddress: [1, maxCount],
   maxHttpConnections: [1, maxCount],
+  maxHttpConnectionsPerAddress: [1, maxCount],
+  loopbackReserve: [0, maxCount],
   maxConnections: [1, maxCount],
   maxConnectionsPerAddress: [1, maxCount],
   maxMessageBytes: [maxBodyBytes + overheadBytes, 67_108_864],
@@ -90,6 +113,8 @@ export function resolveChannelOptions(options: ChannelOptions = {}): ChannelConf
     maxHalfOpen: setting("maxHalfOpen"),
     maxHalfOpenPerAddress: setting("maxHalfOpenPerAddress"),
     maxHttpConnections: setting("maxHttpConnections"),
+    maxHttpConnectionsPerAddress: setting("maxHttpConnectionsPerAddress"),
+    loopbackReserve: setting("loopbackReserve"),
     maxConnections: setting("maxConnections"),
     maxConnectionsPerAddress: setting("maxConnectionsPerAddress"),
     maxMessageBytes: setting("maxMessageBytes"),

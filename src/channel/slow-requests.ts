@@ -20,6 +20,11 @@ export function allowSlowRequest({ socket }: IncomingMessage, response: ServerRe
   response.once("finish", () => allowed.delete(socket));
 }
 
+/** Whether a request may take any time. */
+export function isSlowAllowed({ socket }: IncomingMessage): boolean {
+  return allowed.has(socket);
+}
+
 /** The class of the responses of a server that `endSlowRequests` is called with. */
 export class NotedResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
   constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {

@@ -110,13 +110,9 @@ export function createTlsServer(certificate: Certificate): Server {
   return server;
 }
 
-/**
- * An HTTP server without TLS, not yet listening, for clients on this machine alone. It takes no upgrades.
- * @param maxConnections what comes above is closed at once
- */
-export function createPlainServer(maxConnections: number): HttpServer {
+/** An HTTP server without TLS, not yet listening, for clients on this machine alone. It takes no upgrades. */
+export function createPlainServer(): HttpServer {
   const server = createHttpServer(slowClients);
-  server.maxConnections = maxConnections;
   endSlowRequests(server);
   return server;
 }

@@ -1,8 +1,13 @@
 // One accepted TCP connection, from accept to close, whatever runs on it: what it counts as, and its deadline.
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { formatHostPort } from "../identity/peer-address.ts";
+import { addressShare } from "../util/address-share.ts";
 import type { Clock } from "../util/clock.ts";
-import type { AddressQuota } from "./address-quota.ts";
+import { isLoopback } from "../util/loopback.ts";
+import type { ChannelLink } from "./channel-link.ts";
+import type { SlotHolder, Slots } from "./slots.ts";
+import { isSlowAllowed } from "./slow-requests.ts";
 
 /** The two ends of a TCP connection, which tell it from all others that are open. */
 export function connectionKey(socket: Socket): string {
@@ -11,7 +16,7 @@ export function connectionKey(socket: Socket): string {
 }
 
 /** An accepted TCP connection. */
-export class Visitor {
+export class Visitor implements SlotHolder {
   readonly key: string;
   /** IP address; an IPv4 one that came through an IPv6 socket in its own form. */
   readonly address: string;
@@ -21,8 +26,14 @@ export class Visitor {
   isJudged = false;
   /** Ends the Secret Handshake that is under way. */
   shaking: AbortController | undefined;
+  /** The link that was made on it. */
+  link: ChannelLink | undefined;
+  readonly share: string;
+  readonly isLocal: boolean;
   readonly #socket: Socket;
-  readonly #held = new Set<AddressQuota>();
+  readonly #held = new Set<Slots<Visitor>>();
+  #request: IncomingMessage | undefined;
+  #response: ServerResponse | undefined;
   #cancelDeadline: (() => void) | undefined;
 
   private constructor(socket: Socket, address: string, port: number) {
@@ -30,6 +41,8 @@ export class Visitor {
     this.key = connectionKey(socket);
     this.address = address.replace(/^::ffff:(?=\d+\.)/i, "");
     this.remoteAddress = formatHostPort({ host: this.address, port });
+    this.share = addressShare(address);
+    this.isLocal = isLoopback(address);
   }
 
   /** @returns undefined where the socket is closed already */
@@ -40,22 +53,34 @@ export class Visitor {
       : new Visitor(socket, remoteAddress, remotePort);
   }
 
-  /** Whether it counts in a quota. */
-  holds(quota: AddressQuota): boolean {
-    return this.#held.has(quota);
+  /** Whether it has a slot. */
+  holds(slots: Slots<Visitor>): boolean {
+    return this.#held.has(slots);
   }
 
-  /** Counts in a quota from now on. Returns false, and does not, where the quota is used up. */
-  take(quota: AddressQuota): boolean {
-    if (this.#held.has(quota)) return true;
-    if (!quota.take(this.address)) return false;
-    this.#held.add(quota);
+  /** Takes a slot, unless it has one. Returns false where there is none for it. */
+  take(slots: Slots<Visitor>): boolean {
+    if (this.#held.has(slots)) return true;
+    if (!slots.take(this)) return false;
+    this.#held.add(slots);
     return true;
   }
 
-  /** Does not count in a quota any more. */
-  give(quota: AddressQuota): void {
-    if (this.#held.delete(quota)) quota.give(this.address);
+  /** Gives a slot back, where it has one. */
+  give(slots: Slots<Visitor>): void {
+    if (this.#held.delete(slots)) slots.give(this);
+  }
+
+  /** Notes the request that is under way on it. */
+  noteRequest(request: IncomingMessage, response: ServerResponse): void {
+    this.#request = request;
+    this.#response = response;
+  }
+
+  /** Whether a request has come whole, or may take its time, and its answer has not gone out whole. */
+  get isServed(): boolean {
+    if (this.#request === undefined || this.#response?.writableFinished !== false) return false;
+    return this.#request.complete || isSlowAllowed(this.#request);
   }
 
   /** Calls back after a time, unless `stopDeadline` comes first. No effect while a deadline runs. */
@@ -76,6 +101,6 @@ export class Visitor {
   /** To be called when the connection is closed: it counts nowhere any more. */
   leave(): void {
     this.stopDeadline();
-    for (const quota of this.#held) this.give(quota);
+    for (const slots of this.#held) this.give(slots);
   }
 }

@@ -14,7 +14,7 @@ import pLimit from "p-limit";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
-import { createListener } from "../channel/listen.ts";
+import { createListener, type Listener } from "../channel/listen.ts";
 import { createPlainServer, createTlsServer, sharedCertificate } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
@@ -540,15 +540,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     });
     this.#port = port.number;
     this.#lifetime.onClose(() => port.close());
-    await this.#listenPlain(http);
+    await this.#listenPlain(listener, http);
     this.#lifetime.onClose(() => this.#connections.close());
     this.#lifetime.onClose(() => this.#health.close());
   }
 
-  async #listenPlain(http: RequestListener): Promise<void> {
-    const { httpPort, channel, logger, clock } = this.config;
+  async #listenPlain(listener: Listener, http: RequestListener): Promise<void> {
+    const { httpPort, logger, clock } = this.config;
     if (httpPort === undefined) return;
-    const server = createPlainServer(channel.maxHttpConnections);
+    const server = createPlainServer();
+    listener.attach(server, false);
     const port = await Port.open({ server, host: loopbackAddress, port: httpPort, http, logger, clock });
     this.#httpPort = port.number;
     this.#lifetime.onClose(() => port.close());

@@ -141,3 +141,11 @@ test("a client that is refused and goes on sending for ever is answered all the 
   const head = `POST /api/ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 1000000\r\n\r\n`;
   assert.match(await sendRaw(port, `${head}{`), /^HTTP\/1\.1 401 [^]*"unauthenticated"/);
 });
+
+test("a refused request closes its connection, whether it has come whole or never does", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], token });
+  for (const rest of ["Content-Length: 0\r\n\r\n", "Content-Length: 1000000\r\n\r\n{"]) {
+    const answer = await sendRaw(port, `POST /api/ping HTTP/1.1\r\nHost: 127.0.0.1\r\n${rest}`);
+    assert.match(answer, /^HTTP\/1\.1 401 [^]*Connection: close\r\n[^]*"unauthenticated"/);
+  }
+});

@@ -21,39 +21,52 @@ async function assertClosed(socket: Socket): Promise<void> {
   await until("the connection is closed", () => socket.destroyed);
 }
 
-test("connections over maxHalfOpen are closed at once, and room comes back", async () => {
+test("where connections are over maxHalfOpen, the oldest gives way, so that silent ones keep nobody out", async () => {
   await using rig = await createRig({ channel: { maxHalfOpen: 3 } });
   const silent: Socket[] = [];
   for (let i = 0; i < 3; i++) silent.push(await openTcp(rig.port));
   await until("all are half-open", () => rig.listener.halfOpen === 3);
-  await assertClosed(await openTcp(rig.port));
+  await rig.assertServes();
   await rig.assertFailed("too_many_connections");
-  await assert.rejects(rig.dial(), { code: "unreachable" });
-  assert.ok(silent.every((socket) => !socket.destroyed));
-  silent.pop()?.destroy();
-  await until("there is room", () => rig.listener.halfOpen === 2);
-  await rig.assertServes();
+  await until("the oldest is closed", () => silent[0]?.destroyed === true);
+  assert.deepEqual(
+    silent.map((socket) => socket.destroyed),
+    [true, false, false],
+  );
+  assert.equal(rig.counters.get("connections.gave_way"), 1);
   for (const socket of silent) socket.destroy();
 });
 
-test("one address cannot take the room of others", async () => {
-  await using rig = await createRig({ channel: { maxHalfOpenPerAddress: 2 } });
-  const silent = [await openTcp(rig.port, "127.0.0.2"), await openTcp(rig.port, "127.0.0.2")];
-  await until("both are half-open", () => rig.listener.halfOpen === 2);
-  await assertClosed(await openTcp(rig.port, "127.0.0.2"));
-  await until("it is counted", () => rig.counters.get("handshake.failed.too_many_connections") === 1);
+test("the address that has most gives way, not the one that has been there longest", async () => {
+  await using rig = await createRig({ channel: { maxHalfOpen: 4 } });
+  const alone = await openTcp(rig.port, "127.0.0.3");
+  const silent: Socket[] = [];
+  for (let i = 0; i < 9; i++) silent.push(await openTcp(rig.port, "127.0.0.2"));
+  await until("most are closed", () => silent.filter((socket) => socket.destroyed).length === 6);
   await rig.assertServes();
-  for (const socket of silent) socket.destroy();
+  assert.equal(alone.destroyed, false);
+  for (const socket of [alone, ...silent]) socket.destroy();
 });
 
-test("a handshake that is under way counts as half-open until it is done", async () => {
+test("a handshake that is under way has a place of its own until it is done", async () => {
   await using rig = await createRig({ channel: { maxHalfOpen: 1 } });
   const peer = await openRaw(rig.port);
-  await assertClosed(await openTcp(rig.port));
+  const silent = await openTcp(rig.port);
+  await until("both are half-open", () => rig.listener.halfOpen === 2);
   await peer.shakeAsDialer(rig);
-  await until("it is done", () => rig.listener.halfOpen === 0 && rig.listener.connections === 1);
+  await until("it is done", () => rig.listener.halfOpen === 1 && rig.listener.connections === 1);
   await rig.assertServes();
+  await assertClosed(silent);
   peer.socket.terminate();
+});
+
+test("of handshakes over maxHalfOpen the oldest gives way", async () => {
+  await using rig = await createRig({ channel: { maxHalfOpen: 2 } });
+  const peers = [await openRaw(rig.port), await openRaw(rig.port)];
+  await until("both are half-open", () => rig.listener.halfOpen === 2);
+  await rig.assertServes();
+  await rig.assertFailed("too_many_connections");
+  for (const { socket } of peers) socket.terminate();
 });
 
 test("links over maxConnections are refused with 503, which a dialer is told, and room comes back", async () => {
@@ -81,19 +94,57 @@ test("links of one address over maxConnectionsPerAddress are refused", async () 
   await new OpenLink(link).link.close();
 });
 
-test("connections in HTTP use are capped apart, and leave the half-open ones", async () => {
+test("connections in HTTP use are capped apart, and the one gives way that waits for a request", async () => {
   await using rig = await createRig({ channel: { maxHalfOpen: 1, maxHttpConnections: 2 } });
-  for (let i = 0; i < 2; i++) {
+  const used: Socket[] = [];
+  for (let i = 0; i < 3; i++) {
     const socket = await openTls(rig.port);
+    used.push(socket);
     socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await once(socket, "data");
     await until("it is not half-open", () => rig.listener.halfOpen === 0);
   }
-  const third = await openTls(rig.port);
-  third.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-  await assertClosed(third);
-  await rig.assertFailed("too_many_connections");
+  await until("the first is closed", () => used[0]?.destroyed === true);
+  assert.deepEqual(
+    used.map((socket) => socket.destroyed),
+    [true, false, false],
+  );
   await rig.assertServes();
+  for (const socket of used) socket.destroy();
+});
+
+test("a request that comes slowly gives way, and one that is being answered does not", async () => {
+  await using rig = await createRig({ channel: { maxHttpConnections: 2 } });
+  rig.server.on("request", (request, response) => {
+    if (request.url === "/long") response.write("begun");
+  });
+  const long = await openTls(rig.port);
+  long.write("GET /long HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(long, "data");
+  const slow: Socket[] = [];
+  for (let i = 0; i < 5; i++) {
+    const socket = await openTls(rig.port);
+    slow.push(socket);
+    socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n1");
+    await until("it is seen", () => rig.listener.halfOpen === 0);
+  }
+  await until("all but the last are closed", () => slow.slice(0, -1).every((socket) => socket.destroyed));
+  assert.equal(long.destroyed, false);
+  for (const socket of [long, ...slow]) socket.destroy();
+});
+
+test("where all links are taken, one of the address that has most gives way to another address", async () => {
+  await using rig = await createRig({ channel: { maxConnections: 3 } });
+  const links: OpenLink[] = [];
+  for (let i = 0; i < 3; i++) links.push(new OpenLink(await rig.dial()));
+  await until("all are accepted", () => rig.listener.connections === 3);
+  await assert.rejects(rig.dial(), { code: "too_many_connections" });
+  const other = await openRaw(rig.port, "127.0.0.2");
+  await until("the oldest is closed", () => links[0]?.isClosed === true);
+  await other.shakeAsDialer(rig);
+  await until("the other is accepted", () => rig.listener.connections === 3);
+  other.socket.terminate();
+  await Promise.all(links.slice(1).map(({ link }) => link.close()));
 });
 
 test("many good peers at once are all served", async () => {

@@ -306,8 +306,9 @@ export async function openTls(port: number): Promise<TLSSocket> {
 }
 
 /** Opens a raw websocket to a port of 127.0.0.1. */
-export async function openRaw(port: number): Promise<RawPeer> {
+export async function openRaw(port: number, localAddress = "127.0.0.1"): Promise<RawPeer> {
   const socket = new WebSocket(`wss://127.0.0.1:${port}/dht`, "dswarm.v1", {
+    localAddress,
     rejectUnauthorized: false,
     perMessageDeflate: false,
   });
