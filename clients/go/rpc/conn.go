@@ -325,7 +325,8 @@ func (c *Conn) writeLoop() {
 			c.writingSince = time.Now()
 			c.goodbyeSent = end != nil
 			c.mu.Unlock()
-			if err := c.write(out); err != nil {
+			counted, err := c.write(out)
+			if err != nil {
 				c.fail(status.Fail("link_truncated", "the connection broke off", err))
 				return
 			}
@@ -336,6 +337,7 @@ func (c *Conn) writeLoop() {
 				return // the reader, or the timer of endAfterWrite, ends the connection
 			}
 			c.mu.Lock()
+			c.holdUnsent(-counted)
 			c.writingSince = time.Time{}
 			isIdle := len(c.out) == 0 && (len(c.ring) == 0 || c.stalled)
 			c.mu.Unlock()
@@ -351,20 +353,23 @@ func (c *Conn) writeLoop() {
 	}
 }
 
-// write writes frames, and notes that they go on. Without the lock.
-func (c *Conn) write(out []byte) error {
-	for len(out) > 0 {
-		n := min(len(out), writeBytes)
-		if _, err := c.link.Write(out[:n]); err != nil {
-			return err
+// write writes frames, and notes that they go on. It returns how many bytes of them are still counted. Without the lock.
+func (c *Conn) write(out []byte) (int, error) {
+	for len(out) > writeBytes {
+		if _, err := c.link.Write(out[:writeBytes]); err != nil {
+			return len(out), err
 		}
-		out = out[n:]
+		out = out[writeBytes:]
 		c.mu.Lock()
-		c.holdUnsent(-n)
+		c.holdUnsent(-writeBytes)
 		c.writingSince = time.Now()
 		c.mu.Unlock()
 	}
-	return nil
+	if len(out) == 0 {
+		return 0, nil
+	}
+	_, err := c.link.Write(out)
+	return len(out), err
 }
 
 // watch probes a silent peer, gives up one that does not read, ends requests that stay incomplete, and closes an idle connection.

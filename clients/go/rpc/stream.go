@@ -83,10 +83,10 @@ func (s *stream) finish(err error) {
 	s.hasPending, s.pending = false, nil
 	s.dropPartial()
 	s.conn.budget.returnWindow(s)
-	delete(s.conn.incomplete, s)
 	if s.isCaller {
 		s.letGo()
 	} else {
+		delete(s.conn.incomplete, s)
 		s.dropQueue()
 	}
 	signalTo(s.notify)
@@ -97,6 +97,9 @@ func (s *stream) finish(err error) {
 }
 
 func (s *stream) dropPartial() {
+	if !s.isOpen {
+		return
+	}
 	s.conn.budget.discard(s)
 	s.hold(-s.cost)
 	s.partial, s.cost, s.unpaid, s.isOpen = nil, 0, 0, false
@@ -120,8 +123,10 @@ func (s *stream) hold(bytes int) {
 
 // letGo counts the messages that were taken no more.
 func (s *stream) letGo() {
-	s.hold(-s.kept)
-	s.kept = 0
+	if s.kept > 0 {
+		s.hold(-s.kept)
+		s.kept = 0
+	}
 }
 
 // holdPending counts bytes of an answer that waits to be sent. Requests of this end are the program's own.

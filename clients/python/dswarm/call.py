@@ -53,12 +53,14 @@ class Caller(Protocol):
 class Call:
     """What calls of all kinds have in common. Subclasses say what becomes of the answer."""
 
-    __slots__ = ("__weakref__", "_sender", "_stream", "_timer", "header", "is_over", "trailer")
+    __slots__ = ("__weakref__", "_held", "_sender", "_stream", "_timer", "header", "is_over", "trailer")
 
     def __init__(self) -> None:
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
+        # Bytes of an answer that was taken, counted until the call is over.
+        self._held = 0
         self.is_over = False
         """The answer is complete, or the call has failed."""
         self.header: Pairs = ()
@@ -169,6 +171,9 @@ class Call:
             self._timer.cancel()
         if self._sender is not None and not self._sender.done() and self._sender is not _current_task():
             self._sender.cancel()
+        if self._held and self._stream is not None:
+            self._stream.discard(self._held)
+            self._held = 0
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -184,7 +189,7 @@ class UnaryCall(Call, Generic[R]):
     Raises RpcError, and what an iterable of requests raised.
     """
 
-    __slots__ = ("_future", "_held", "_message", "_method")
+    __slots__ = ("_future", "_message", "_method")
 
     def __init__(
         self, caller: Caller, method: MethodSpec[Any, R], requests: Requests, timeout: float | None, metadata: Metadata
@@ -192,7 +197,6 @@ class UnaryCall(Call, Generic[R]):
         super().__init__()
         self._method = method
         self._message: bytes | None = None
-        self._held = 0
         self._future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._start(caller, method, requests, timeout, metadata)
 
@@ -209,12 +213,6 @@ class UnaryCall(Call, Generic[R]):
     def _fail(self, error: Exception) -> None:
         if not self._future.done():
             self._future.set_exception(error)
-
-    def _stop(self) -> None:
-        super()._stop()
-        if self._held and self._stream is not None:
-            self._stream.discard(self._held)
-            self._held = 0
 
     # ---- StreamHandler
 

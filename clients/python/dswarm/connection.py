@@ -168,8 +168,9 @@ class Connection:
         """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more, or ``memory_exhausted``."""
         if not self.is_usable:
             raise _closed(None if self._end is None else self._end[0])
-        if self.memory.budget.is_unread_full:
-            raise fault("memory_exhausted", f"{self.memory.budget.unread_bytes} bytes of answers are not read")
+        budget = self.memory.budget
+        if budget.unread_bytes >= budget.max_bytes:
+            raise fault("memory_exhausted", f"{budget.unread_bytes} bytes of answers are not read")
         stream_id = self._next_id
         self._next_id = stream_id + 2
         stream = Stream(self, stream_id, True)
@@ -189,7 +190,8 @@ class Connection:
     def remove(self, stream: Stream) -> None:
         """The stream is closed."""
         self._streams.pop(stream.id, None)
-        self.incomplete.pop(stream, None)
+        if self.incomplete:
+            self.incomplete.pop(stream, None)
         self.outbox.remove(stream)
         self._keepalive.used = True
         if self._is_refusing:

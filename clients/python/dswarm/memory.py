@@ -51,11 +51,6 @@ class MemoryBudget:
         """Half of the memory is in use: windows are to stay small."""
         return 2 * (self.held_bytes + self.unread_bytes) >= self.max_bytes
 
-    @property
-    def is_unread_full(self) -> bool:
-        """So much is unread that this program is to read before it asks for more."""
-        return self.unread_bytes >= self.max_bytes
-
     def open(self, end: Callable[[], None]) -> Account:
         """Opens the account of a connection. ``end`` is called when the connection has to give way; it must not raise."""
         account = Account(self, end)
