@@ -7,6 +7,8 @@ link bytes ◄─ Outbox ◄─ Stream ◄─
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -32,6 +34,8 @@ _KEEPALIVE_PING_ID = 1
 _DRAIN_PING_ID = 2
 _FIRST_PING_ID = 16
 _DRAIN_PONG_SECONDS = 1.0
+_TURN_SECONDS = 0.005
+"""For frames in one turn of the event loop."""
 _FROM_CALLEE = frozenset(("header", "data", "credit", "end"))
 _FROM_CALLER = frozenset(("data", "credit", "half_close", "cancel"))
 
@@ -63,6 +67,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._services = Services(services)
         self._reader = FrameReader()
+        self._is_paused = False
+        self._is_broken = False
         # Bounded by max_concurrent_streams for the peer's calls; by the callers here for our own.
         self._streams: dict[int, Stream] = {}
         self._parity = 1 if link.is_dialer else 0
@@ -311,14 +317,36 @@ class Connection:
     def on_data(self, data: bytes) -> None:
         """Takes bytes, however they are split."""
         self._keepalive.heard = True
+        if self._is_paused:
+            # The rest of what was read when the turn ended.
+            self._reader.append(data)
+        else:
+            self._take_turn(data)
+
+    def _take_turn(self, data: bytes = b"") -> None:
+        """Handles frames for a moment; for the rest the link is paused, and others have their turn."""
+        self._feed(data, time.monotonic() + _TURN_SECONDS)
+        if self._reader.has_more and not self._is_broken:
+            if not self._is_paused:
+                self._is_paused = True
+                self._link.pause()
+            self._loop.call_soon(self._take_turn)
+        elif self._is_paused:
+            self._is_paused = False
+            self._link.resume()
+
+    def _feed(self, data: bytes, until: float) -> None:
+        if self._is_broken:
+            return
         try:
-            skipped = self._reader.feed(data, self._on_frame)
+            skipped = self._reader.feed(data, self._on_frame, until)
             if skipped and self._end is None:
                 self.faults.count(skipped)
         except RpcError as error:
             self._break_off(error.code, error)
 
     def _break_off(self, code: Code, error: RpcError) -> None:
+        self._is_broken = True
         if self._end is None:
             self._go_away(self._last_remote_id, code, error.message)
             self.outbox.flush_all()
@@ -336,6 +364,9 @@ class Connection:
 
     def on_closed(self, reason: RpcError | None) -> None:
         """The link is over."""
+        if self._is_paused:
+            # Of what came before the end nothing is lost.
+            self._feed(b"", math.inf)
         self._end = (reason,)
         self._keepalive.stop()
         self.memory.close()

@@ -6,6 +6,8 @@ as that is several times quicker; the rare ones go through the generated code, a
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
@@ -14,6 +16,8 @@ from .errors import fault
 from .limits import MAX_FRAME_BYTES
 from .v1.frame_pb2 import Frame
 
+_FRAMES_BETWEEN_LOOKS = 63
+"""Frames that are handled without a look at the clock, as a mask."""
 _ONE_BYTE = tuple(bytes((n,)) for n in range(0x80))
 
 
@@ -75,23 +79,31 @@ def encode_end_ok(stream_id: int, response: bytes) -> bytes:
 
 
 class FrameReader:
-    """Cuts the plaintext stream into frames. Holds at most one frame that is not complete."""
+    """Cuts the plaintext stream into frames. Holds a frame that is not complete, and what is left of a turn."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
+        self.has_more = False
+        """The last turn ended before all frames were handled: ``feed`` is to be called again."""
 
-    def feed(self, data: bytes, on_frame: Callable[[Frame], None]) -> int:
+    def feed(self, data: bytes, on_frame: Callable[[Frame], None], until: float = math.inf) -> int:
         """Takes bytes as they came; calls back for each frame that is complete. Returns how many of no bytes it skipped.
 
-        Raises RpcError ``frame_invalid`` or ``frame_too_large``, and what ``on_frame`` raises.
+        ``until``: the moment, by ``time.monotonic``, at which the turn ends; what is left waits for the next call. Raises RpcError
+        ``frame_invalid`` or ``frame_too_large``, and what ``on_frame`` raises.
         """
         buffer: bytes | bytearray = data
         if self._pending:
             self._pending += data
             buffer = self._pending
-        position = skipped = 0
+        position = skipped = handled = 0
         size = len(buffer)
+        self.has_more = False
         while position < size:
+            handled += 1
+            if not handled & _FRAMES_BETWEEN_LOOKS and time.monotonic() > until:
+                self.has_more = True
+                break
             length = buffer[position]
             start = position + 1
             if length >= 0x80:
@@ -112,6 +124,10 @@ class FrameReader:
         elif position < size:
             self._pending += memoryview(data)[position:]
         return skipped
+
+    def append(self, data: bytes) -> None:
+        """Takes bytes that wait for the next ``feed``."""
+        self._pending += data
 
 
 def _decode(data: bytes) -> Frame:

@@ -62,6 +62,12 @@ class Link(Protocol):
     def attach(self, sink: LinkSink) -> None:
         """Starts delivery. To be called once."""
 
+    def pause(self) -> None:
+        """Reads nothing more from the network until ``resume``; what was read already may still come."""
+
+    def resume(self) -> None:
+        """Reads on."""
+
     def write(self, data: bytes) -> None:
         """Sends bytes. Dropped after ``close`` and after the end."""
 
@@ -112,6 +118,16 @@ class ChannelLink:
         if early:
             self._receive(early)
         self._duplex.resume()
+
+    def pause(self) -> None:
+        """Reads nothing more from the network until ``resume``; what was read already may still come."""
+        if self._end is None:
+            self._duplex.pause()
+
+    def resume(self) -> None:
+        """Reads on."""
+        if self._end is None:
+            self._duplex.resume()
 
     def write(self, data: bytes) -> None:
         """Sends bytes. Dropped after ``close`` and after the end."""

@@ -19,6 +19,7 @@ class MemoryLink:
         self.has_room = True
         self.buffered_bytes = 0
         self.is_ended = False
+        self.is_paused = False
         self.reason: RpcError | None = None
         self.frames: list[Frame] = []
         self._reader = FrameReader()
@@ -26,6 +27,12 @@ class MemoryLink:
 
     def attach(self, sink: LinkSink) -> None:
         self._sink = sink
+
+    def pause(self) -> None:
+        self.is_paused = True
+
+    def resume(self) -> None:
+        self.is_paused = False
 
     def write(self, data: bytes) -> None:
         if not self.is_ended:

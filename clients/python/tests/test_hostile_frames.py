@@ -12,7 +12,7 @@ import pytest
 from dswarm import Code, Connection, Limits, RpcError
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceClient
-from dswarm.frame import varint
+from dswarm.frame import encode_frame, varint
 from dswarm.limits import MAX_FRAME_BYTES, MAX_PIECE_BYTES
 from dswarm.v1.frame_pb2 import Cancel, Credit, Data, End, Frame, Open, Ping
 
@@ -154,6 +154,8 @@ async def test_a_flood_of_pings_to_a_peer_that_does_not_read_ends_the_connection
         for _ in range(200):
             link.receive(pings)
             await asyncio.sleep(0)
+            while link.is_paused and not link.is_ended:  # noqa: ASYNC110
+                await asyncio.sleep(0)
             if link.is_ended:
                 break
         assert link.reason is not None and link.reason.reason == "peer_too_slow"
@@ -193,6 +195,41 @@ async def test_a_flood_of_calls_that_are_refused_ends_the_connection_and_faults_
             link.receive(Frame(stream_id=stream_id, open=refused))
             stream_id += 2
         assert link.reason is not None and link.reason.reason == "too_many_faults"
+
+
+def unknown_calls(count: int) -> bytes:
+    """So many calls of a method that is not served, in one run of bytes."""
+    opened = Open(method="a.Service/Unknown", half_close=True)
+    return b"".join(encode_frame(Frame(stream_id=2 * i + 1, open=opened)) for i in range(count))
+
+
+async def test_many_frames_at_once_are_handled_in_turns_with_the_link_paused() -> None:
+    async with served(Limits(max_faults=2**30)) as (link, _):
+        flood = unknown_calls(20_000)
+        link.receive(flood[:-1])
+        assert link.is_paused
+        # What was read already comes all the same, in its order.
+        link.receive(flood[-1:], Frame(ping=Ping(id=9)))
+        turns = 0
+        while link.is_paused:
+            turns += 1
+            await asyncio.sleep(0)
+        await settle()
+        assert turns > 1
+        assert len(link.bodies("end")) == 20_000
+        assert [frame.pong.id for frame in link.bodies("pong")] == [9]
+
+
+async def test_what_came_before_the_end_of_the_link_is_handled() -> None:
+    link = MemoryLink(is_dialer=True)
+    connection = Connection(link, limits=Limits(max_faults=2**30))
+    call = EchoServiceClient(connection).echo(pb.EchoRequest())
+    opened = Open(method="a.Service/Unknown", half_close=True)
+    flood = b"".join(encode_frame(Frame(stream_id=2 * i + 2, open=opened)) for i in range(20_000))
+    link.receive(flood + encode_frame(Frame(stream_id=1, end=End(response=b""))))
+    assert link.is_paused
+    link.close()
+    await call
 
 
 @pytest.mark.parametrize(("more", "times"), [(0, 1), (2**32 - 1, 256)])
