@@ -42,7 +42,13 @@ export function cliDocs(): string {
 }
 
 function documentTerminal() {
-  return { line: () => undefined, paint: (_style: unknown, text: string) => text, columns, isTerminal: false };
+  return {
+    line: () => undefined,
+    bytes: () => undefined,
+    paint: (_style: unknown, text: string) => text,
+    columns,
+    isTerminal: false,
+  };
 }
 
 function helpOf(command: Command): string {

@@ -11,7 +11,7 @@ import { type LocatedPeer, locatePeer } from "./locate-peer.ts";
 import { MemberProcess } from "./member-process.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
 import { progressOn } from "./progress.ts";
-import { listenForStop } from "./stop-signal.ts";
+import { codeOfStop, listenForStop } from "./stop-signal.ts";
 import { type Column, tableLines } from "./table.ts";
 import { seconds } from "./text.ts";
 
@@ -67,7 +67,7 @@ export async function bench(name: string | undefined, flags: BenchFlags, context
     for (const inFlight of new Set([1, flags.inFlight])) {
       tell(`${inFlight} in flight, ${seconds(flags.seconds * 1000)} …`);
       const result = await measure(node, peer.address, inFlight, flags.seconds * 1000, signal);
-      if (signal.aborted) return exitCodes.interrupted;
+      if (signal.aborted) return codeOfStop(signal, exitCodes.interrupted);
       measured.push(result);
       if (flags.json) stdout.line(JSON.stringify(result));
     }

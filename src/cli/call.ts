@@ -11,12 +11,16 @@ import type { Context } from "./context.ts";
 import { callByGateway } from "./gateway-call.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
 import { serviceNamed } from "./peer-schema.ts";
-import { listenForStop } from "./stop-signal.ts";
+import { codeOfStop, listenForStop } from "./stop-signal.ts";
 import { printable } from "./text.ts";
+
+const schemaTimeoutMs = 30_000;
+const defaultTimeoutMs = 30_000;
 
 /** The flags of `call`. */
 export interface CallFlags extends AskFlags {
-  readonly timeout: number;
+  /** Milliseconds, 0 for no limit; undefined leaves it to the kind of the call. */
+  readonly timeout?: number;
   /** "name: value" each. */
   readonly header: readonly string[];
   /** Whether to show the metadata that the peer sends. */
@@ -45,14 +49,14 @@ export async function call(
   const onMetadata = (key: string, value: string): void => {
     if (flags.verbose === true) context.stderr.line(context.stderr.paint("dim", printable(`${key}: ${value}`)));
   };
-  const options = { signal, timeoutMs: flags.timeout, metadata, onMetadata };
   try {
     await withNode(flags, context, async (client, target) => {
       const id = await peerNamed(name, client);
-      const { services } = await client.listServices({ id }, { signal, timeoutMs: flags.timeout });
+      const { services } = await client.listServices({ id }, { signal, timeoutMs: schemaTimeoutMs });
       const { service, registry } = serviceNamed(serviceName, services);
       const method = methodNamed(methodName, service);
-      const requests = requestsOf(method.input, data, registry);
+      const requests = requestsOf(method.input, data, registry, signal);
+      const options = { signal, timeoutMs: timeoutOf(method, flags.timeout), metadata, onMetadata };
       for await (const line of callByGateway(target, { id, method, requests }, options)) {
         context.stdout.line(line.replaceAll(controls, escaped));
       }
@@ -60,7 +64,7 @@ export async function call(
     return exitCodes.ok;
   } catch (error) {
     if (!signal.aborted) throw error;
-    return process.stdout.errored === null ? exitCodes.interrupted : exitCodes.ok;
+    return codeOfStop(signal, exitCodes.interrupted);
   } finally {
     // Where the peer ended first, there may be more to read, and nobody to send it to.
     process.stdin.destroy();
@@ -74,13 +78,25 @@ function escaped(character: string): string {
   return `\\u00${character.charCodeAt(0).toString(16)}`;
 }
 
+/** A call that streams lasts as long as its user wants; one with a single answer has 30 seconds. */
+function timeoutOf({ methodKind }: DescMethod, given: number | undefined): number | undefined {
+  const hasOneAnswer = methodKind === "unary" || methodKind === "client_streaming";
+  const timeoutMs = given ?? (hasOneAnswer ? defaultTimeoutMs : 0);
+  return timeoutMs === 0 ? undefined : timeoutMs;
+}
+
 /** The requests as they were given, each of them checked. */
-async function* requestsOf(input: DescMessage, data: string, registry: Registry): AsyncGenerator<string> {
+async function* requestsOf(
+  input: DescMessage,
+  data: string,
+  registry: Registry,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
   if (data !== "-") {
     yield checked(input, data, registry);
     return;
   }
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY, signal })) {
     if (line.trim() !== "") yield checked(input, line, registry);
   }
 }

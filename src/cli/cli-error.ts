@@ -1,4 +1,5 @@
-// What a command ends with: exit codes, and the error that carries one.
+// What a command ends with: exit codes, the error that carries one, and how a mistake in the command line is told.
+import { printable } from "./text.ts";
 
 /** Exit codes of the command line; `--help` lists them. */
 export const exitCodes = Object.freeze({ ok: 0, failure: 1, usage: 2, interrupted: 130 });
@@ -13,4 +14,26 @@ export class CliError extends Error {
     super(message);
     this.exitCode = exitCode;
   }
+}
+
+/** A failure as a line of JSON on stderr. */
+export interface FailureLine {
+  readonly event: "failed";
+  /** An error code of dswarm's own, or a gRPC status code's name, or "failed", "usage", "internal". */
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * A mistake in the command line as a line of JSON.
+ * @param text what commander prints
+ */
+export function usageLine(text: string): string {
+  const message = printable(
+    text
+      .trim()
+      .replace(/^error: /, "")
+      .replaceAll("\n", " "),
+  );
+  return `${JSON.stringify({ event: "failed", code: "usage", message } satisfies FailureLine)}\n`;
 }

@@ -1,20 +1,12 @@
 // How a failed command is told: one line that says what is wrong and what to do, never a stack unless it is asked for.
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Failure, FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { dswarmErrorOf, messageOf } from "../util/errors.ts";
 import { ioMessageOf } from "../util/io-error.ts";
-import { CliError, exitCodes } from "./cli-error.ts";
+import { CliError, exitCodes, type FailureLine } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
 import { printable } from "./text.ts";
-
-/** A failure as a line of JSON on stderr. */
-interface FailureLine {
-  readonly event: "failed";
-  /** An error code of dswarm's own, or a gRPC status code's name, or "failed", "usage", "internal". */
-  readonly code: string;
-  readonly message: string;
-}
 
 /** What of the flags matters to how a failure is told. */
 export interface FailureFlags {
@@ -31,7 +23,14 @@ export function reportFailure(thrown: unknown, flags: FailureFlags, stderr: Term
   if (flags.json === true) stderr.line(JSON.stringify(line));
   else stderr.line(`${stderr.paint("red", "dswarm:")} ${line.message}`);
   if (flags.logLevel === "debug" && thrown instanceof Error) stderr.line(thrown.stack);
-  return thrown instanceof CliError ? thrown.exitCode : exitCodes.failure;
+  return exitCodeOf(thrown);
+}
+
+/** What the node that was asked refuses as invalid, the one at the keyboard has got wrong. A peer's verdict is its own. */
+function exitCodeOf(thrown: unknown): number {
+  if (thrown instanceof CliError) return thrown.exitCode;
+  const isInvalid = thrown instanceof ConnectError && thrown.code === Code.InvalidArgument;
+  return isInvalid && failureIn(thrown)?.fromPeer !== true ? exitCodes.usage : exitCodes.failure;
 }
 
 function codeOf(thrown: unknown): string {

@@ -4,7 +4,8 @@ import type { NodeClient } from "./api-client.ts";
 import { type AskFlags, titleOf, withNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { listenForStop } from "./stop-signal.ts";
+import { codeOfStop, listenForStop } from "./stop-signal.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** What is followed, and how each message of it is shown. */
 export interface Following<Answer extends DescMessage> {
@@ -17,6 +18,8 @@ export interface Following<Answer extends DescMessage> {
   readonly isWanted?: (answer: MessageShape<Answer>) => boolean;
   /** The lines for people. */
   readonly show: (answer: MessageShape<Answer>) => readonly string[];
+  /** Where to say which node it is. @default standard output */
+  readonly titleTo?: Terminal;
   /** The exit code where it was stopped before its end. */
   readonly stoppedCode: number;
 }
@@ -25,23 +28,22 @@ export interface Following<Answer extends DescMessage> {
 export async function followNode<Answer extends DescMessage>(
   flags: AskFlags,
   context: Context,
-  { schema, follow, isWanted = () => true, show, stoppedCode }: Following<Answer>,
+  { schema, follow, isWanted = () => true, show, titleTo = context.stdout, stoppedCode }: Following<Answer>,
 ): Promise<number> {
   const { stdout } = context;
-  const signal = listenForStop();
+  const stop = listenForStop();
   try {
     await withNode(flags, context, async (client, target) => {
-      if (!flags.json) stdout.line(titleOf(target, context));
-      for await (const answer of await follow(client, { signal })) {
+      if (!flags.json) titleTo.line(titleOf(target, context));
+      for await (const answer of await follow(client, { signal: stop })) {
         if (!isWanted(answer)) continue;
         if (flags.json) stdout.line(toJsonString(schema, answer, { alwaysEmitImplicit: true }));
         else for (const line of show(answer)) stdout.line(line);
       }
     });
   } catch (error) {
-    if (!signal.aborted) throw error;
-    // Who read it has gone, which is no fault.
-    return process.stdout.errored === null ? stoppedCode : exitCodes.ok;
+    if (!stop.aborted) throw error;
+    return codeOfStop(stop, stoppedCode);
   }
   return exitCodes.ok;
 }

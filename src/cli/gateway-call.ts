@@ -25,12 +25,16 @@ export interface GatewayCall {
 
 /** What goes with a call. */
 export interface GatewayCallOptions {
-  readonly timeoutMs: number;
+  /** Undefined is no limit. */
+  readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal;
   readonly metadata: Headers;
   /** Gets what the peer sends beside its answers, headers first, then trailers, names in lower case. */
   readonly onMetadata: (name: string, value: string) => void;
 }
+
+/** As long as a call may last: the gateway's bound. */
+const maxTimeoutMs = 86_400_000;
 
 const headerPrefix = "grpc-metadata-";
 const trailerPrefix = "grpc-trailer-";
@@ -55,7 +59,9 @@ export async function* callByGateway(
   const body = streamsIn ? linesFrom(requests) : await only(requests);
   const agent = agentFor(target);
   try {
-    const response = await post(new URL(path, target.url), body, target, agent, options);
+    // The gateway gives a call with one answer 30 seconds where it is not told otherwise, and a stream of answers no limit.
+    const timeoutMs = options.timeoutMs ?? (streamsOut ? undefined : maxTimeoutMs);
+    const response = await post(new URL(path, target.url), body, target, agent, { ...options, timeoutMs });
     response.setEncoding("utf8");
     tell(response, headerPrefix, options);
     if (response.statusCode !== 200) {
@@ -110,7 +116,7 @@ function post(
 ): Promise<IncomingMessage> {
   const headers = {
     ...Object.fromEntries([...metadata].map(([name, value]) => [`Grpc-Metadata-${name}`, value])),
-    "Connect-Timeout-Ms": timeoutMs,
+    ...(timeoutMs !== undefined && { "Connect-Timeout-Ms": timeoutMs }),
     ...(token !== undefined && { Authorization: `Bearer ${token}` }),
     ...(typeof body === "string"
       ? { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(body) }

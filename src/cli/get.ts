@@ -1,11 +1,9 @@
 // `dswarm get`: gets a value from the DHT.
-import { writeFile } from "node:fs/promises";
-import type { Record as DhtRecord } from "../../gen/dswarm/v1/dht_pb.ts";
 import { GetValueResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { printable } from "./text.ts";
+import { valueOf, writeValue } from "./value-output.ts";
 
 /** The flags of `get`. */
 export interface GetFlags extends AskFlags {
@@ -20,25 +18,6 @@ export async function get(key: string, { out, ...flags }: GetFlags, context: Con
     show: () => [],
     titled: false,
   });
-  const value = valueOf(record);
-  if (out === "-" && !flags.json) process.stdout.write(value);
-  else if (out !== undefined && out !== "-") await writeFile(out, value);
-  else if (!flags.json) context.stdout.line(textOf(value));
+  if (!flags.json || (out !== undefined && out !== "-")) await writeValue(valueOf(record), out, context);
   return exitCodes.ok;
-}
-
-/** The value of a record, immutable or mutable; none of any other. */
-export function valueOf(record: DhtRecord | undefined): Uint8Array {
-  const kind = record?.kind;
-  return kind?.case === "immutable" || kind?.case === "mutable" ? kind.value.value : new Uint8Array();
-}
-
-/** Text where it is, base64 where it is not. */
-export function textOf(value: Uint8Array): string {
-  try {
-    return printable(new TextDecoder("utf-8", { fatal: true }).decode(value));
-  } catch {
-    // Not UTF-8.
-    return Buffer.from(value).toString("base64");
-  }
 }

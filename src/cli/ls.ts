@@ -1,4 +1,7 @@
 // `dswarm ls`: shows the nodes that run on this machine.
+
+import { Code, ConnectError } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type GetStatusResponse, ListSwarmResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { messageOf } from "../util/errors.ts";
 import { callNode, NothingListens } from "./api-client.ts";
@@ -124,6 +127,12 @@ function lineOf({ node, answer }: ListedNode): NodeLine {
   return { ...node, ok: true, network, version, uptimeMs, peers, connections, records };
 }
 
+/** Why a node has not told how it is, in a few words. */
+function whyNot(error: Error): string {
+  if (!(error instanceof ConnectError)) return "does not answer";
+  return error.code === Code.Unauthenticated ? "asks for a token" : `answers ${codeToString(error.code)}`;
+}
+
 /** The table that `ls` prints. */
 function nodeLines(
   nodes: readonly ListedNode[],
@@ -133,9 +142,16 @@ function nodeLines(
   if (nodes.length === 0) return [`No node of yours runs on this machine. To start one: ${programName} start`];
   const rows = nodes.map(({ node, answer }, i) => {
     const head = [`${i + 1}`, printable(node.id), `${node.port}`, `${node.pid}`];
-    if (answer instanceof Error) return [...head, { text: "does not answer", style: "red" as const }, "-", "-", "-"];
+    if (answer instanceof Error) return [...head, { text: whyNot(answer), style: "red" as const }, "-", "-", "-"];
     const { network, peers, records, uptimeMs } = answer;
     return [...head, printable(network), `${peers}`, `${records}`, duration(uptimeMs)];
   });
-  return [...tableLines(columns, rows, terminal), terminal.paint("dim", counted(nodes.length, "node"))];
+  const lacksToken = nodes.some(({ answer }) => answer instanceof ConnectError && answer.code === Code.Unauthenticated);
+  return [
+    ...tableLines(columns, rows, terminal),
+    terminal.paint("dim", counted(nodes.length, "node")),
+    ...(lacksToken
+      ? ["A node asks for a token: name the file that has it with --token-file or DSWARM_TOKEN_FILE."]
+      : []),
+  ];
 }

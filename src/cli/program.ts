@@ -1,8 +1,8 @@
 // The command line as a whole. Each command has a file in commands/ that says its words and flags, and one of the same name
 // here that does what it is for.
-import { Command } from "commander";
+import { Command, type OutputConfiguration } from "commander";
 import { version } from "../util/version.ts";
-import { exitCodes } from "./cli-error.ts";
+import { exitCodes, usageLine } from "./cli-error.ts";
 import type { AddCommand } from "./commands/add-command.ts";
 import { addBench } from "./commands/bench.ts";
 import { addBuckets } from "./commands/buckets.ts";
@@ -26,23 +26,29 @@ import { addStatus } from "./commands/status.ts";
 import { addSwarm } from "./commands/swarm.ts";
 import { addTrace } from "./commands/trace.ts";
 import { addDelete, addUpdate } from "./commands/update.ts";
+import { addUrl } from "./commands/url.ts";
 import { addWatch } from "./commands/watch.ts";
 import type { Context } from "./context.ts";
 import type { Terminal } from "./terminal.ts";
+import { printable } from "./text.ts";
 
 /** The commands as `--help` shows them: what they are about, and in which order. */
 const groups: Readonly<Record<string, readonly AddCommand[]>> = {
   "Run nodes:": [addStart, addSwarm],
-  "Ask a running node:": [addLs, addStatus, addPing, addPeers, addFind, addBuckets, addRecords, addWatch],
+  "Ask a running node:": [addLs, addUrl, addStatus, addPing, addPeers, addFind, addBuckets, addRecords, addWatch],
   "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup, addTrace],
   "Call a peer:": [addServices, addHealth, addCall],
   "Without a running node:": [addBench, addSim, addKeygen, addCompletion],
 };
 
+const maxHelpColumns = 80;
+
 const exitCodeHelp = `
 Exit codes:
-  ${exitCodes.ok}    done; start, swarm, watch: ended by Ctrl-C, SIGTERM, or when nobody reads the output
-  ${exitCodes.failure}    failed; ping, ls: not every one has answered; health: not serving; providers, lookup, trace: none is found
+  ${exitCodes.ok}    done; start, swarm, watch: ended by Ctrl-C or SIGTERM;
+       all: nobody reads the output any more
+  ${exitCodes.failure}    failed; ping, ls: not every one has answered;
+       health: not serving; providers, lookup, trace: none is found
   ${exitCodes.usage}    a command, flag or value that is not known or not valid
   ${exitCodes.interrupted}  Ctrl-C before the end; start, swarm: a second one, ended at once`;
 
@@ -51,24 +57,50 @@ Exit codes:
  * with, or with CommanderError when there is no command to run.
  */
 export function createProgram(context: Context): Command {
-  const { programName, stdout, stderr } = context;
+  const { programName } = context;
   const program = new Command(programName)
     .description("Typed RPC between peers named by their public keys, and a Kademlia DHT to play with on one machine.")
     .version(version)
     .exitOverride()
     .enablePositionalOptions()
-    .configureOutput({ getOutHelpWidth: () => helpWidth(stdout), getErrHelpWidth: () => helpWidth(stderr) })
-    .configureHelp({ showGlobalOptions: false })
+    .helpCommand(false)
+    .configureOutput(outputOf(context))
+    .configureHelp({ showGlobalOptions: false, minWidthToWrap: 20 })
     .addHelpText("after", `${exitCodeHelp}\n\nMore on a command: ${programName} help COMMAND`)
     .showHelpAfterError(`For help: ${programName} --help`);
   for (const [heading, commands] of Object.entries(groups)) {
     program.commandsGroup(heading);
     for (const add of commands) add(program, context);
   }
+  program.commandsGroup("Commands:");
+  program
+    .command("help [command]")
+    .description("Show what a command does, and its flags.")
+    .action((name: string | undefined) => showHelp(program, name));
   return program;
 }
 
-// Longer lines are hard to read, and where there is no terminal the help is the same everywhere.
+function outputOf({ stdout, stderr }: Context): OutputConfiguration {
+  const isJson = process.argv.includes("--json");
+  return {
+    getOutHelpWidth: () => helpWidth(stdout),
+    getErrHelpWidth: () => helpWidth(stderr),
+    // A program reads one line, and no help.
+    ...(isJson && {
+      writeErr: () => undefined,
+      outputError: (text: string) => void process.stderr.write(usageLine(text)),
+    }),
+  };
+}
+
+/** @throws CommanderError, as commander ends with it */
+function showHelp(program: Command, name: string | undefined): never {
+  if (name === undefined) return program.help();
+  const command = program.commands.find((each) => each.name() === name);
+  return command?.help() ?? program.error(`error: unknown command '${printable(name)}'`);
+}
+
+/** Longer lines are hard to read, and where there is no terminal the help is the same everywhere. */
 function helpWidth({ columns }: Terminal): number {
-  return Number.isFinite(columns) ? Math.min(columns, 120) : 80;
+  return Math.min(columns, maxHelpColumns);
 }

@@ -28,10 +28,30 @@ export async function services(
   checkPeerName(name);
   await askNode(flags, context, {
     schema: NodeServiceListServicesResponseSchema,
-    ask: async (client, options) => client.listServices({ id: await peerNamed(name, client) }, options),
+    async ask(client, options) {
+      const answer = await client.listServices({ id: await peerNamed(name, client) }, options);
+      return wanted === undefined ? answer : onlyWanted(answer, wanted);
+    },
     show: (answer) => (wanted === undefined ? listLines(answer, context) : schemaLines(answer, wanted)),
   });
   return exitCodes.ok;
+}
+
+/**
+ * The answer about one service, and one method of it where that is named.
+ * @throws CliError where the peer does not serve it
+ */
+function onlyWanted(answer: NodeServiceListServicesResponse, wanted: string): NodeServiceListServicesResponse {
+  const [serviceName = "", methodName] = wanted.split("/", 2);
+  const service = answer.services.find((each) => each.name === serviceName);
+  if (service === undefined) {
+    // It throws, and names those there are.
+    serviceNamed(serviceName, answer.services);
+    return answer;
+  }
+  const isWanted = (method: { readonly name: string }): boolean =>
+    methodName === undefined || method.name === methodName;
+  return { ...answer, services: [{ ...service, methods: service.methods.filter(isWanted) }] };
 }
 
 function listLines({ services: listed }: NodeServiceListServicesResponse, { stdout }: Context): string[] {

@@ -11,7 +11,7 @@ import { messageOf } from "../util/errors.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { progressOn } from "./progress.ts";
-import { listenForStop } from "./stop-signal.ts";
+import { codeOfStop, listenForStop } from "./stop-signal.ts";
 
 /** The flags of `sim`. */
 export interface SimFlags {
@@ -51,7 +51,7 @@ export async function sim(flags: SimFlags, { stdout, stderr, programName }: Cont
     if (signal.aborted) return undefined;
     throw new CliError(`${messageOf(error)}; to see it again: ${simCommand(flags, programName)}`);
   });
-  if (report === undefined) return exitCodes.interrupted;
+  if (report === undefined) return codeOfStop(signal, exitCodes.interrupted);
   if (flags.json) stdout.line(JSON.stringify(report));
   else stdout.line(formatReport(report).trimEnd());
   const csv = reportsToCsv([report]);

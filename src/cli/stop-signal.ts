@@ -18,8 +18,9 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
     controller.abort();
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
-  process.stdout.on("error", (error: Error) => {
-    if (isReaderGone(error)) controller.abort();
+  // On a full disk a node goes on: only its output is lost.
+  process.stdout.on("error", (error) => {
+    if (isReaderGone(error)) controller.abort(error);
   });
   if (untilEof) {
     const { stdin } = process;
@@ -31,9 +32,17 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
   return controller.signal;
 }
 
+/**
+ * The exit code of a command that was stopped before its end. One whose output nobody reads any more has done what it could.
+ * @param code for a stop by a signal
+ */
+export function codeOfStop({ reason }: AbortSignal, code: number): number {
+  return isReaderGone(reason) ? exitCodes.ok : code;
+}
+
 /** Whether an error of an output says that its reader has gone (`| head -1`), and not that a disk is full. */
-export function isReaderGone(error: Error): boolean {
-  return "code" in error && (error.code === "EPIPE" || error.code === "EOF");
+export function isReaderGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "EPIPE" || error.code === "EOF");
 }
 
 /** Resolves once the signal has aborted. */

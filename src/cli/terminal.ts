@@ -9,6 +9,8 @@ export type Style = Parameters<typeof styleText>[0];
 export interface Terminal {
   /** Writes a line; the newline is added. */
   readonly line: (text?: string) => void;
+  /** Writes bytes as they are. */
+  readonly bytes: (bytes: Uint8Array) => void;
   /** Text in a style, for example "bold", where the stream shows styles. */
   readonly paint: (style: Style, text: string) => string;
   /** Characters that a line has room for; infinite where the stream is no terminal. It may change. */
@@ -23,6 +25,7 @@ export function terminalOn(stream: NodeJS.WriteStream, environment: NodeJS.Proce
   return {
     isTerminal: stream.isTTY,
     line: (text = "") => void stream.write(`${text}\n`),
+    bytes: (bytes) => void stream.write(bytes),
     paint: (style, text) => styleText(style, text, { stream }),
     get columns() {
       if (Number.isSafeInteger(told) && told > 0) return told;

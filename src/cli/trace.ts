@@ -30,17 +30,17 @@ const signs: Readonly<Partial<Record<LookupStepKind, readonly [sign: string, sty
 /** Draws the lookup of a key or a peer. Returns the exit code: 1 where nobody is found. */
 export async function trace(key: string, flags: AskFlags, context: Context): Promise<number> {
   checkKeyName(key);
-  let found = 0;
+  let found: number | undefined;
   const code = await followNode(flags, context, {
     schema: TraceLookupResponseSchema,
     follow: async (client, options) => client.traceLookup({ key: await keyNamed(key, client) }, options),
     show(step) {
-      found = step.result?.closest.length ?? found;
+      found ??= step.result?.closest.length;
       return stepLines(step, context.stdout);
     },
     stoppedCode: exitCodes.interrupted,
   });
-  return code === exitCodes.ok && !flags.json && found === 0 ? exitCodes.failure : code;
+  return !flags.json && found === 0 ? exitCodes.failure : code;
 }
 
 /** The lines of a step. */

@@ -4,7 +4,7 @@ import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { keepersText } from "./keepers-text.ts";
-import { valueOf } from "./value-argument.ts";
+import { valueGiven } from "./value-argument.ts";
 
 /** The flags of `update` and `delete`. */
 export interface UpdateFlags extends AskFlags {
@@ -20,8 +20,12 @@ interface Updated {
 }
 
 /** Lets a node update its value. Returns the exit code. */
-export async function update(text: string, flags: UpdateFlags, context: Context): Promise<number> {
-  const value = await valueOf(text);
+export async function update(
+  text: string | undefined,
+  { file, ...flags }: UpdateFlags & { readonly file?: string },
+  context: Context,
+): Promise<number> {
+  const value = await valueGiven(text, file);
   await askNode(flags, context, {
     schema: UpdateValueResponseSchema,
     ask: (client, options) => client.updateValue({ value, ...requestOf(flags) }, options),

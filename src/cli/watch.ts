@@ -11,8 +11,8 @@ import type { AskFlags } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { followNode } from "./follow-node.ts";
-import { textOf, valueOf } from "./get.ts";
 import { fitting, printable, shortId, timeOfDay } from "./text.ts";
+import { valueInLine, valueOf } from "./value-output.ts";
 
 /** The flags of `watch`. */
 export interface WatchFlags extends AskFlags {
@@ -27,7 +27,7 @@ export async function watch(
   { interval, past, rates, ...flags }: WatchFlags,
   context: Context,
 ): Promise<number> {
-  const { stdout } = context;
+  const { stdout, stderr } = context;
   // There is no other end of it.
   const stoppedCode = exitCodes.ok;
   const at = (wallMs: number): string => stdout.paint("dim", timeOfDay(wallMs));
@@ -36,7 +36,14 @@ export async function watch(
       schema: WatchValueResponseSchema,
       follow: (client, options) =>
         client.watchValue({ key, ...(interval !== undefined && { intervalMs: interval }) }, options),
-      show: ({ record }) => [`${at(systemClock.wallMs())}  ${recordLine(record)}`],
+      // A pipe gets the exact bytes of each value. What else there is to say goes beside it.
+      titleTo: stdout.isTerminal ? stdout : stderr,
+      show: ({ record }) => {
+        if (stdout.isTerminal) return [`${at(systemClock.wallMs())}  ${recordLine(record)}`];
+        if (record === undefined) stderr.line("no record");
+        else stdout.bytes(valueOf(record));
+        return [];
+      },
       stoppedCode,
     });
   }
@@ -55,7 +62,7 @@ function recordLine(record: DhtRecord | undefined): string {
   if (record === undefined) return "no record";
   const { kind } = record;
   const sequence = kind.case === "mutable" ? `sequence ${kind.value.sequence}: ` : "";
-  return `${sequence}${textOf(valueOf(record))}`;
+  return `${sequence}${valueInLine(valueOf(record))}`;
 }
 
 function eventLine({ name, peer, key, address, detail, rates }: WatchEventsResponse, columns: number): string {

@@ -112,8 +112,8 @@ function TokenForm({ wasWrong, onToken }: TokenFormProps) {
       >
         <h1>This node asks for a token</h1>
         <p>
-          It was started with <code>--token</code> or <code>--token-file</code>. The token stays in this tab and is
-          forgotten when the tab is closed.
+          It was started with <code>--token-file</code>. The token stays in this tab and is forgotten when the tab is
+          closed.
         </p>
         {wasWrong && (
           <p class="fault" role="alert">

@@ -1,5 +1,6 @@
 // RecordKey: the 256-bit key under which the DHT keeps records, in the space of the NodeIds.
 import { hash } from "node:crypto";
+import { inspect } from "node:util";
 import type { NodeId } from "../identity/node-id.ts";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
@@ -53,6 +54,11 @@ export class RecordKey {
   /** The key of the providers of something that has a name, for example a service's protobuf type name: sha256 of its UTF-8. */
   static ofName(name: string): RecordKey {
     return new RecordKey(sha256(Buffer.from(name, "utf8")));
+  }
+
+  /** What `console.log` and `util.inspect` show. */
+  [inspect.custom](): string {
+    return this.toString();
   }
 
   /** The 32 bytes. Not to be written to. */

@@ -1,4 +1,5 @@
 // NodeId: the ed25519 public key that names a node, and the XOR metric over it (Maymounkov and Mazières 2002, section 2.1).
+import { inspect } from "node:util";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 
@@ -47,6 +48,11 @@ export class NodeId {
       throw new DswarmError("node_id_invalid", `expected "@" and 44 characters of base64, or base64url, or hex`);
     }
     return NodeId.fromBytes(bytes);
+  }
+
+  /** What `console.log` and `util.inspect` show. */
+  [inspect.custom](): string {
+    return this.toString();
   }
 
   /** The 32 bytes. Not to be written to. */

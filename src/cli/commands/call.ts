@@ -18,9 +18,9 @@ export const addCall: AddCommand = (program, context) =>
     ],
   })
     .addOption(
-      new Option("-t, --timeout <ms>", "time for the call")
-        .argParser(wholeNumber(1, 86_400_000))
-        .default(30_000, "30000 ms"),
+      new Option("-t, --timeout <ms>", "time for the call; 0 is no limit (default: 30000, none for streams)").argParser(
+        wholeNumber(0, 86_400_000),
+      ),
     )
     .addOption(
       new Option(

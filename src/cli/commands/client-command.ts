@@ -6,11 +6,7 @@ import { addCommand, type CommandText } from "./add-command.ts";
 /** Adds a command with the flags of all that ask a running node. */
 export function addClientCommand(program: Command, context: Context, text: CommandText): Command {
   return addCommand(program, context, text)
-    .addOption(
-      new Option("--node <node>", "port, https://HOST:PORT, or 1, 2, … among the nodes that run here (default: 1)").env(
-        "DSWARM_NODE",
-      ),
-    )
+    .addOption(nodeOption())
     .addOption(tokenFileOption())
     .addOption(certificateOption())
     .option("--json", "print the answer as one line of JSON");
@@ -19,6 +15,14 @@ export function addClientCommand(program: Command, context: Context, text: Comma
 /** The flag for the certificate of a node that "ls" does not list. */
 export function certificateOption(): Option {
   return new Option("--cacert <file>", "certificate.pem of the node, to trust no other").env("DSWARM_CACERT");
+}
+
+/** The flag for the node that is asked. */
+export function nodeOption(): Option {
+  return new Option(
+    "--node <node>",
+    "port, https://HOST:PORT, or 1, 2, … among the nodes that run here (default: 1)",
+  ).env("DSWARM_NODE");
 }
 
 /** The flag for the token of a node that asks for one. */

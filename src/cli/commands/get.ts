@@ -8,11 +8,7 @@ export const addGet: AddCommand = (program, context) =>
   void addClientCommand(program, context, {
     usage: "get <key>",
     description: "Get a value from the DHT.",
-    examples: [
-      "get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
-      "get 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 --json",
-      "get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=' --out picture.png",
-    ],
+    examples: ["get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='", "get KEY --json", "get KEY > picture.png"],
   })
     .option("-o, --out <file>", "write the bytes of the value to a file; - is standard output")
     .action((key: string, flags: GetFlags) => run(import("../get.ts").then(({ get }) => get(key, flags, context))));

@@ -1,12 +1,16 @@
 // `dswarm put`: its words and flags.
-import type { AskFlags } from "../ask-node.ts";
+import type { PutFlags } from "../put.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
 
 /** Adds `put`. */
 export const addPut: AddCommand = (program, context) =>
   void addClientCommand(program, context, {
-    usage: "put <value>",
+    usage: "put [value]",
     description: "Publish a value in the DHT; - reads it from standard input.",
-    examples: ["put hello", "put - < picture.png", "put hello --json"],
-  }).action((value: string, flags: AskFlags) => run(import("../put.ts").then(({ put }) => put(value, flags, context))));
+    examples: ["put hello", "put --file picture.png", "put - < picture.png", "put hello --json"],
+  })
+    .option("-f, --file <file>", "read the value from a file")
+    .action((value: string | undefined, flags: PutFlags) =>
+      run(import("../put.ts").then(({ put }) => put(value, flags, context))),
+    );

@@ -9,13 +9,15 @@ import { addClientCommand } from "./client-command.ts";
 export const addUpdate: AddCommand = (program, context) =>
   void addUpdateFlags(
     addClientCommand(program, context, {
-      usage: "update <value>",
+      usage: "update [value]",
       description: "Publish a value under the node's own key, in place of the one before.",
-      examples: ["update 'version 2'", "update --salt news - < news.txt", "update --expect 1 'version 2'"],
+      examples: ["update 'version 2'", "update --salt news --file news.txt", "update --expect 1 'version 2'"],
     }),
-  ).action((value: string, flags: UpdateFlags) =>
-    run(import("../update.ts").then(({ update }) => update(value, flags, context))),
-  );
+  )
+    .option("-f, --file <file>", "read the value from a file")
+    .action((value: string | undefined, flags: UpdateFlags & { readonly file?: string }) =>
+      run(import("../update.ts").then(({ update }) => update(value, flags, context))),
+    );
 
 /** Adds `delete`. */
 export const addDelete: AddCommand = (program, context) =>

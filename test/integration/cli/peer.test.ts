@@ -230,18 +230,23 @@ suite("peer", { concurrency: 2 }, () => {
     const kinds = jsonLines((await rig.result(["trace", id, "--json"])).stdout).map(({ kind }) => kind);
     assert.deepEqual([kinds[0], kinds.at(-1)], ["LOOKUP_STEP_KIND_STARTED", "LOOKUP_STEP_KIND_ENDED"]);
     assert.ok(kinds.includes("LOOKUP_STEP_KIND_ANSWERED"));
-    assert.equal((await rig.result(["trace", "nonsense"])).code, 1);
+    assert.equal((await rig.result(["trace", "nonsense"])).code, 2);
   });
 
-  test("watch follows a key until Ctrl-C", async (t) => {
-    const { rig } = await withEcho(t);
-    const { key } = JSON.parse((await rig.result(["update", "one", "--json"])).stdout);
-    const run = rig.run(["watch", key, "--interval", "250"]);
-    await run.output("sequence 1: one\n");
-    await rig.result(["update", "two"]);
-    await run.output("sequence 2: two\n");
-    assert.deepEqual(await run.stop(), { code: 0, signal: null });
-    assert.equal(run.stderr, "");
+  test("the first Ctrl-C ends a call that waits for its next request", async (t) => {
+    const { rig, id } = await withEcho(t);
+    const run = rig.run(["call", id, path("Converse"), "-"]);
+    run.child.stdin?.write('{"payload":"YQ=="}\n');
+    await run.output('{"payload":"YQ=="}\n');
+    assert.deepEqual(await run.stop(), { code: 130, signal: null }, run.stderr);
+  });
+
+  test("a stream of answers has no limit of time, and -t 0 lifts that of other calls", async (t) => {
+    const { rig, id } = await withEcho(t);
+    const run = rig.run(["call", id, path("Converse"), "-", "-t", "1"]);
+    assert.deepEqual(await run.ended, { code: 1, signal: null }, "a limit that is set ends the stream");
+    const unlimited = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}', "-t", "0"]);
+    assert.deepEqual([unlimited.code, unlimited.stdout], [0, '{"payload":"aGk="}\n']);
   });
 
   test("watch without a key tells events, and fails when the node is killed", async (t) => {

@@ -27,8 +27,22 @@ for (const command of ["start", "swarm", "ping", "peers", "keygen"]) {
   });
 }
 
+test("no line of the help is wider than 80 columns, examples aside", async (t) => {
+  const rig = new CliRig(t);
+  for (const command of ["", "start", "swarm", "call", "sim", "watch"]) {
+    const { stdout } = await rig.result(["help", ...(command === "" ? [] : [command])]);
+    const [text = ""] = stdout.split("\nExamples:\n");
+    for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
+  }
+});
+
 const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[] = [
   [[], /^Usage: /],
+  [["help", "nope"], /unknown command 'nope'/],
+  [
+    ["pign", "--json"],
+    /^\{"event":"failed","code":"usage","message":"unknown command 'pign' \(Did you mean ping\?\)"\}\n$/,
+  ],
   [["swrm"], /unknown command 'swrm'\n\(Did you mean swarm\?\)/],
   [["start", "--prot", "1"], /unknown option '--prot'\n\(Did you mean --port\?\)/],
   [["start", "extra"], /too many arguments for 'start'/],

@@ -12,6 +12,7 @@ export function recordedTerminal(columns = Number.POSITIVE_INFINITY): RecordedTe
   let lines: string[] = [];
   return {
     line: (text = "") => void lines.push(text),
+    bytes: (bytes) => void lines.push(Buffer.from(bytes).toString("latin1")),
     columns,
     isTerminal: false,
     paint: (_style, text) => text,
