@@ -35,6 +35,8 @@ export interface Others {
 
 interface Waiting {
   readonly contact: Contact;
+  /** Who told of it: the sources have turns. */
+  readonly source: string;
   readonly farLimit: number;
   /** Bits that its id shares with this node's own: the range. */
   readonly range: number;
@@ -44,8 +46,8 @@ interface Waiting {
 }
 
 /**
- * Candidates for the routing table. Bounded by 256 that wait and 256 that are asked again later (those that come when all places are
- * taken are dropped).
+ * Candidates for the routing table. Bounded by 256 that wait, of which the source that has most gives way to a new one, and 256 that
+ * are asked again later.
  */
 export class Candidates {
   readonly #init: CandidatesInit;
@@ -61,9 +63,12 @@ export class Candidates {
     this.#init = init;
   }
 
-  /** Notes a contact that may enter the table, unless it is pinged already. */
-  offer(contact: Contact, farLimit: number): void {
-    this.#offer(contact, farLimit, 0);
+  /**
+   * Notes a contact that may enter the table, unless it is pinged already.
+   * @param source who told of it; each source has its share of the queue, and its turns
+   */
+  offer(contact: Contact, farLimit: number, source = ""): void {
+    this.#offer(contact, farLimit, 0, source);
   }
 
   /** Resolves when all candidates have been pinged. */
@@ -78,18 +83,17 @@ export class Candidates {
     this.#later.clear();
   }
 
-  #offer(contact: Contact, farLimit: number, failures: number): void {
+  #offer(contact: Contact, farLimit: number, failures: number, source: string): void {
     const name = contact.id.toString();
     if (this.#isClosed || this.#pinged.has(name) || !this.#init.isWanted(contact, farLimit, { closer: 0, beside: 0 }))
       return;
     // There is news of it.
     this.#later.get(name)?.();
     this.#later.delete(name);
-    if (this.#waiting.size < maxWaiting || this.#waiting.has(name)) {
-      const { self } = this.#init;
-      const range = sharedBits(self.bytes, contact.id.bytes);
-      this.#waiting.set(name, { contact, farLimit, range, isFirst: isFirst(self, contact.id), failures });
-    }
+    const { self } = this.#init;
+    const range = sharedBits(self.bytes, contact.id.bytes);
+    this.#waiting.set(name, { contact, source, farLimit, range, isFirst: isFirst(self, contact.id), failures });
+    if (this.#waiting.size > maxWaiting) this.#dropExcess();
     this.#proceed();
   }
 
@@ -119,13 +123,32 @@ export class Candidates {
     return this.#init.isWanted(contact, farLimit, this.#othersOf(candidate)) ? this.#init.ping(contact) : undefined;
   }
 
-  #tryLater({ contact, farLimit, failures }: Waiting): void {
+  /** Drops the oldest of the source that has most. */
+  #dropExcess(): void {
+    const sources = this.#sources();
+    let largest: readonly Waiting[] = [];
+    for (const of of sources.values()) if (of.length > largest.length) largest = of;
+    const [oldest] = largest;
+    if (oldest !== undefined) this.#waiting.delete(oldest.contact.id.toString());
+  }
+
+  #sources(): Map<string, Waiting[]> {
+    const sources = new Map<string, Waiting[]>();
+    for (const waiting of this.#waiting.values()) {
+      const of = sources.get(waiting.source);
+      if (of === undefined) sources.set(waiting.source, [waiting]);
+      else of.push(waiting);
+    }
+    return sources;
+  }
+
+  #tryLater({ contact, source, farLimit, failures }: Waiting): void {
     if (this.#isClosed || failures >= retries || this.#later.size >= maxWaiting) return;
     const { clock } = this.#init;
     const name = contact.id.toString();
     const again = (): void => {
       this.#later.delete(name);
-      this.#offer(contact, farLimit, failures + 1);
+      this.#offer(contact, farLimit, failures + 1, source);
     };
     this.#later.set(name, clock.setTimeout(again, jittered(clock, firstRetryMs * 2 ** failures, retryJitter)));
   }
@@ -143,11 +166,14 @@ export class Candidates {
     return { closer, beside };
   }
 
-  /** The closest of those that this node is to ping first; when there are none, of all. */
+  /** Of a source chosen at random, the closest of those that this node is to ping first; when there are none, of all. */
   #next(): Waiting | undefined {
-    const target = this.#init.self.bytes;
+    const { self, clock } = this.#init;
+    const target = self.bytes;
+    const sources = [...this.#sources().values()];
+    const of = sources.length < 2 ? sources[0] : sources[Math.floor(clock.random() * sources.length)];
     let next: Waiting | undefined;
-    for (const waiting of this.#waiting.values()) {
+    for (const waiting of of ?? []) {
       if (next === undefined || waiting.isFirst !== next.isFirst) {
         if (next === undefined || waiting.isFirst) next = waiting;
       } else if (compareDistance(target, waiting.contact.id.bytes, next.contact.id.bytes) < 0) {

@@ -41,10 +41,18 @@ export interface DhtInit {
   readonly addresses: () => readonly HostPort[];
   /** Does something that needs a connection to be made, when it is its turn. @default at once */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
-  /** Where a peer was reached last, if that is known. Without it, it is believed to be where it was asked. */
-  readonly provenAddress?: (id: NodeId) => HostPort | undefined;
+  /** What is known for certain of where peers are. Without it, each is believed to be where it was asked. */
+  readonly proven?: ProvenAddresses;
   readonly counters?: Counters;
   readonly logger?: Logger;
+}
+
+/** Tells where peers are reached for certain. */
+export interface ProvenAddresses {
+  /** Where a peer was dialed and has proven its key, and no dial has failed since; undefined where it was not. */
+  readonly address: (id: NodeId) => HostPort | undefined;
+  /** Resolves with the same, dialing the contact's addresses where none of them is the one. Never rejects. */
+  readonly prove: (contact: Contact) => Promise<HostPort | undefined>;
 }
 
 /** What may be set of watching. */
@@ -64,6 +72,7 @@ const firstRepublishMs = 60_000;
 // What is published one after the other is published again so, not all at once; and what failed is tried again in time.
 const republishSweepsPerPeriod = 44;
 const joinDelayMs = 2000;
+const maxJoinDelayMs = 16_000;
 // To ping a contact costs a connection: of ranges that are not near, a few are enough, as lookups bring more.
 const farContacts = 4;
 
@@ -116,7 +125,10 @@ export class Dht implements AsyncDisposable {
       self: keys.id,
       clock,
       isWanted: ({ id }, farLimit, others) => table.hasRoomFor(id, farLimit, others),
-      inTurn: (contact, work) => (peers.isConnected(contact) ? work() : inTurn(work)),
+      inTurn: (contact, work) => {
+        const isReached = init.proven === undefined || init.proven.address(contact.id) !== undefined;
+        return isReached && peers.isConnected(contact) ? work() : inTurn(work);
+      },
       ping: (contact) => this.ping(contact),
     });
     const { signal } = this.#closing;
@@ -126,8 +138,7 @@ export class Dht implements AsyncDisposable {
     const { addresses } = init;
     this.#publisher = new Publisher({ keys, config, clock, store, queries, reader: this.#reader, addresses });
     if (!config.isClient) {
-      // There is a connection already.
-      const onCaller = (contact: Contact) => this.#candidates.offer(contact, config.routing.k);
+      const onCaller = (contact: Contact) => this.#onCaller(contact);
       const forward = (forwarding: Forwarding) => queries.forward(forwarding, signal);
       this.answers = new Answers({ config, clock, table, store, counters, onCaller, forward });
     }
@@ -148,9 +159,12 @@ export class Dht implements AsyncDisposable {
     if (join) this.#joinSoon();
   }
 
-  /** A contact was heard of: it is pinged, if the table has a place for it. */
-  candidate(contact: Contact): void {
-    this.#candidates.offer(contact, farContacts);
+  /**
+   * A contact was heard of: it is pinged, if the table has a place for it.
+   * @param source who told of it; the sources take turns
+   */
+  candidate(contact: Contact, source?: string): void {
+    this.#candidates.offer(contact, farContacts, source);
   }
 
   /** A node took its leave. */
@@ -175,14 +189,16 @@ export class Dht implements AsyncDisposable {
     for (const index of this.table.sparseBuckets(enough)) {
       await this.#queries.nodes(this.table.randomKey(index), options);
     }
+    if (this.#init.proven !== undefined) this.#lookAgain(joinDelayMs / 2);
   }
 
-  /** Pings a contact; who answers enters the table. */
+  /** Pings a contact. One that answers, and is reached at one of its addresses, enters the table. */
   async ping(contact: Contact): Promise<boolean> {
     const rttMs = await this.#probe(contact);
-    if (rttMs === undefined) this.table.missed(contact.id, contact.addresses);
-    else this.#enter(contact, rttMs);
-    return rttMs !== undefined;
+    const reached = rttMs === undefined ? undefined : await this.#prove(contact);
+    if (reached === undefined) this.table.missed(contact.id, contact.addresses);
+    else this.#enter(reached, rttMs);
+    return reached !== undefined;
   }
 
   /** The k closest to a target (32 bytes) that answer. */
@@ -191,8 +207,9 @@ export class Dht implements AsyncDisposable {
   }
 
   /** Where a node is reached: one of its addresses answers, with its key proven. */
-  findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
-    return this.#queries.peer(id, this.#withClosing(options));
+  async findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
+    const found = await this.#queries.peer(id, this.#withClosing(options));
+    return found && this.#prove(found);
   }
 
   /**
@@ -311,19 +328,45 @@ export class Dht implements AsyncDisposable {
     }
   }
 
+  /** A peer says by a ping that it serves the DHT at a port of the host that its connection comes from. */
+  #onCaller(contact: Contact): void {
+    const known = this.table.get(contact.id.bytes);
+    const [says] = contact.addresses;
+    if (known === undefined || says === undefined || hasAddress(known, says)) {
+      this.#candidates.offer(contact, farContacts, `called ${says?.host ?? ""}`);
+    } else {
+      void this.#prove(contact).then((reached) => {
+        if (reached !== undefined && hasAddress(reached, says)) this.#enter(reached);
+      });
+    }
+  }
+
+  /** The contact with the address where it is reached for certain; undefined where it is not. */
+  async #prove(contact: Contact): Promise<Contact | undefined> {
+    const { proven } = this.#init;
+    if (proven === undefined) return contact;
+    const known = proven.address(contact.id);
+    const address = known !== undefined && hasAddress(contact, known) ? known : await proven.prove(contact);
+    return address && { id: contact.id, addresses: [address] };
+  }
+
   #onAnswer(contact: Contact, rttMs: number): void {
-    const isNew = this.#enter(contact, rttMs);
+    const { proven, config } = this.#init;
+    // On a connection that was there already, what others tell of its addresses is not what has answered.
+    const address = proven?.address(contact.id);
+    if (proven !== undefined && address === undefined) {
+      this.#candidates.offer(contact, farContacts, "answered");
+      return;
+    }
+    const isNew = this.#enter(address === undefined ? contact : { id: contact.id, addresses: [address] }, rttMs);
     // It answers this node; whether this node may enter its table is told by a ping.
-    if (isNew && !this.#init.config.isClient) void this.#probe(contact);
+    if (isNew && !config.isClient) void this.#probe(contact);
   }
 
   /** Enters a contact that has answered into the table. Returns whether it is new there. */
-  #enter(contact: Contact, rttMs: number): boolean {
-    // On a connection that was there already, what others tell of its addresses is not what has answered.
-    const proven = this.#init.provenAddress?.(contact.id);
-    const entered = proven === undefined ? contact : { id: contact.id, addresses: [proven] };
-    const isNew = this.table.seen(entered, rttMs) === "added";
-    if (isNew) this.#replication.greet(entered);
+  #enter(contact: Contact, rttMs?: number): boolean {
+    const isNew = this.table.seen(contact, rttMs) === "added";
+    if (isNew) this.#replication.greet(contact);
     return isNew;
   }
 
@@ -333,6 +376,19 @@ export class Dht implements AsyncDisposable {
       if (this.#hasJoined) return;
       if (this.table.size === 0) this.#joinSoon();
       else await this.bootstrap([], this.#withClosing({}), farContacts);
+    });
+  }
+
+  /**
+   * Looks for itself again, as long as that brings contacts: nodes that join at the same time are told of only once the peers that
+   * they have pinged have seen where they are reached.
+   */
+  #lookAgain(delayMs: number): void {
+    this.#after(jittered(this.#init.clock, delayMs, 0.5), async () => {
+      const before = this.table.size;
+      await this.#queries.nodes(this.id.bytes, this.#withClosing({}));
+      const isEarly = delayMs < maxJoinDelayMs;
+      if (isEarly && (this.table.size > before || delayMs < joinDelayMs)) this.#lookAgain(delayMs * 2);
     });
   }
 
@@ -391,6 +447,10 @@ export class Dht implements AsyncDisposable {
     this.#closing.abort(new DswarmError("node_closed"));
     await this.store.close();
   }
+}
+
+function hasAddress({ addresses }: Contact, { host, port }: HostPort): boolean {
+  return addresses.some((other) => other.host === host && other.port === port);
 }
 
 function keyOf(key: RecordKey | string): RecordKey {

@@ -70,12 +70,12 @@ type FieldFault =
 /** Why a packet is dropped; counted as `announce.dropped.` and this. */
 export type DropReason =
   | FieldFault
-  | "overflow" // more packets waiting than the queue holds
+  | "overflow" // more packets waiting than the queue holds; of the source that has most in it
   | "foreign" // from an interface that is none of ours
   | "own" // from a node of this process (its siblings, if any, heed it all the same)
   | "stale" // nothing newer than what is known of the sender
-  | "full" // from a stranger, while as many peers are known as may be
-  | "rate" // from a source that made us verify too many signatures
+  | "full" // from a stranger, while as many peers are known as may be and all are proven
+  | "rate" // of the source that has most signatures to verify, while too many wait
   | "signature"; // not signed by its public key
 
 const unreachable = new BlockList();

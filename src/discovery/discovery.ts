@@ -33,8 +33,8 @@ export interface DiscoveryInit extends PeerEvents {
   /** @default systemClock */
   readonly clock?: Clock;
   /**
-   * Counts `announce.received` = `.accepted` (new or changed) + `.unchanged` + `.dropped.*` (see DropReason), and `.sent`,
-   * `.send_failed` and `.socket_errors`. All of them for the socket that the nodes of the process share. @default nowhere
+   * Counts `announce.received` = `.accepted` (new or changed) + `.unchanged` + `.dropped.*` (see DropReason) + what waits for its turn
+   * to be verified; and `.displaced` (peers that gave way to a new one), `.sent`, `.send_failed` and `.socket_errors`. All of them for the socket that the nodes of the process share. @default nowhere
    */
   readonly counters?: Counters;
   /** @default silent */
@@ -45,6 +45,10 @@ export interface DiscoveryInit extends PeerEvents {
 export interface Discovery extends AsyncDisposable {
   /** Peers of the network that this process hears at present, its own nodes among them. */
   readonly size: number;
+  /**
+   * Tells whether a handshake has proven a peer at its address. Proven peers give way to none, and set the pace.
+   */
+  setProven(id: NodeId, isProven: boolean): void;
   /** When a peer was last heard, milliseconds by the clock's `now`; undefined for one that is not known, or no more. */
   lastHeardMs(id: NodeId): number | undefined;
   /**
@@ -83,7 +87,7 @@ export async function createDiscovery(init: DiscoveryInit): Promise<Discovery> {
   const announcer = new Announcer(
     config,
     clock,
-    () => membership.size(),
+    () => membership.paceSize(),
     () => void shared.multicast.send(identity.packet),
   );
   const membership = shared.receiver.join(identity.networkId, {
@@ -152,6 +156,10 @@ class SharedDiscovery implements Discovery {
 
   get size(): number {
     return this.#membership.size();
+  }
+
+  setProven(id: NodeId, isProven: boolean): void {
+    this.#membership.setProven(id, isProven);
   }
 
   lastHeardMs(id: NodeId): number | undefined {

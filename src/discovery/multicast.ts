@@ -9,7 +9,7 @@ import { isLoopback } from "../util/loopback.ts";
 import { describeInterfaces, findInterfaces, type InterfaceTable, type NetInterface } from "./interfaces.ts";
 import type { DiscoveryConfig } from "./options.ts";
 import { PacketQueue } from "./packet-queue.ts";
-import type { Source } from "./source-limits.ts";
+import type { Source } from "./source-shares.ts";
 
 const receiveBufferBytes = 1 << 20;
 
@@ -159,7 +159,7 @@ export class MulticastSocket {
     // The kernel delivers what any socket of the machine has joined for.
     const fromLoopback = isLoopback(source.address);
     if (!this.#interfaces.some(({ loopback }) => loopback === fromLoopback)) sink.count("announce.dropped.foreign");
-    else if (!this.#queue.push({ packet, source })) sink.count("announce.dropped.overflow");
+    else if (!this.#queue.push({ packet, source }, source)) sink.count("announce.dropped.overflow");
   }
 
   #onError(error: unknown): void {

@@ -25,15 +25,19 @@ export interface DiscoveryOptions {
   readonly expiryIntervals?: number;
   /**
    * Announces per second that a swarm makes on average at most, 1 to 100,000, and so what every node of it receives. Each
-   * node waits about `peers heard / maxPacketsPerSecond` seconds between two announces; only its first comes on top.
+   * node waits about `peers heard / maxPacketsPerSecond` seconds between two announces; only its first comes on top. Of the peers
+   * heard, at most eight count for each that a handshake has proven.
    * @default 50
    */
   readonly maxPacketsPerSecond?: number;
-  /** Peers of one network remembered at most, 1 to 1,000,000. Strangers past it are dropped. @default 4096 */
+  /**
+   * Peers of one network remembered at most, 1 to 1,000,000. For a new one, a peer gives way that no handshake has proven: the one
+   * silent for longest, of the source that has most. An eighth is kept free of proven peers. @default 4096
+   */
   readonly maxPeers?: number;
   /**
-   * Signatures verified per second at most for one source address and port, 1 to 100,000, with a burst of ten seconds'
-   * worth; for one source address four times as many, for all sources together eight times. Unchanged announces need none.
+   * A quarter of the signatures verified per second at most for one source address, and an eighth of those for all, 1 to 100,000; ten
+   * seconds' worth at once. The sources take turns. Unchanged announces need no verification.
    * @default 100
    */
   readonly maxNewPerSecond?: number;

@@ -3,17 +3,18 @@
 //     size ─► a known peer's packet, byte for byte? ──yes──► heard
 //                          │ no
 //                          ▼
-//     fields ─► newer than what is known? ─► rate limits ─► signature ─► peer table ─► the nodes of its network
+//     fields ─► newer than what is known? ─► its source's turn ─► signature ─► peer table ─► the nodes of its network
 import type { NodeId } from "../identity/node-id.ts";
 import { asBuffer, toHex } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
-import { type DropReason, decodeAnnounce, maxPacketBytes, verifyAnnounce } from "./announce.ts";
+import { type DecodedAnnounce, type DropReason, decodeAnnounce, maxPacketBytes, verifyAnnounce } from "./announce.ts";
 import type { DiscoveryConfig } from "./options.ts";
 import { type PeerEvents, PeerTable } from "./peer-table.ts";
-import { type Source, SourceLimits } from "./source-limits.ts";
+import type { Source } from "./source-shares.ts";
+import { VerificationQueue } from "./verification-queue.ts";
 
 /** A node that listens. */
 export interface Listener extends PeerEvents {
@@ -31,6 +32,10 @@ export interface Listener extends PeerEvents {
 export interface Membership {
   /** Peers of the network that are heard at present, the process's own nodes among them. */
   size(): number;
+  /** The size of the swarm by which nodes choose their pace. */
+  paceSize(): number;
+  /** Notes whether a handshake has proven a peer at its address. */
+  setProven(id: NodeId, isProven: boolean): void;
   /** When a peer was last heard, by `Clock.now`; undefined for a stranger. */
   lastHeardMs(id: NodeId): number | undefined;
   leave(): void;
@@ -47,11 +52,22 @@ interface Network {
   cancelSweep: () => void;
 }
 
+/** A packet whose signature is to be verified. */
+interface Unverified {
+  readonly decoded: DecodedAnnounce;
+  readonly packet: Uint8Array;
+  /** One character a byte. */
+  readonly text: string;
+  readonly source: Source;
+}
+
+type Fate = "accepted" | "unchanged" | `dropped.${DropReason}`;
+
 /** Checks datagrams and keeps the peers of each network that the process's nodes are on. */
 export class Receiver {
   readonly #config: DiscoveryConfig;
   readonly #clock: Clock;
-  readonly #limits: SourceLimits;
+  readonly #unverified: VerificationQueue<Unverified>;
   /** By network id, 16 hex digits. Bounded by the nodes of the process. */
   readonly #networks = new Map<string, Network>();
   /** Counts not yet passed on. Bounded by the names of counters. */
@@ -60,7 +76,9 @@ export class Receiver {
   constructor(config: DiscoveryConfig, clock: Clock) {
     this.#config = config;
     this.#clock = clock;
-    this.#limits = new SourceLimits(clock, config.maxNewPerSecond);
+    this.#unverified = new VerificationQueue(clock, config.maxNewPerSecond, (unverified) => {
+      this.count(`announce.${this.#verify(unverified)}`);
+    });
   }
 
   /**
@@ -78,6 +96,8 @@ export class Receiver {
     });
     return {
       size: () => network.table.size,
+      paceSize: () => network.table.paceSize,
+      setProven: (id, isProven) => network.table.setProven(id, isProven),
       lastHeardMs: (id) => network.table.lastHeardMs(id),
       leave: () => {
         cancelIntroduction();
@@ -88,13 +108,15 @@ export class Receiver {
         if (network.listeners.size > 0) return;
         network.cancelSweep();
         this.#networks.delete(key);
+        if (this.#networks.size === 0) this.#unverified.clear();
       },
     };
   }
 
   /** Takes one datagram. Never throws. Its fate is counted as `announce.accepted`, `.unchanged` or `.dropped.*`. */
   receive(packet: Uint8Array, source: Source): void {
-    this.count(`announce.${this.#take(packet, source)}`);
+    const fate = this.#take(packet, source);
+    if (fate !== undefined) this.count(`announce.${fate}`);
   }
 
   /** Counts something for all listeners. They see it at the end of the event loop's turn: a flood costs them little. */
@@ -103,33 +125,57 @@ export class Receiver {
     this.#tally.set(name, (this.#tally.get(name) ?? 0) + 1);
   }
 
-  #take(packet: Uint8Array, source: Source): "accepted" | "unchanged" | `dropped.${DropReason}` {
+  /** Undefined for a packet whose signature is to be verified: its fate is counted then. */
+  #take(packet: Uint8Array, source: Source): Fate | undefined {
     if (packet.length > maxPacketBytes) return "dropped.size";
     const text = asBuffer(packet).toString("latin1");
-    for (const network of this.#networks.values()) {
-      const id = network.table.hear(text, source.address);
-      if (id !== undefined) return isOwn(network, id, packet, source) ? "dropped.own" : "unchanged";
-    }
+    const known = this.#hear(packet, text, source);
+    if (known !== undefined) return known;
     const decoded = decodeAnnounce(packet, this.#networks);
     if ("drop" in decoded) return `dropped.${decoded.drop}`;
-    const { announce } = decoded;
+    const objection = this.#judge(decoded);
+    if (objection !== undefined) return objection;
+    if (this.#unverified.push({ decoded, packet, text, source }, source) !== undefined) this.count("announce.dropped.rate");
+    return undefined;
+  }
+
+  /** What a packet is that some network's table knows, byte for byte. */
+  #hear(packet: Uint8Array, text: string, source: Source): Fate | undefined {
+    for (const network of this.#networks.values()) {
+      const id = network.table.hear(text, source);
+      if (id !== undefined) return isOwn(network, id, packet, source) ? "dropped.own" : "unchanged";
+    }
+    return undefined;
+  }
+
+  #judge({ announce }: DecodedAnnounce): Fate | undefined {
     const network = this.#networks.get(announce.networkId);
     if (network === undefined) return "dropped.network";
     const objection = network.table.judge(announce);
-    if (objection !== undefined) return `dropped.${objection}`;
-    if (!this.#limits.take(source)) return "dropped.rate";
+    return objection && `dropped.${objection}`;
+  }
+
+  #verify({ decoded, packet, text, source }: Unverified): Fate {
+    const { announce } = decoded;
+    // While it waited, things may have changed.
+    const objection = this.#hear(packet, text, source) ?? this.#judge(decoded);
+    if (objection !== undefined) return objection;
     if (!verifyAnnounce(decoded)) return "dropped.signature";
-    network.table.learn(announce, text, source.address);
+    const network = this.#networks.get(announce.networkId);
+    if (network === undefined) return "dropped.network";
+    if (network.table.learn(announce, text, source).hasDisplaced) this.count("announce.displaced");
     if (isOwn(network, announce.id, packet, source)) return "dropped.own";
     if (!announce.leaving) for (const listener of network.listeners) listener.onNewcomer();
     return "accepted";
   }
 
   #open(key: string): Network {
-    const table = new PeerTable(this.#config, this.#clock, {
+    const events: PeerEvents = {
       onPeer: (peer) => notify(network, peer.id, (to) => to.onPeer(peer)),
       onLeave: (id, reason) => notify(network, id, (to) => to.onLeave(id, reason)),
-    });
+    };
+    const isOwn = (id: NodeId): boolean => network.ownIds.has(id.toString());
+    const table = new PeerTable(this.#config, this.#clock, events, isOwn);
     const network: Network = {
       table,
       listeners: new Set(),

@@ -1,12 +1,16 @@
-// Pauses between attempts to reach a peer that cannot be reached: growing, jittered, forgotten when there is news of it.
-
+// Pauses between attempts at what cannot be reached: growing, jittered, forgotten when it is reached.
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 
-const firstPauseMs = 100;
-const longestPauseMs = 5000;
 const jitterShare = 0.2;
-const maxPeers = 4096;
+const maxKeys = 4096;
+
+/** The pauses of a Backoff, milliseconds. */
+export interface Pauses {
+  /** After the first failure. Each further failure doubles it. */
+  readonly firstMs: number;
+  readonly longestMs: number;
+}
 
 interface Failure {
   readonly error: unknown;
@@ -14,13 +18,15 @@ interface Failure {
   readonly until: number;
 }
 
-/** Failed attempts by key. Bounded by `maxPeers`; the one failed longest ago is forgotten first. */
+/** Failed attempts by key. Bounded by 4096 keys; the one that failed longest ago is forgotten first. */
 export class Backoff {
   readonly #clock: Clock;
-  readonly #failures = createBoundedCache<Failure>(maxPeers);
+  readonly #pauses: Pauses;
+  readonly #failures = createBoundedCache<Failure>(maxKeys);
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, pauses: Pauses) {
     this.#clock = clock;
+    this.#pauses = pauses;
   }
 
   /** What the last attempt failed with, while it is too early for the next. */
@@ -29,14 +35,16 @@ export class Backoff {
     return failure !== undefined && this.#clock.now() < failure.until ? failure : undefined;
   }
 
+  /** Notes a failed attempt, and what it failed with. */
   failed(key: string, error: unknown): void {
     const last = this.#failures.get(key);
-    const pauseMs = last === undefined ? firstPauseMs : Math.min(last.pauseMs * 2, longestPauseMs);
+    const { firstMs, longestMs } = this.#pauses;
+    const pauseMs = last === undefined ? firstMs : Math.min(last.pauseMs * 2, longestMs);
     const until = this.#clock.now() + jittered(this.#clock, pauseMs, jitterShare);
     this.#failures.set(key, { error, pauseMs, until });
   }
 
-  /** The peer was reached, or there is news of it: the next attempt may be made at once. */
+  /** It was reached: the next attempt may be made at once. */
   reset(key: string): void {
     this.#failures.delete(key);
   }

@@ -2,13 +2,13 @@
 import { dial } from "../channel/dial.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
-import type { HostPort } from "../identity/peer-address.ts";
+import { formatHostPort, type HostPort } from "../identity/peer-address.ts";
 import type { Link } from "../link/link.ts";
-import { RpcConnection } from "../rpc/mux.ts";
+import { type CallAcceptor, RpcConnection } from "../rpc/mux.ts";
 import type { ServiceRegistry } from "../rpc/serve.ts";
 import type { Counters } from "../util/counters.ts";
-import { DswarmError } from "../util/errors.ts";
-import { Backoff } from "./backoff.ts";
+import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
+import { DialGovernor, type Standing } from "./dial-governor.ts";
 import type { NodeConfig } from "./options.ts";
 import type { PeerBook } from "./peers.ts";
 
@@ -55,6 +55,21 @@ interface Peering {
   usedAt: number;
   /** Whether nobody but the DHT has asked for it, which can dial it again. */
   isSpare: boolean;
+  /** The one that the peer has dialed beside `current`, until it is known what for. */
+  tried: Trial | undefined;
+}
+
+/** A connection on trial. */
+interface Trial {
+  readonly connection: RpcConnection;
+  readonly areCrossing: boolean;
+  readonly stop: () => void;
+}
+
+/** A dial under way. */
+interface Dialing {
+  readonly connection: Promise<RpcConnection>;
+  readonly use: ConnectionUse;
 }
 
 /** For whom a connection is: the DHT asks so many peers that not all of its connections can be kept. */
@@ -63,6 +78,9 @@ export type ConnectionUse = "call" | "dht";
 /** A peer that keeps more is broken, or piles them up. In order it takes two: one to use, one to give up. */
 const maxPerPeer = 4;
 const trimDelayMs = 1000;
+// A peer that only checks an address closes its connection at once. Long enough for that on a busy machine.
+const trialMs = 1000;
+const maxProved = 2;
 
 /**
  * The connections of a node. Bounded by the listener's caps inbound; outbound by the peers that are called, and `maxSpareConnections`
@@ -71,14 +89,30 @@ const trimDelayMs = 1000;
 export class Connections {
   readonly #init: ConnectionsInit;
   readonly #peerings = new Map<string, Peering>();
-  readonly #dialing = new Map<string, Promise<RpcConnection>>();
-  readonly #backoff: Backoff;
+  /** Those that are on trial. Bounded by one a peer. */
+  readonly #tried = new Map<RpcConnection, Peering>();
+  readonly #dialing = new Map<string, Dialing>();
+  readonly #governor: DialGovernor;
   readonly #closing = new AbortController();
+  /** Of connections that peers have dialed: one with a call on it is in use. */
+  readonly #acceptor: CallAcceptor = {
+    accept: (connection, stream, open) => {
+      const peering = this.#tried.size === 0 ? undefined : this.#tried.get(connection);
+      if (peering !== undefined) this.#promote(peering);
+      this.#init.registry.accept(connection, stream, open);
+    },
+  };
   #stopTrim: (() => void) | undefined;
 
   constructor(init: ConnectionsInit) {
     this.#init = init;
-    this.#backoff = new Backoff(init.config.clock);
+    const { clock, unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = init.config;
+    this.#governor = new DialGovernor({
+      clock,
+      perSecond: unprovenDialsPerSecond,
+      perMachinePerSecond: unprovenDialsPerHostPerSecond,
+      isHeld: (key, address) => this.#isHeld(key, address),
+    });
   }
 
   /** Peers with a connection. */
@@ -107,11 +141,12 @@ export class Connections {
   }
 
   /**
-   * The connection to a peer, at once when there is one, otherwise dialed on the addresses known of the peer in turn, those in
-   * the peer book first. When that failed a moment ago it fails again at once.
+   * The connection to a peer, at once when there is one. Otherwise the node dials the addresses known of the peer in turn, those in
+   * the peer book first, as far as the dial governor lets it. When that failed a moment ago it fails again at once.
    * @param heard addresses that others tell of the peer; they are not noted before one of them has worked
    * @param use one that was ever asked for by a call is kept until it is lost
-   * @throws DswarmError (or rejects) `node_closed`, `peer_unknown`, `peer_not_allowed`, or what the last dial failed with
+   * @throws DswarmError (or rejects) `node_closed`, `peer_unknown`, `peer_not_allowed`, `dial_limited`, or what the last dial failed
+   *   with
    */
   connect(
     id: NodeId,
@@ -125,17 +160,55 @@ export class Connections {
       return current;
     }
     const underWay = this.#dialing.get(key);
-    if (underWay !== undefined) return this.#connected(underWay, key, use);
-    const failure = this.#backoff.failure(key);
-    if (failure !== undefined) throw failure.error;
-    const dialing = this.#dial(id, heard).finally(() => this.#dialing.delete(key));
-    this.#dialing.set(key, dialing);
-    return this.#connected(dialing, key, use);
+    if (underWay === undefined) return this.#connected(this.#startDial(id, heard, use), key, use);
+    const joined = this.#connected(underWay.connection, key, use);
+    if (underWay.use === use) return joined;
+    // A call may dial where the DHT may not at present.
+    return joined.catch((error: unknown) => {
+      if (use !== "call" || dswarmErrorOf(error)?.code !== "dial_limited") throw error;
+      return this.connect(id, heard, use);
+    });
   }
 
-  /** There is news of a peer: the next call may dial it at once, whatever failed before. */
-  retryNow(id: NodeId): void {
-    this.#backoff.reset(id.toString());
+  /**
+   * Where a peer is reached for certain: an address at which it was dialed and has proven its key. Where none of those that are heard
+   * is one, the node dials them to see, and closes that connection at once.
+   * @param heard addresses that the peer may have; the first two are looked at
+   * @returns undefined where it is not reached
+   */
+  async prove(id: NodeId, heard: readonly HostPort[]): Promise<HostPort | undefined> {
+    const { config, peers, keys } = this.#init;
+    const known = peers.provenAddress(id);
+    const claims = heard.slice(0, maxProved);
+    if (known !== undefined && claims.some((address) => isSame(address, known))) return known;
+    if (id.equals(keys.id) || !config.authorize(id)) return undefined;
+    return (await this.#firstProven(id, claims, "dht")) ?? peers.provenAddress(id);
+  }
+
+  /**
+   * Where a peer is reached now: where the connection in use was dialed, or what proves itself when it is dialed.
+   * @returns undefined where it is not reached
+   */
+  async locate(id: NodeId): Promise<HostPort | undefined> {
+    const { peers } = this.#init;
+    try {
+      const { link } = await this.connect(id);
+      const proven = peers.provenAddress(id);
+      if (proven !== undefined && link.role === "dialer" && link.remoteAddress === formatHostPort(proven)) return proven;
+    } catch {
+      return undefined;
+    }
+    return this.#firstProven(id, peers.get(id)?.addresses ?? [], "call");
+  }
+
+  /** Whether a dial on a stranger's claim could be made now. */
+  mayDial(id: NodeId, address: HostPort): boolean {
+    return this.#governor.mayClaim(id, address);
+  }
+
+  /** A peer has announced something new of itself, from these addresses. Where it was proven, it may be dialed at once. */
+  news(id: NodeId, addresses: readonly HostPort[]): void {
+    for (const address of addresses) this.#governor.news(id, address);
   }
 
   /** Takes over a link that a peer dialed. */
@@ -148,7 +221,8 @@ export class Connections {
   async close(): Promise<void> {
     this.#closing.abort(new DswarmError("node_closed"));
     this.#stopTrim?.();
-    await Promise.allSettled(this.#dialing.values());
+    for (const { tried } of this.#peerings.values()) tried?.stop();
+    await Promise.allSettled(Array.from(this.#dialing.values(), ({ connection }) => connection));
     const ends: Promise<void>[] = [];
     for (const { open } of this.#peerings.values()) for (const connection of open) ends.push(connection.close());
     await Promise.all(ends);
@@ -163,8 +237,9 @@ export class Connections {
   }
 
   #usable(key: string): RpcConnection | undefined {
-    const current = this.#peerings.get(key)?.current;
-    return current?.usable === true ? current : undefined;
+    const peering = this.#peerings.get(key);
+    if (peering?.current?.usable === false) this.#promote(peering);
+    return peering?.current?.usable === true ? peering.current : undefined;
   }
 
   async #connected(dialing: Promise<RpcConnection>, key: string, use: ConnectionUse): Promise<RpcConnection> {
@@ -206,34 +281,89 @@ export class Connections {
     if (surplus > 0) this.#planTrim();
   }
 
-  async #dial(id: NodeId, heard: readonly HostPort[]): Promise<RpcConnection> {
-    const { config, keys, peers } = this.#init;
+  #startDial(id: NodeId, heard: readonly HostPort[], use: ConnectionUse): Promise<RpcConnection> {
     const key = id.toString();
-    this.#closing.signal.throwIfAborted();
+    const connection = this.#dial(id, heard, use).finally(() => this.#dialing.delete(key));
+    this.#dialing.set(key, { connection, use });
+    return connection;
+  }
+
+  async #dial(id: NodeId, heard: readonly HostPort[], use: ConnectionUse): Promise<RpcConnection> {
+    const { config, keys, peers } = this.#init;
+    const { signal } = this.#closing;
+    signal.throwIfAborted();
     if (id.equals(keys.id)) throw new DswarmError("self_connection");
     if (!config.authorize(id)) throw new DswarmError("peer_not_allowed");
-    const { channel, clock, networkKey } = config;
-    const { signal } = this.#closing;
     let error: unknown;
+    let refusal: unknown;
     const known = peers.get(id)?.addresses ?? [];
-    const others = heard.filter(({ host, port }) => !known.some((one) => one.host === host && one.port === port));
+    const others = heard.filter((address) => !known.some((one) => isSame(one, address)));
     for (const address of [...known, ...others]) {
       try {
-        const link = await dial({ address: { id, ...address }, keys, networkKey, config: channel, clock, signal });
-        return this.#adopt(link, address);
+        const link = await this.#dialAt(id, address, use);
+        if (!("refusal" in link)) return this.#adopt(link, address);
+        refusal = link.refusal;
       } catch (thrown) {
         signal.throwIfAborted();
-        error = explained(thrown);
-        this.#init.onDialFailed(id, address, error);
+        error = thrown;
       }
       // The peer may have dialed us meanwhile.
-      const current = this.#usable(key);
+      const current = this.#usable(id.toString());
       if (current !== undefined) return current;
     }
-    // Where nothing was tried, there is nothing to be spared: an address may be found in a moment.
-    if (error === undefined) throw new DswarmError("peer_unknown");
-    this.#backoff.failed(key, error);
-    throw error;
+    throw error ?? refusal ?? new DswarmError("peer_unknown");
+  }
+
+  /** Dials addresses in turn until the peer proves its key at one; closes that connection. */
+  async #firstProven(id: NodeId, addresses: readonly HostPort[], use: ConnectionUse): Promise<HostPort | undefined> {
+    for (const address of addresses) {
+      const link = await this.#dialAt(id, address, use).catch(() => undefined);
+      if (link === undefined || "refusal" in link) continue;
+      this.#init.peers.proven(id, address);
+      void link.close();
+      return address;
+    }
+    return undefined;
+  }
+
+  /** Dials one address, if the governor lets it. */
+  async #dialAt(id: NodeId, address: HostPort, use: ConnectionUse): Promise<Link | { readonly refusal: unknown }> {
+    const { config, keys, peers, counters, onDialFailed } = this.#init;
+    const { channel, clock, networkKey } = config;
+    const { signal } = this.#closing;
+    const permit = this.#governor.admit(id, address, this.#standing(id, address, use));
+    if ("refusal" in permit) {
+      counters.add("dial.refused");
+      return permit;
+    }
+    counters.add("dial.made");
+    try {
+      const link = await dial({ address: { id, ...address }, keys, networkKey, config: channel, clock, signal });
+      permit.proven();
+      return link;
+    } catch (thrown) {
+      if (signal.aborted) {
+        permit.ended();
+        throw thrown;
+      }
+      const error = explained(thrown);
+      permit.failed(error);
+      peers.failed(id, address);
+      onDialFailed(id, address, error);
+      throw error;
+    }
+  }
+
+  #standing(id: NodeId, address: HostPort, use: ConnectionUse): Standing {
+    if (this.#init.peers.isNamed(id, address)) return "owner";
+    if (this.#governor.isProven(id, address)) return "proven";
+    return use === "call" ? "call" : "claim";
+  }
+
+  /** Whether this node has dialed the connection with a key at an address. */
+  #isHeld(key: string, address: HostPort): boolean {
+    const current = this.#usable(key);
+    return current?.link.role === "dialer" && current.link.remoteAddress === formatHostPort(address);
   }
 
   #adopt(link: Link, dialed: HostPort | undefined): RpcConnection {
@@ -243,11 +373,10 @@ export class Connections {
     const connection: RpcConnection = new RpcConnection(link, {
       config: config.rpc,
       clock: config.clock,
-      acceptor: registry,
+      acceptor: link.role === "listener" ? this.#acceptor : registry,
       counters,
       onClosed: (reason) => this.#onClosed(connection, key, reason),
     });
-    this.#backoff.reset(key);
     const isProven = peers.isVerified(remoteId);
     const isNewPeer = peers.connected(remoteId, dialed);
     const peering = this.#peerings.get(key) ?? {
@@ -256,25 +385,55 @@ export class Connections {
       since: 0,
       usedAt: config.clock.now(),
       isSpare: true,
+      tried: undefined,
     };
     this.#peerings.set(key, peering);
     const { current } = peering;
     const isUsable = current?.usable === true;
     const areCrossing = isUsable && this.#areCrossing(current, peering.since, connection);
     const isKept = !areCrossing || isDialedBySmallerKey(connection.link);
-    if (isKept) {
+    const isTried = isKept && isUsable && link.role === "listener";
+    if (isKept && !isTried) {
       peering.current = connection;
       peering.since = config.clock.now();
     }
     this.#add(peering, connection);
-    // Calls on a connection that is given up finish in their own time; on one that the peer has lost they cannot.
-    const isLost = isUsable && !areCrossing;
-    const givenUp = isKept ? current : connection;
-    void givenUp?.close(isLost ? config.rpc.drainTimeoutMs : Number.POSITIVE_INFINITY);
+    if (isTried) this.#try(peering, connection, areCrossing);
+    else this.#giveUp(isKept ? current : connection, isUsable && !areCrossing);
     if (isNewPeer) onNewPeer(remoteId);
     if (!isProven) onVerified(remoteId);
     if (current === undefined) onConnected(remoteId);
-    return isKept ? connection : current;
+    return peering.current ?? connection;
+  }
+
+  /**
+   * A peer dials beside a connection that is there when it has lost that one, when both ends have dialed at once, or to see
+   * whether it reaches this node. In the last case the new connection ends soon, and until then calls go on the old one.
+   */
+  #try(peering: Peering, added: RpcConnection, areCrossing: boolean): void {
+    peering.tried?.stop();
+    this.#giveUp(peering.tried?.connection, false);
+    const stop = this.#init.config.clock.setTimeout(() => this.#promote(peering), trialMs);
+    peering.tried = { connection: added, areCrossing, stop };
+    this.#tried.set(added, peering);
+  }
+
+  /** Takes the connection on trial in place of the one that there was. */
+  #promote(peering: Peering): void {
+    const { tried, current } = peering;
+    if (tried === undefined) return;
+    tried.stop();
+    peering.tried = undefined;
+    this.#tried.delete(tried.connection);
+    if (!tried.connection.usable) return;
+    peering.current = tried.connection;
+    peering.since = this.#init.config.clock.now();
+    this.#giveUp(current, !tried.areCrossing && current?.usable === true);
+  }
+
+  /** Calls on a connection that is given up finish in their own time; on one that the peer has lost they cannot. */
+  #giveUp(connection: RpcConnection | undefined, isLost: boolean): void {
+    void connection?.close(isLost ? this.#init.config.rpc.drainTimeoutMs : Number.POSITIVE_INFINITY);
   }
 
   #add({ open, current }: Peering, added: RpcConnection): void {
@@ -301,10 +460,21 @@ export class Connections {
     const peering = this.#peerings.get(key);
     if (peering?.open.delete(connection) !== true) return;
     if (peering.open.size === 0) this.#peerings.delete(key);
+    if (peering.tried?.connection === connection) {
+      peering.tried.stop();
+      peering.tried = undefined;
+      this.#tried.delete(connection);
+    }
     if (peering.current !== connection) return;
     peering.current = undefined;
+    this.#promote(peering);
+    if (peering.current !== undefined) return;
     this.#init.onDisconnected(connection.link.remoteId, reason);
   }
+}
+
+function isSame(a: HostPort, b: HostPort): boolean {
+  return a.host === b.host && a.port === b.port;
 }
 
 /** A listener does not say what is wrong with a hello: it hangs up. One that closes down says that. */

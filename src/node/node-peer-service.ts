@@ -32,14 +32,14 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
     async findPeer({ id: text }, { signal }) {
       const id = NodeId.parse(text);
       if (id.equals(node.id)) throw new DswarmError("self_connection");
-      const known = node.peers.get(id);
-      if (known !== undefined) return { peer: shownPeer(node, known) };
-      const contact = await node.dht.findPeer(id, { signal });
-      if (contact === undefined) throw new DswarmError("peer_unknown", id.toString());
-      // It has answered, on a connection: the node knows it by now, unless it has left since.
+      const located = await node.locate(id, { signal });
       const peer = node.peers.get(id);
+      const isConnected = node.isConnected(id);
+      // A peer that cannot be dialed may have connected by itself.
+      if (located === undefined && (peer === undefined || !isConnected)) throw notFound(id, peer !== undefined);
       const found = peer === undefined ? { id: id.toString() } : shownPeer(node, peer);
-      return { peer: { ...found, addresses: contact.addresses.map(formatHostPort) }, lookedUp: true };
+      const addresses = located === undefined ? [] : [formatHostPort(located.address)];
+      return { peer: { ...found, addresses }, lookedUp: located?.isLookedUp ?? false };
     },
     async listServices({ id: text }, { signal }) {
       const id = NodeId.parse(text);
@@ -56,6 +56,10 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
       return { status, elapsedMs: rounded(clock.now() - startedAt) };
     },
   };
+}
+
+function notFound(id: NodeId, isKnown: boolean): DswarmError {
+  return new DswarmError("peer_unknown", isKnown ? `${id.toString()} is not reached where it was heard` : id.toString());
 }
 
 async function serviceOf(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {

@@ -24,6 +24,7 @@ import { RecordKey } from "../dht/record-key.ts";
 import { type RecordChange, type RecordEntry, RecordStore } from "../dht/record-store.ts";
 import { createDhtService } from "../dht/service.ts";
 import { createDiscovery } from "../discovery/discovery.ts";
+import type { DiscoveredPeer } from "../discovery/peer-table.ts";
 import { generateKeyPair, type KeyPair } from "../identity/keys.ts";
 import { NodeId } from "../identity/node-id.ts";
 import {
@@ -83,6 +84,13 @@ export interface NodeEvents {
 
 /** How to reach a peer: its id, any text form of it, or a `dswarm://` address. */
 export type PeerName = NodeId | string;
+
+/** Where a peer is reached. */
+export interface LocatedPeer {
+  readonly address: HostPort;
+  /** Whether the DHT was asked for it. */
+  readonly isLookedUp: boolean;
+}
 
 /** Makes what answers HTTP requests on a node's port. */
 export type HttpFactory = (node: DswarmNode) => RequestListener;
@@ -167,6 +175,7 @@ const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
 const keyElsewhereReportedMs = 60_000;
 const keyElsewhereShownMs = 3 * keyElsewhereReportedMs;
+const heardAgainAtOnce = 128;
 // Of all nodes of the process, which share its thread: where each begins as many handshakes as it may, all take so long that some fail,
 // and nothing else is answered meanwhile.
 const inTurn = pLimit(24);
@@ -198,8 +207,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #health: HealthBook;
   readonly #connections: Connections;
   readonly #own: OwnConnection;
-  /** Peers that the DHT is to hear of. Bounded by `maxPeers`. */
-  readonly #heard = new Map<string, Contact>();
+  /** Peers that the DHT is to hear of, with the source of each. Bounded by `maxPeers`. */
+  readonly #heard = new Map<string, { readonly contact: Contact; readonly source: string }>();
   #stopHeard: (() => void) | undefined;
   #bootstrap: Bootstrap | undefined;
   #port = 0;
@@ -219,7 +228,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.#keys = keys;
     this.#certificate = certificate;
     this.#bindHost = bindHost;
-    this.peers = new PeerBook(keys.id, config.clock, config.maxPeers);
+    this.peers = new PeerBook(keys.id, config.clock, config.maxPeers, (id, isProven) => this.#setProven(id, isProven));
     this.#registry = new ServiceRegistry({ ...config, counters, meter: this.calls.served });
     this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
     this.#registry.serve(Health, this.#health.implementation);
@@ -260,7 +269,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       store,
       inTurn,
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
-      provenAddress: (id) => this.peers.provenAddress(id),
+      proven: {
+        address: (id) => this.peers.provenAddress(id),
+        prove: ({ id, addresses }) => this.#connections.prove(id, addresses),
+      },
       counters,
       logger,
     });
@@ -426,6 +438,20 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return this.#ping(this.#peerId(peer), [], options);
   }
 
+  /**
+   * Where a peer is reached now: an address that is proven and connected, or that proves itself when it is dialed. Where no known one
+   * does, the DHT is asked.
+   * @returns undefined where it is not reached, or cannot be dialed
+   */
+  async locate(id: NodeId, { signal }: Pick<PingOptions, "signal"> = {}): Promise<LocatedPeer | undefined> {
+    const known = await this.#connections.locate(id);
+    signal?.throwIfAborted();
+    if (known !== undefined) return { address: known, isLookedUp: false };
+    const contact = await this.dht.findPeer(id, { signal });
+    const [address] = contact?.addresses ?? [];
+    return address && { address, isLookedUp: true };
+  }
+
   /** Takes leave, finishes calls in flight, closes connections and the port. Idempotent. */
   close(): Promise<void> {
     return this.#lifetime.close();
@@ -567,15 +593,21 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       clock,
       logger,
       counters: this.counters,
-      onPeer: ({ id, addresses }) => this.#onCandidate(id, addresses),
+      onPeer: (peer) => this.#onCandidate(peer),
       onLeave: (id, reason) => this.#onLeave(id, reason),
       onKeyElsewhere: (address) => this.#onKeyElsewhere(address),
     });
     this.#lastHeardMs = (id) => discovery.lastHeardMs(id);
+    this.#setProven = (id, isProven) => discovery.setProven(id, isProven);
+    this.#lifetime.onClose(every(clock, options.intervalMs, async () => this.#hearAgain()));
+    for (const { id } of this.peers.closest()) {
+      if (this.peers.provenAddress(id) !== undefined) discovery.setProven(id, true);
+    }
     this.#lifetime.onClose(() => discovery.close({ takeLeave: !this.#isAborted }));
   }
 
   #lastHeardMs: (id: NodeId) => number | undefined = () => undefined;
+  #setProven: (id: NodeId, isProven: boolean) => void = () => undefined;
 
   /** Milliseconds since a peer was last heard of, by an announce, a handshake or a ping. */
   silenceMs(peer: PeerInfo): number {
@@ -606,31 +638,52 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     );
   }
 
-  #onCandidate(id: NodeId, addresses: readonly HostPort[]): void {
-    this.#connections.retryNow(id);
-    this.#heardOf({ id, addresses });
-    if (this.peers.announced(id, addresses)) this.#tellPeer(id);
+  #onCandidate({ id, source, addresses, listed, isChanged }: DiscoveredPeer): void {
+    if (isChanged) this.#connections.news(id, addresses);
+    this.#heardOf({ id, addresses }, source);
+    if (this.peers.announced(id, addresses, listed)) this.#tellPeer(id);
+    if (this.peers.provenAddress(id) !== undefined) this.#setProven(id, true);
   }
 
   /** The DHT hears of a peer in a moment, when that one has heard of this node too and learns of it by no call. */
-  #heardOf(contact: Contact): void {
+  #heardOf(contact: Contact, source: string): void {
     const { clock, maxPeers } = this.config;
-    if (this.#lifetime.closed || this.#heard.size >= maxPeers) return;
-    this.#heard.set(contact.id.toString(), contact);
+    if (this.#lifetime.closed) return;
+    const name = contact.id.toString();
+    const [oldest] = this.#heard.keys();
+    if (this.#heard.size >= maxPeers && oldest !== undefined && !this.#heard.has(name)) this.#heard.delete(oldest);
+    this.#heard.set(name, { contact, source });
     this.#stopHeard ??= clock.setTimeout(
       () => {
         this.#stopHeard = undefined;
-        const contacts = [...this.#heard.values()];
+        const heard = [...this.#heard.values()];
         this.#heard.clear();
-        for (const each of contacts) this.dht.candidate(each);
+        for (const each of heard) this.dht.candidate(each.contact, each.source);
       },
       jittered(clock, candidateDelayMs, 0.5),
     );
   }
 
+  /**
+   * The DHT hears again of peers that announce themselves and were never dialed: among many strangers, it may have missed them. Where
+   * a dial has failed, the governor has a pause, and they wait.
+   */
+  #hearAgain(): void {
+    let left = heardAgainAtOnce;
+    for (const { id, addresses } of this.peers.unproven()) {
+      if (left === 0) return;
+      const [address] = addresses;
+      if (address === undefined || !this.#connections.mayDial(id, address)) continue;
+      left -= 1;
+      this.dht.candidate({ id, addresses }, "heard again");
+    }
+  }
+
   #onConnected(id: NodeId): void {
     const addresses = this.peers.get(id)?.addresses ?? [];
-    if (addresses.length > 0) this.dht.candidate({ id, addresses });
+    // One that has connected by itself is dialed to see where it is, but not at once, as many connections are short.
+    if (this.peers.provenAddress(id) !== undefined) this.dht.candidate({ id, addresses });
+    else if (addresses.length > 0) this.#heardOf({ id, addresses }, "connected");
     this.events.add("connection_opened", { peer: id.toString() });
     this.#tell("connected", id);
   }
@@ -683,8 +736,6 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     if (peer instanceof NodeId) return peer;
     if (!peer.startsWith("dswarm://")) return NodeId.parse(peer);
     const { id, host, port } = parsePeerAddress(peer);
-    const known = this.peers.get(id)?.addresses ?? [];
-    if (!known.some((address) => address.host === host && address.port === port)) this.#connections.retryNow(id);
     if (this.peers.named(id, { host, port })) this.#tellPeer(id);
     return id;
   }

@@ -29,6 +29,8 @@ interface PeerEntry {
   named: readonly HostPort[];
   /** Addresses of its announce; undefined when it does not announce itself. */
   announced: readonly HostPort[] | undefined;
+  /** Other addresses that it lists, which count once a handshake has proven it. */
+  listed: readonly HostPort[];
   connected: boolean;
   verified: boolean;
   lastHeardAt: number;
@@ -36,7 +38,9 @@ interface PeerEntry {
 }
 
 const maxAnnounced = 5;
+const maxListed = 4;
 const maxNamed = 2;
+const maxAddresses = 8;
 
 /**
  * Peers by id. A peer is known while it announces itself, is connected, or was named by the node's owner. Each has a bound of
@@ -52,7 +56,16 @@ export class PeerBook {
   readonly #namedOnly = new Set<PeerEntry>();
   #announcedCount = 0;
 
-  constructor(self: NodeId, clock: Clock, maxPeers: number) {
+  readonly #onProven: (id: NodeId, isProven: boolean) => void;
+
+  /** @param onProven is told that a peer was proven at an address, or is not reached at any that was proven */
+  constructor(
+    self: NodeId,
+    clock: Clock,
+    maxPeers: number,
+    onProven: (id: NodeId, isProven: boolean) => void = () => undefined,
+  ) {
+    this.#onProven = onProven;
     this.#self = self;
     this.#clock = clock;
     this.#maxPeers = maxPeers;
@@ -77,14 +90,47 @@ export class PeerBook {
     return this.#entries.get(id.toString())?.proven;
   }
 
-  /** Notes what a peer announces. Returns whether the peer is new; it stays unknown when there is no room for it. */
-  announced(id: NodeId, addresses: readonly HostPort[]): boolean {
+  /** Contacts of the peers that announce themselves and are proven at no address, in no order. */
+  *unproven(): Generator<{ readonly id: NodeId; readonly addresses: readonly HostPort[] }> {
+    for (const { id, proven, announced } of this.#entries.values()) {
+      if (proven === undefined && announced !== undefined) yield { id, addresses: announced };
+    }
+  }
+
+  /** Whether the node's owner has named an address of a peer. */
+  isNamed(id: NodeId, address: HostPort): boolean {
+    return this.#entries.get(id.toString())?.named.some((other) => isSame(other, address)) ?? false;
+  }
+
+  /** Notes that a peer was dialed at an address and has proven its key. */
+  proven(id: NodeId, address: HostPort): void {
+    const entry = this.#entries.get(id.toString());
+    if (entry === undefined) return;
+    entry.proven = address;
+    this.#onProven(id, true);
+  }
+
+  /** Notes that a dial of an address has failed: it is not where the peer is proven to be any more. */
+  failed(id: NodeId, address: HostPort): void {
+    const entry = this.#entries.get(id.toString());
+    if (entry?.proven === undefined || !isSame(entry.proven, address)) return;
+    entry.proven = undefined;
+    this.#onProven(id, false);
+  }
+
+  /**
+   * Notes what a peer announces. Returns whether the peer is new; it stays unknown when there is no room for it.
+   * @param addresses where its announces come from
+   * @param listed others that it lists: claims, which count once a handshake has proven the peer
+   */
+  announced(id: NodeId, addresses: readonly HostPort[], listed: readonly HostPort[] = []): boolean {
     const known = this.#entries.get(id.toString());
     if (known?.announced === undefined && this.#announcedCount >= this.#maxPeers) return false;
     const entry = known ?? this.#create(id, "announce");
     if (entry === undefined) return false;
     if (entry.announced === undefined) this.#announcedCount += 1;
     entry.announced = addresses.slice(0, maxAnnounced);
+    entry.listed = listed.slice(0, maxListed);
     entry.lastHeardAt = this.#clock.now();
     this.#settle(entry);
     return known === undefined;
@@ -100,6 +146,7 @@ export class PeerBook {
     if (entry === undefined) return false;
     if (entry.announced !== undefined) this.#announcedCount -= 1;
     entry.announced = undefined;
+    entry.listed = [];
     entry.connected &&= !hasLeft;
     return this.#settle(entry);
   }
@@ -125,8 +172,8 @@ export class PeerBook {
     if (entry === undefined) return false;
     entry.connected = true;
     entry.verified = true;
-    entry.proven = address ?? entry.proven;
     entry.lastHeardAt = this.#clock.now();
+    if (address !== undefined) this.proven(id, address);
     this.#settle(entry);
     return known === undefined;
   }
@@ -163,6 +210,7 @@ export class PeerBook {
       proven: undefined,
       named: [],
       announced: undefined,
+      listed: [],
       connected: false,
       verified: false,
       lastHeardAt: this.#clock.now(),
@@ -192,8 +240,9 @@ function isSame(a: HostPort, b: HostPort): boolean {
 }
 
 function infoOf(entry: PeerEntry): PeerInfo {
-  const { id, origin, proven, named, announced = [], verified, lastHeardAt, rttMs } = entry;
-  const all = [...(proven === undefined ? [] : [proven]), ...named, ...announced];
+  const { id, origin, proven, named, announced = [], listed, verified, lastHeardAt, rttMs } = entry;
+  const believed = verified ? listed : [];
+  const all = [...(proven === undefined ? [] : [proven]), ...named, ...announced, ...believed].slice(0, maxAddresses);
   const addresses = all.filter((address, i) => all.findIndex((other) => isSame(other, address)) === i);
   return { id, origin, addresses, verified, lastHeardAt, rttMs };
 }

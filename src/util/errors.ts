@@ -56,6 +56,11 @@ export const errorTable = {
   },
   // dialing and listening
   unreachable: { message: "nothing answers at the address", connect: Code.Unavailable, retryable: true },
+  dial_limited: {
+    message: "strangers' claims of the address have used up its dials for now",
+    connect: Code.Unavailable,
+    retryable: true,
+  },
   not_dswarm: { message: "what answers at the address is not dswarm", connect: Code.Unavailable, retryable: false },
   too_many_connections: {
     message: "too many connections at once",

@@ -40,4 +40,10 @@ export class RateLimiter {
     }
     return bucket;
   }
+
+  /** Gives back a token of the key that was taken. */
+  give(key: string): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens = Math.min(this.#options.burst, bucket.tokens + 1);
+  }
 }

@@ -84,7 +84,8 @@ describe("a flood from one port", () => {
       sent += 20;
       await new Promise(setImmediate);
     }
-    await until(() => alice.count("dropped.rate") + alice.count("dropped.signature") === sent);
+    // What waits for its turn to be verified is bounded.
+    await until(() => alice.count("dropped.rate") + alice.count("dropped.signature") >= sent - 1024);
     assert.ok(alice.count("dropped.rate") > alice.count("dropped.signature"));
     assert.deepEqual(alice.left, []);
   });

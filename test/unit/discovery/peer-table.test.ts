@@ -31,26 +31,35 @@ class Rig {
   readonly table: PeerTable;
   last: DiscoveredPeer | undefined;
 
-  constructor(options: DiscoveryOptions = {}) {
-    this.table = new PeerTable(resolveDiscoveryOptions(options), this.clock, {
-      onPeer: (peer) => {
+  constructor(options: DiscoveryOptions = {}, isOwn?: (id: NodeId) => boolean) {
+    const events = {
+      onPeer: (peer: DiscoveredPeer): void => {
         this.last = peer;
         this.news.push(`${nameOf(peer.id)} ${peer.isNew ? "new" : "changed"}`);
       },
-      onLeave: (id, reason) => this.news.push(`${nameOf(id)} ${reason}`),
-    });
+      onLeave: (id: NodeId, reason: string): void => void this.news.push(`${nameOf(id)} ${reason}`),
+    };
+    this.table = new PeerTable(resolveDiscoveryOptions(options), this.clock, events, isOwn);
   }
 
   /** What the receiver does with a sound announce. */
-  take(announce: Announce, source = "127.0.0.1"): string {
+  take(announce: Announce, address = "127.0.0.1", port = 25_519): string {
     const objection = this.table.judge(announce);
     if (objection !== undefined) return objection;
-    this.table.learn(announce, packetOf(announce), source);
-    return "learned";
+    const { hasDisplaced } = this.table.learn(announce, packetOf(announce), { address, port });
+    return hasDisplaced ? "displaced" : "learned";
+  }
+
+  hear(announce: Announce, address = "127.0.0.1"): NodeId | undefined {
+    return this.table.hear(packetOf(announce), { address, port: 25_519 });
   }
 
   hosts(): string[] {
     return this.last?.addresses.map(({ host }) => host) ?? [];
+  }
+
+  listed(): string[] {
+    return this.last?.listed.map(({ host }) => host) ?? [];
   }
 }
 
@@ -67,11 +76,11 @@ describe("PeerTable", () => {
     const rig = new Rig();
     const first = announceOf(alice);
     assert.equal(rig.take(first), "learned");
-    assert.ok(rig.table.hear(packetOf(first), "127.0.0.1")?.equals(alice));
+    assert.ok(rig.hear(first)?.equals(alice));
     assert.equal(rig.take(announceOf(alice, { epochMs: start + 1, port: 5000 })), "learned");
     assert.deepEqual(rig.news, ["alice new", "alice changed"]);
     assert.deepEqual(rig.last?.addresses, [{ host: "127.0.0.1", port: 5000 }]);
-    assert.equal(rig.table.hear(packetOf(first), "127.0.0.1"), undefined, "the older packet is not known any more");
+    assert.equal(rig.hear(first), undefined, "the older packet is not known any more");
   });
 
   it("drops an equal or smaller epoch", () => {
@@ -102,7 +111,7 @@ describe("PeerTable", () => {
     rig.take(announceOf(alice));
     assert.equal(rig.take(announceOf(alice, { epochMs: start + 5, leaving: true })), "learned");
     assert.equal(rig.table.size, 0);
-    assert.equal(rig.table.hear(packetOf(announceOf(alice)), "127.0.0.1"), undefined);
+    assert.equal(rig.hear(announceOf(alice)), undefined);
     assert.equal(rig.take(announceOf(alice)), "stale");
     assert.equal(rig.take(announceOf(alice, { epochMs: start + 5, leaving: true })), "stale");
     assert.equal(rig.take(announceOf(alice, { epochMs: start + 6 })), "learned", "a restart has a larger epoch");
@@ -128,7 +137,7 @@ describe("PeerTable", () => {
     const announce = announceOf(alice);
     rig.take(announce);
     await rig.clock.advance(10_000);
-    rig.table.hear(packetOf(announce), "127.0.0.1");
+    rig.hear(announce);
     assert.equal(rig.table.lastHeardMs(alice), 10_000);
     await rig.clock.advance(17_499);
     rig.table.sweep();
@@ -155,28 +164,90 @@ describe("PeerTable", () => {
     assert.equal(rig.table.size, 0);
   });
 
-  it("refuses strangers when full, not the peers it has", () => {
-    const rig = new Rig({ maxPeers: 2 });
+  it("lets a stranger in for another one that is unproven, of the source that has most, silent for longest", async () => {
+    const rig = new Rig({ maxPeers: 4 });
+    const [first, second, third] = [announceOf(alice), announceOf(carol), announceOf(generateKeyPair().id)];
+    for (const announce of [first, second, third]) rig.take(announce, "127.0.0.1", 1);
+    rig.take(announceOf(bob), "127.0.0.1", 2);
+    rig.hear(first);
+    assert.equal(rig.take(announceOf(generateKeyPair().id), "127.0.0.1", 3), "displaced");
+    assert.equal(rig.table.size, 4);
+    assert.equal(rig.table.lastHeardMs(carol), undefined, "the port that has three gives way, not the one with one");
+    assert.equal(rig.hear(second), undefined);
+    assert.ok(rig.hear(first));
+  });
+
+  it("never lets a proven peer give way to a stranger, and keeps an eighth of its room for strangers", () => {
+    const rig = new Rig({ maxPeers: 8 });
+    const proven = Array.from({ length: 8 }, () => announceOf(generateKeyPair().id));
+    for (const announce of proven) {
+      rig.take(announce);
+      rig.table.setProven(announce.id, true);
+    }
+    for (let i = 0; i < 100; i++) assert.equal(rig.take(announceOf(generateKeyPair().id)), "displaced");
+    const kept = proven.filter(({ id }) => rig.table.lastHeardMs(id) !== undefined);
+    assert.equal(kept.length, 7);
+    const [one] = kept;
+    assert.ok(one);
+    assert.equal(rig.take({ ...one, epochMs: start + 1 }), "learned", "a change leaves it proven");
+    rig.take(announceOf(generateKeyPair().id));
+    assert.notEqual(rig.table.lastHeardMs(one.id), undefined);
+    rig.table.setProven(one.id, false);
+    for (let i = 0; i < 2; i++) rig.take(announceOf(generateKeyPair().id), "127.0.0.1", 9);
+    assert.equal(rig.table.lastHeardMs(one.id), undefined, "it is a stranger again");
+  });
+
+  it("refuses strangers where all of its peers are of this process", () => {
+    const rig = new Rig({ maxPeers: 2 }, () => true);
     rig.take(announceOf(alice));
     rig.take(announceOf(bob));
     assert.equal(rig.take(announceOf(carol)), "full");
     assert.equal(rig.take(announceOf(alice, { epochMs: start + 1 })), "learned");
-    assert.equal(rig.take(announceOf(bob, { epochMs: start + 1, leaving: true })), "learned");
-    assert.equal(rig.take(announceOf(carol)), "learned");
-    assert.equal(rig.table.size, 2);
   });
 
-  it("names the source address first, then the listed ones, each once", () => {
+  it("lets eight peers count for the pace for each that is proven", () => {
+    const rig = new Rig();
+    for (let i = 0; i < 30; i++) rig.take(announceOf(generateKeyPair().id));
+    assert.equal(rig.table.paceSize, 0);
+    rig.take(announceOf(alice));
+    rig.table.setProven(alice, true);
+    assert.equal(rig.table.paceSize, 8);
+    for (let i = 0; i < 3; i++) {
+      const { id } = announceOf(generateKeyPair().id);
+      rig.take(announceOf(id));
+      rig.table.setProven(id, true);
+    }
+    assert.equal(rig.table.paceSize, 32);
+    rig.take(announceOf(bob));
+    rig.table.setProven(bob, true);
+    assert.equal(rig.table.paceSize, 35, "no more than are heard");
+  });
+
+  it("remembers the epoch of a proven peer that left, whatever strangers say and leave", () => {
+    const rig = new Rig({ maxPeers: 8 });
+    rig.take(announceOf(alice));
+    rig.table.setProven(alice, true);
+    rig.take(announceOf(alice, { epochMs: start + 5, leaving: true }));
+    for (let i = 0; i < 100; i++) {
+      const { id } = announceOf(generateKeyPair().id);
+      rig.take(announceOf(id));
+      rig.take(announceOf(id, { epochMs: start + 1, leaving: true }));
+    }
+    assert.equal(rig.take(announceOf(alice)), "stale");
+  });
+
+  it("names the source address, and apart from it the listed ones, each once", () => {
     const rig = new Rig();
     rig.take(announceOf(alice, { addresses: ["192.0.2.9", "192.0.2.1", "192.0.2.9"] }), "192.0.2.1");
-    assert.deepEqual(rig.hosts(), ["192.0.2.1", "192.0.2.9"]);
+    assert.deepEqual(rig.hosts(), ["192.0.2.1"]);
+    assert.deepEqual(rig.listed(), ["192.0.2.9"]);
   });
 
   it("names loopback last of the source addresses, as no other machine can use it", () => {
     const rig = new Rig();
     const announce = announceOf(alice);
     rig.take(announce, "127.0.0.1");
-    rig.table.hear(packetOf(announce), "192.0.2.1");
+    rig.hear(announce, "192.0.2.1");
     assert.deepEqual(rig.hosts(), ["192.0.2.1", "127.0.0.1"]);
   });
 
@@ -184,24 +255,27 @@ describe("PeerTable", () => {
     const rig = new Rig();
     const addresses = ["127.0.0.1", "::1", "::ffff:127.0.0.9", "2001:db8::1"];
     rig.take(announceOf(alice, { addresses }), "192.0.2.1");
-    assert.deepEqual(rig.hosts(), ["192.0.2.1", "2001:db8::1"]);
+    assert.deepEqual([rig.hosts(), rig.listed()], [["192.0.2.1"], ["2001:db8::1"]]);
     rig.take(announceOf(bob, { addresses }), "127.0.0.1");
-    assert.deepEqual(rig.hosts(), addresses);
+    assert.deepEqual([rig.hosts(), rig.listed()], [addresses.slice(0, 3), ["2001:db8::1"]]);
   });
 
-  it("tells of further source addresses, at most four, until they are silent", async () => {
+  it("tells of further source addresses, at most four, of which the one silent for longest gives way", async () => {
     const rig = new Rig();
     const announce = announceOf(alice);
     rig.take(announce, "192.0.2.1");
-    for (let i = 1; i <= 6; i++) rig.table.hear(packetOf(announce), `192.0.2.${i}`);
+    for (let i = 2; i <= 4; i++) rig.hear(announce, `192.0.2.${i}`);
     assert.deepEqual(rig.hosts(), ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"]);
-    assert.equal(rig.news.length, 4);
+    rig.hear(announce, "192.0.2.1");
+    rig.hear(announce, "192.0.2.5");
+    assert.deepEqual(new Set(rig.hosts()), new Set(["192.0.2.1", "192.0.2.3", "192.0.2.4", "192.0.2.5"]));
+    assert.equal(rig.news.length, 5);
     await rig.clock.advance(17_000);
-    rig.table.hear(packetOf(announce), "192.0.2.3");
+    rig.hear(announce, "192.0.2.3");
     await rig.clock.advance(500);
     rig.table.sweep();
     assert.deepEqual(rig.hosts(), ["192.0.2.3"]);
-    assert.deepEqual(rig.news.slice(4), ["alice changed"]);
+    assert.deepEqual(rig.news.slice(5), ["alice changed"]);
   });
 
   it("starts anew with source addresses when the content changes", () => {

@@ -18,6 +18,13 @@ function packetOf(keys: KeyPair, change: Partial<AnnounceContent> = {}, networkI
   return encodeAnnounce({ ...content, ...change }, networkId, keys);
 }
 
+/** One whose signature is not of its key. */
+function forgedPacket(): Uint8Array {
+  const packet = packetOf(generateKeyPair());
+  packet[packet.length - 1] = (packet[packet.length - 1] ?? 0) ^ 1;
+  return packet;
+}
+
 class Node implements Listener {
   readonly keys = generateKeyPair();
   readonly id = this.keys.id;
@@ -139,53 +146,85 @@ describe("Receiver", () => {
     leave();
   });
 
-  it("verifies no more signatures than a source may ask for, and hears known peers all the same", async () => {
+  it("verifies no more signatures than an address may ask for, in turn of its ports, and hears known peers meanwhile", async () => {
     const rig = new Rig({ maxNewPerSecond: 1 });
     const alice = new Node();
     const leave = await rig.join(alice);
     const known = packetOf(generateKeyPair());
     await rig.take(known);
-    const forged = Array.from({ length: 12 }, () => {
-      const packet = packetOf(generateKeyPair());
-      packet[packet.length - 1] = (packet[packet.length - 1] ?? 0) ^ 1;
-      return packet;
-    });
-    for (const packet of forged) await rig.take(packet);
-    assert.equal(alice.counters.get("announce.dropped.signature"), 9);
-    assert.equal(alice.counters.get("announce.dropped.rate"), 3);
+    for (let i = 0; i < 2000; i++) rig.receiver.receive(forgedPacket(), source);
+    await settled();
+    assert.equal(alice.counters.get("announce.dropped.signature"), 39, "ten seconds' worth at once");
+    assert.equal(alice.counters.get("announce.dropped.rate"), 2000 - 39 - 1024, "what waits is bounded");
     await rig.take(known);
     assert.equal(alice.counters.get("announce.unchanged"), 1);
     await rig.take(packetOf(generateKeyPair()), { address: "127.0.0.1", port: 9 });
-    assert.equal(alice.counters.get("announce.accepted"), 2, "another port has tokens of its own");
-    await rig.clock.advance(1000);
-    await rig.take(packetOf(generateKeyPair()));
-    assert.equal(alice.counters.get("announce.accepted"), 3, "a token a second comes back");
+    await rig.take(packetOf(generateKeyPair()), { address: "192.0.2.1", port: 9 });
+    await rig.clock.advance(50);
+    await settled();
+    assert.equal(alice.counters.get("announce.accepted"), 2, "another address has tokens of its own");
+    await rig.clock.advance(550);
+    await settled();
+    assert.equal(alice.counters.get("announce.accepted"), 3, "another port has the second turn");
+    assert.equal(alice.counters.get("announce.dropped.signature"), 40);
     leave();
+    assert.equal(rig.clock.step(), false, "what waits is forgotten");
   });
 
-  it("spends no verification on garbage, other networks, stale packets and strangers to a full table", async () => {
+  it("spends no verification on garbage, other networks, stale packets, and strangers where all peers are its own", async () => {
     const rig = new Rig({ maxNewPerSecond: 1, maxPeers: 1 });
     const alice = new Node();
     const leave = await rig.join(alice);
-    const keys = generateKeyPair();
-    await rig.take(packetOf(keys));
+    await rig.take(packetOf(alice.keys));
     for (let i = 0; i < 20; i++) {
       await rig.take(new Uint8Array(i));
       await rig.take(new Uint8Array(1000));
-      await rig.take(packetOf(keys, {}, theirs));
-      await rig.take(packetOf(keys, { epochMs: start - i - 1 }));
+      await rig.take(packetOf(alice.keys, {}, theirs));
+      await rig.take(packetOf(alice.keys, { epochMs: start - i - 1 }));
       await rig.take(packetOf(generateKeyPair()));
     }
     assert.deepEqual(alice.counters.snapshot(), {
-      "announce.accepted": 1,
       "announce.dropped.full": 20,
       "announce.dropped.network": 20,
+      "announce.dropped.own": 1,
       "announce.dropped.size": 20,
       "announce.dropped.stale": 20,
       "announce.dropped.structure": 20,
     });
-    await rig.take(packetOf(keys, { epochMs: start + 1 }));
-    assert.equal(alice.counters.get("announce.accepted"), 2);
+    leave();
+  });
+
+  it("lets an honest newcomer in behind a flood of signed strangers from thousands of ports", async () => {
+    const rig = new Rig({ maxPeers: 64 });
+    const alice = new Node();
+    const leave = await rig.join(alice);
+    const friend = generateKeyPair();
+    await rig.take(packetOf(friend));
+    const membership = rig.receiver.join(ours, new Node());
+    membership.setProven(friend.id, true);
+    let port = 1024;
+    const flood = (count: number): void => {
+      for (let i = 0; i < count; i++) {
+        rig.receiver.receive(packetOf(generateKeyPair()), { address: "127.0.0.1", port: port++ });
+      }
+    };
+    flood(4100);
+    const newcomer = generateKeyPair();
+    const announce = packetOf(newcomer);
+    let announces = 0;
+    while (!alice.news.includes(`new ${newcomer.id.toString()}`)) {
+      assert.ok(announces < 5, "it is not heard");
+      rig.receiver.receive(announce, source);
+      announces += 1;
+      flood(100);
+      await rig.clock.advance(2500);
+      await settled();
+    }
+    assert.equal(membership.size(), 64);
+    assert.ok(!alice.news.includes(`expired ${friend.id.toString()}`), "the proven peer stays");
+    assert.equal(membership.paceSize(), 8, "strangers do not set the pace");
+    assert.ok(alice.counters.get("announce.displaced") > 3900);
+    membership.leave();
     leave();
   });
 

@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { Backoff } from "../../../src/node/backoff.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
+const pauses = { firstMs: 100, longestMs: 5000 };
+
 test("after a failure the next attempt is told to wait, and with what the last one failed", async () => {
   const clock = new VirtualClock();
-  const backoff = new Backoff(clock);
+  const backoff = new Backoff(clock, pauses);
   assert.equal(backoff.failure("a"), undefined);
   const error = new Error("nobody there");
   backoff.failed("a", error);
@@ -19,7 +21,7 @@ test("after a failure the next attempt is told to wait, and with what the last o
 
 test("pauses double from 100 ms to 5 s, each spread by a fifth", async () => {
   const clock = new VirtualClock(7);
-  const backoff = new Backoff(clock);
+  const backoff = new Backoff(clock, pauses);
   for (const expectedMs of [100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]) {
     backoff.failed("a", undefined);
     let pauseMs = 0;
@@ -31,9 +33,9 @@ test("pauses double from 100 ms to 5 s, each spread by a fifth", async () => {
   }
 });
 
-test("news lets the next attempt be made at once, and pauses begin anew", async () => {
+test("a success lets the next attempt be made at once, and pauses begin anew", async () => {
   const clock = new VirtualClock();
-  const backoff = new Backoff(clock);
+  const backoff = new Backoff(clock, pauses);
   for (let i = 0; i < 6; i++) backoff.failed("a", undefined);
   backoff.reset("a");
   assert.equal(backoff.failure("a"), undefined);
@@ -43,8 +45,8 @@ test("news lets the next attempt be made at once, and pauses begin anew", async 
   backoff.reset("never failed");
 });
 
-test("the failures of 4096 peers are remembered, those that failed longest ago forgotten first", () => {
-  const backoff = new Backoff(new VirtualClock());
+test("the failures of 4096 keys are remembered, those that failed longest ago forgotten first", () => {
+  const backoff = new Backoff(new VirtualClock(), pauses);
   for (let i = 0; i <= 4096; i++) backoff.failed(`${i}`, undefined);
   assert.equal(backoff.failure("0"), undefined);
   assert.ok(backoff.failure("1"));

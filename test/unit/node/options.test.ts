@@ -10,11 +10,18 @@ const { id } = generateKeyPair();
 
 test("the defaults are a node of the network dev on loopback", () => {
   const config = resolveNodeOptions();
-  const { network, host, port, maxPeers, maxSpareConnections, replaceDamaged, dataDir, keys, bootstrap } = config;
+  const { network, host, port, maxPeers, maxSpareConnections, dataDir, keys, bootstrap } = config;
+  const { unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = config;
   assert.deepEqual(
-    { network, host, port, discovery: true, replaceDamaged, maxPeers, maxSpareConnections },
+    {
+      ...{ network, host, port, discovery: true, maxPeers, maxSpareConnections, unprovenDialsPerSecond },
+      // On loopback all are one machine.
+      unprovenDialsPerHostPerSecond: 8,
+    },
     nodeDefaults,
   );
+  assert.equal(unprovenDialsPerHostPerSecond, unprovenDialsPerSecond);
+  assert.equal(resolveNodeOptions({ host: "192.0.2.1" }).unprovenDialsPerHostPerSecond, 8);
   assert.deepEqual([dataDir, keys, bootstrap], [undefined, undefined, []]);
   assert.deepEqual(config.networkKey, networkKeyOf("dev"));
   assert.deepEqual(config.discovery, discoveryDefaults);

@@ -24,7 +24,7 @@ function take(packet: Buffer, networkId: string, table: PeerTable): string | obj
   const objection = table.judge(announce);
   if (objection !== undefined) return objection;
   if (!verifyAnnounce(decoded)) return "signature";
-  table.learn(announce, packet.toString("latin1"), "192.0.2.1");
+  table.learn(announce, packet.toString("latin1"), { address: "192.0.2.1", port: 25_519 });
   const { id, port, addresses, certificateSha256, epochMs, leaving } = announce;
   const certificate = certificateSha256 && { certificate_sha256: toHex(certificateSha256) };
   return { public_key: id.toHex(), port, addresses, ...certificate, epoch_ms: epochMs, leaving };
