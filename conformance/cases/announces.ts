@@ -145,6 +145,14 @@ export const announceCases = group("announces", ["discovery"], {
   "other-version": dropped((network, keys) => forged(network, keys, { version: 2 })),
   "port-0": dropped((network, keys) => forged(network, keys, { port: 0 })),
   "epoch-0": dropped((network, keys) => forged(network, keys, { epochMs: 0n })),
+  "listed-elsewhere": async (context) => {
+    const ether = await Ether.open(context);
+    const keys = generateKeyPair();
+    const addresses = ["127.0.0.9", "192.0.2.1", "2001:db8::1"];
+    await ether.becomesKnown(keys, announce(context.network, keys, { addresses }));
+    // No handshake has proven the key: what it says of other machines makes nobody dial them.
+    assert.deepEqual(await ether.addresses(keys), ["127.0.0.1:4000", "127.0.0.9:4000"]);
+  },
   "five-addresses": dropped((network, keys) =>
     forged(network, keys, { addresses: ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"] }),
   ),

@@ -48,7 +48,7 @@ export interface DhtInit {
 }
 
 /** Tells where peers are reached for certain. */
-export interface ProvenAddresses {
+interface ProvenAddresses {
   /** Where a peer was dialed and has proven its key, and no dial has failed since; undefined where it was not. */
   readonly address: (id: NodeId) => HostPort | undefined;
   /** Resolves with the same, dialing the contact's addresses where none of them is the one. Never rejects. */

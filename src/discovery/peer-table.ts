@@ -203,7 +203,8 @@ export class PeerTable {
       }
       const silent = [...peer.sources].filter(([, heardMs]) => now - heardMs >= expiryMs);
       for (const [source] of silent) peer.sources.delete(source);
-      if (silent.length > 0 && peer.sources.size > 0) this.#events.onPeer(view(peer, { isNew: false, isChanged: false }));
+      if (silent.length > 0 && peer.sources.size > 0)
+        this.#events.onPeer(view(peer, { isNew: false, isChanged: false }));
     }
   }
 
@@ -270,7 +271,11 @@ function view(
   const listed = announce.addresses.filter((address) => !isLoopback(address) && !heard.includes(address));
   const at = (hosts: readonly string[]): HostPort[] => [...new Set(hosts)].map((host) => ({ host, port }));
   return {
-    ...{ id, certificateSha256, epochMs, isNew, isChanged },
+    id,
+    certificateSha256,
+    epochMs,
+    isNew,
+    isChanged,
     source: `${source.address} ${source.port}`,
     addresses: at([...heard, ...beside]),
     listed: at(listed),

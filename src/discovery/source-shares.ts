@@ -93,7 +93,7 @@ export class SourceShares<T> {
 
   /** Takes out everything. */
   clear(): void {
-    for (const item of [...this.#sources.keys()]) this.delete(item);
+    for (const item of this.#sources.keys()) this.delete(item);
   }
 }
 

@@ -96,6 +96,7 @@ export class Connections {
   readonly #closing = new AbortController();
   /** Of connections that peers have dialed: one with a call on it is in use. */
   readonly #acceptor: CallAcceptor = {
+    refusalOf: (open) => this.#init.registry.refusalOf(open),
     accept: (connection, stream, open) => {
       const peering = this.#tried.size === 0 ? undefined : this.#tried.get(connection);
       if (peering !== undefined) this.#promote(peering);
@@ -194,7 +195,8 @@ export class Connections {
     try {
       const { link } = await this.connect(id);
       const proven = peers.provenAddress(id);
-      if (proven !== undefined && link.role === "dialer" && link.remoteAddress === formatHostPort(proven)) return proven;
+      if (proven !== undefined && link.role === "dialer" && link.remoteAddress === formatHostPort(proven))
+        return proven;
     } catch {
       return undefined;
     }

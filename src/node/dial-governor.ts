@@ -125,7 +125,8 @@ export class DialGovernor {
     const pair = `${key} ${endpoint.name}`;
     const failure = this.#trusted.failure(pair);
     if (failure !== undefined) return { refusal: failure.error };
-    if (!isTrusted && !(this.#calls.take(endpoint.name) && this.#nodeRate.take(standing))) return { refusal: limitedError };
+    if (!isTrusted && !(this.#calls.take(endpoint.name) && this.#nodeRate.take(standing)))
+      return { refusal: limitedError };
     return {
       proven: () => this.#proven(endpoint, key, address),
       failed: (error) => {
@@ -199,4 +200,3 @@ export class DialGovernor {
     this.#claimed.reset(name);
   }
 }
-

@@ -59,7 +59,10 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
 }
 
 function notFound(id: NodeId, isKnown: boolean): DswarmError {
-  return new DswarmError("peer_unknown", isKnown ? `${id.toString()} is not reached where it was heard` : id.toString());
+  return new DswarmError(
+    "peer_unknown",
+    isKnown ? `${id.toString()} is not reached where it was heard` : id.toString(),
+  );
 }
 
 async function serviceOf(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {

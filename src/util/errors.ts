@@ -57,7 +57,7 @@ export const errorTable = {
   // dialing and listening
   unreachable: { message: "nothing answers at the address", connect: Code.Unavailable, retryable: true },
   dial_limited: {
-    message: "strangers' claims of the address have used up its dials for now",
+    message: "strangers' claims have used up the dials for now",
     connect: Code.Unavailable,
     retryable: true,
   },

@@ -43,7 +43,6 @@ export class RateLimiter {
 
   /** Gives back a token of the key that was taken. */
   give(key: string): void {
-    const bucket = this.#buckets.get(key);
-    if (bucket !== undefined) bucket.tokens = Math.min(this.#options.burst, bucket.tokens + 1);
+    this.#buckets.get(key)?.give();
   }
 }

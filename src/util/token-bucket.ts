@@ -39,4 +39,8 @@ export class TokenBucket {
     this.#at = now;
     return this.#tokens;
   }
+  /** Gives back a token that was taken. */
+  give(): void {
+    this.#tokens = Math.min(this.#options.burst, this.#tokens + 1);
+  }
 }

@@ -119,11 +119,11 @@ func (d *Discovery) readLoop() {
 			time.Sleep(readPause)
 			continue
 		}
-		d.hear(buffer[:n], source.Addr().Unmap())
+		d.hear(buffer[:n], netip.AddrPortFrom(source.Addr().Unmap(), source.Port()))
 	}
 }
 
-func (d *Discovery) hear(packet []byte, source netip.Addr) {
+func (d *Discovery) hear(packet []byte, source netip.AddrPort) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var reason dropped

@@ -11,8 +11,6 @@ import (
 const (
 	maxPeers            = 4096
 	maxSources          = 4
-	maxVerifications    = 400 // a second
-	maxOfOneSource      = 200 // of those, so that one source does not keep out the others
 	dayMs               = 86_400_000
 	baseInterval        = 5 * time.Second
 	maxPacketsPerSecond = 50
@@ -23,9 +21,16 @@ const (
 type heardPeer struct {
 	announce announce
 	packet   string
-	sources  []netip.Addr // of its datagrams, the first first; at most maxSources
+	from     netip.AddrPort // where the packet was first seen
+	sources  []heardSource  // of its datagrams; at most maxSources
 	heardAt  time.Time
 	interval time.Duration // between its announces at the least, at the swarm's size when it was heard
+}
+
+// heardSource is an address that a packet has come from.
+type heardSource struct {
+	address netip.Addr
+	heardAt time.Time
 }
 
 // departure is the epoch of who has left, so that a late packet does not bring it back.
@@ -34,29 +39,32 @@ type departure struct {
 	until time.Time
 }
 
-// peerTable is who has been heard on one network. Bounded by maxPeers; strangers past that are dropped.
+// peerTable is who has been heard on one network. Bounded by maxPeers. For a new peer another one gives way: of the address that has
+// most, the port that has most, the peer silent for longest. So a flood of keys, which are free, does not keep out newcomers.
 type peerTable struct {
 	network  [8]byte
 	peers    map[identity.NodeID]*heardPeer
 	byPacket map[string]*heardPeer
 	left     map[identity.NodeID]departure
 
-	second   int64 // since 1970, in which verified and bySource are counted
-	verified int
-	bySource map[netip.Addr]int
+	// How many peers an address and a port have in the table.
+	byAddress map[netip.Addr]int
+	byPort    map[netip.AddrPort]int
+	budget    *verifications
 }
 
 func newPeerTable(network [8]byte) *peerTable {
 	return &peerTable{
 		network: network, peers: map[identity.NodeID]*heardPeer{}, byPacket: map[string]*heardPeer{},
-		left: map[identity.NodeID]departure{}, bySource: map[netip.Addr]int{},
+		left: map[identity.NodeID]departure{}, byAddress: map[netip.Addr]int{}, byPort: map[netip.AddrPort]int{},
+		budget: newVerifications(),
 	}
 }
 
 // hear takes a datagram's bytes and source. The error is the reason why it is dropped.
-func (t *peerTable) hear(packet []byte, source netip.Addr, now time.Time) error {
+func (t *peerTable) hear(packet []byte, source netip.AddrPort, now time.Time) error {
 	if peer := t.byPacket[string(packet)]; peer != nil {
-		t.note(peer, source, now)
+		t.note(peer, source.Addr(), now)
 		return nil
 	}
 	a, err := decode(packet, t.network)
@@ -67,7 +75,7 @@ func (t *peerTable) hear(packet []byte, source netip.Addr, now time.Time) error 
 	if err := t.judge(a, known, now); err != nil {
 		return err
 	}
-	if !t.mayVerify(source, now) {
+	if !t.budget.take(source, now) {
 		return dropped("rate")
 	}
 	if !a.isGenuine() {
@@ -80,15 +88,20 @@ func (t *peerTable) hear(packet []byte, source netip.Addr, now time.Time) error 
 		t.remember(a, now)
 		return nil
 	}
+	if len(t.peers) >= maxPeers {
+		t.forget(t.excess())
+	}
 	copied := string(packet) // the caller's buffer is used again
 	a.signed, a.signature = nil, nil
-	peer := &heardPeer{announce: a, packet: copied}
+	peer := &heardPeer{announce: a, packet: copied, from: source}
 	t.peers[a.id], t.byPacket[copied] = peer, peer
-	t.note(peer, source, now)
+	t.byAddress[source.Addr()]++
+	t.byPort[source]++
+	t.note(peer, source.Addr(), now)
 	return nil
 }
 
-// judge says whether an announce is news, and of somebody there is room for.
+// judge says whether an announce is news.
 func (t *peerTable) judge(a announce, known *heardPeer, now time.Time) error {
 	var epoch uint64
 	if known != nil {
@@ -108,41 +121,63 @@ func (t *peerTable) judge(a announce, known *heardPeer, now time.Time) error {
 			return dropped("stale")
 		}
 	}
-	switch {
-	case known != nil:
-		return nil
-	case a.leaving:
+	if known == nil && a.leaving {
 		return dropped("stale")
-	case len(t.peers) >= maxPeers:
-		return dropped("full")
 	}
 	return nil
 }
 
-// mayVerify bounds what forged packets cost.
-func (t *peerTable) mayVerify(source netip.Addr, now time.Time) bool {
-	if second := now.Unix(); second != t.second {
-		t.second, t.verified = second, 0
-		clear(t.bySource)
-	}
-	if t.verified >= maxVerifications || t.bySource[source] >= maxOfOneSource {
-		return false
-	}
-	t.verified++
-	t.bySource[source]++
-	return true
-}
-
 func (t *peerTable) note(peer *heardPeer, source netip.Addr, now time.Time) {
 	peer.heardAt, peer.interval = now, t.interval()
-	if len(peer.sources) < maxSources && !slices.Contains(peer.sources, source) {
-		peer.sources = append(peer.sources, source)
+	silent := 0
+	for i := range peer.sources {
+		if peer.sources[i].address == source {
+			peer.sources[i].heardAt = now
+			return
+		}
+		if peer.sources[i].heardAt.Before(peer.sources[silent].heardAt) {
+			silent = i
+		}
 	}
+	// Somebody else may replay the packet: no address is kept for ever.
+	if len(peer.sources) >= maxSources {
+		peer.sources = slices.Delete(peer.sources, silent, silent+1)
+	}
+	peer.sources = append(peer.sources, heardSource{source, now})
+}
+
+// excess is the peer that gives way to a new one.
+func (t *peerTable) excess() *heardPeer {
+	var address netip.Addr
+	for one, count := range t.byAddress {
+		if count > t.byAddress[address] {
+			address = one
+		}
+	}
+	var port netip.AddrPort
+	for one, count := range t.byPort {
+		if one.Addr() == address && count > t.byPort[port] {
+			port = one
+		}
+	}
+	var silent *heardPeer
+	for _, peer := range t.peers {
+		if peer.from == port && (silent == nil || peer.heardAt.Before(silent.heardAt)) {
+			silent = peer
+		}
+	}
+	return silent
 }
 
 func (t *peerTable) forget(peer *heardPeer) {
 	delete(t.peers, peer.announce.id)
 	delete(t.byPacket, peer.packet)
+	if t.byAddress[peer.from.Addr()]--; t.byAddress[peer.from.Addr()] == 0 {
+		delete(t.byAddress, peer.from.Addr())
+	}
+	if t.byPort[peer.from]--; t.byPort[peer.from] == 0 {
+		delete(t.byPort, peer.from)
+	}
 }
 
 // remember keeps the epoch of who has left, in place of any other when there are too many.
@@ -178,9 +213,10 @@ func (t *peerTable) list(now time.Time) []Peer {
 	return list
 }
 
-// addressesOf has the addresses to try, the best first. A listed loopback address is of use on the same machine only.
+// addressesOf has the addresses to try: where the datagrams came from, and of those that are listed, when all came from this machine,
+// the ones of this machine. What a stranger lists of other machines makes nobody dial them.
 func addressesOf(peer *heardPeer) []string {
-	isLocal := !slices.ContainsFunc(peer.sources, func(source netip.Addr) bool { return !source.IsLoopback() })
+	isLocal := true
 	var addresses []string
 	add := func(host netip.Addr) {
 		address := netip.AddrPortFrom(host, peer.announce.port).String()
@@ -189,10 +225,11 @@ func addressesOf(peer *heardPeer) []string {
 		}
 	}
 	for _, source := range peer.sources {
-		add(source)
+		isLocal = isLocal && source.address.IsLoopback()
+		add(source.address)
 	}
 	for _, listed := range peer.announce.addresses {
-		if host := listed.Unmap(); isLocal || !host.IsLoopback() {
+		if host := listed.Unmap(); isLocal && host.IsLoopback() {
 			add(host)
 		}
 	}

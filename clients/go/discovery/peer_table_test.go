@@ -13,7 +13,7 @@ import (
 	"github.com/dswarm/dswarm/clients/go/internal/vectors"
 )
 
-var loopback, elsewhere = netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")
+var loopback, elsewhere = netip.MustParseAddrPort("127.0.0.1:25519"), netip.MustParseAddrPort("192.0.2.1:25519")
 
 type announceCase struct {
 	Packet, Heard vectors.Bytes
@@ -118,12 +118,12 @@ func TestALatePacketDoesNotBringBackWhoHasLeft(t *testing.T) {
 	}
 }
 
-func TestALoopbackAddressCountsOnlyFromLoopback(t *testing.T) {
+func TestOfListedAddressesOnlyLoopbackCountsAndOnlyFromLoopback(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	packet := packetOf(t, identity.GenerateKeys(), 1, false, "127.0.0.2", "192.0.2.7", "2001:db8::1", "::ffff:127.0.0.3")
-	for source, want := range map[netip.Addr][]string{
-		loopback:  {"127.0.0.1:4000", "127.0.0.2:4000", "192.0.2.7:4000", "[2001:db8::1]:4000", "127.0.0.3:4000"},
-		elsewhere: {"192.0.2.1:4000", "192.0.2.7:4000", "[2001:db8::1]:4000"},
+	for source, want := range map[netip.AddrPort][]string{
+		loopback:  {"127.0.0.1:4000", "127.0.0.2:4000", "127.0.0.3:4000"},
+		elsewhere: {"192.0.2.1:4000"},
 	} {
 		table := newPeerTable(testNetwork)
 		if err := table.hear(packet, source, now); err != nil {
@@ -140,18 +140,75 @@ func TestOneSourceThatForgesDoesNotKeepOutOthers(t *testing.T) {
 	forged := packetOf(t, identity.GenerateKeys(), 1, false)
 	forged[len(forged)-1] ^= 1
 	reasons := map[error]int{}
-	for range maxOfOneSource + 50 {
+	for range portAtOnce + 50 {
 		reasons[table.hear(forged, elsewhere, now)]++
 	}
-	if reasons[dropped("signature")] != maxOfOneSource || reasons[dropped("rate")] != 50 {
+	if reasons[dropped("signature")] != portAtOnce || reasons[dropped("rate")] != 50 {
 		t.Error(reasons)
 	}
-	good := packetOf(t, identity.GenerateKeys(), 1, false)
-	if err := table.hear(good, loopback, now); err != nil {
+	// More ports use up all but the share of those that were quiet.
+	for port := range uint16(10) {
+		for range portAtOnce {
+			_ = table.hear(forged, netip.AddrPortFrom(elsewhere.Addr(), port+1), now)
+		}
+	}
+	if err := table.hear(forged, netip.AddrPortFrom(elsewhere.Addr(), 1), now); err != dropped("rate") {
+		t.Error("a port that has sent much:", err)
+	}
+	if err := table.hear(packetOf(t, identity.GenerateKeys(), 1, false), loopback, now); err != nil {
 		t.Error("another source:", err)
 	}
-	if err := table.hear(packetOf(t, identity.GenerateKeys(), 1, false), elsewhere, now.Add(time.Second)); err != nil {
-		t.Error("a second later:", err)
+}
+
+func TestAFloodKeepsOutNoNewcomer(t *testing.T) {
+	table, start := newPeerTable(testNetwork), time.UnixMilli(1_700_000_000_000)
+	table.budget = &verifications{ports: map[netip.AddrPort]*bucket{}}
+	table.budget.busy.tokens, table.budget.quiet.tokens = 1e9, 1e9
+	from := func(port int) netip.AddrPort { return netip.AddrPortFrom(loopback.Addr(), uint16(port)) }
+	quiet := identity.GenerateKeys()
+	if err := table.hear(packetOf(t, quiet, 1, false), from(1), start); err != nil {
+		t.Fatal(err)
+	}
+	flood := make([]identity.NodeID, 0, maxPeers+10)
+	for i := range maxPeers + 10 {
+		keys := identity.GenerateKeys()
+		flood = append(flood, keys.ID())
+		now := start.Add(time.Duration(i) * time.Millisecond)
+		table.budget.busy.at, table.budget.quiet.at = now, now
+		if err := table.hear(packetOf(t, keys, 1, false), from(2+i%8), now); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if len(table.peers) != maxPeers || len(table.byPacket) != maxPeers {
+		t.Errorf("%d peers, %d packets", len(table.peers), len(table.byPacket))
+	}
+	if table.peers[quiet.ID()] == nil {
+		t.Error("a port with one peer gives way to ports with hundreds")
+	}
+	if table.peers[flood[0]] != nil || table.peers[flood[len(flood)-1]] == nil {
+		t.Error("not the one silent for longest gives way")
+	}
+	total := 0
+	for _, count := range table.byPort {
+		total += count
+	}
+	if total != maxPeers || table.byAddress[loopback.Addr()] != maxPeers {
+		t.Errorf("%d counted of %d", total, maxPeers)
+	}
+}
+
+func TestAReplayFromManyAddressesKeepsOutNone(t *testing.T) {
+	table, now := newPeerTable(testNetwork), time.UnixMilli(1_700_000_000_000)
+	packet := packetOf(t, identity.GenerateKeys(), 1, false)
+	for i := range 6 {
+		source := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + i)}), 9)
+		if err := table.hear(packet, source, now.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"192.0.2.3:4000", "192.0.2.4:4000", "192.0.2.5:4000", "192.0.2.6:4000"}
+	if got := table.list(now)[0].Addresses; !slices.Equal(got, want) {
+		t.Error(got)
 	}
 }
 

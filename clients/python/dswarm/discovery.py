@@ -20,6 +20,7 @@ from .keys import verify
 from .network import network_id, network_key
 from .node_id import NodeId
 from .peer_address import HostPort, PeerAddress, is_ip
+from .source_shares import SourceShares, Verifications
 from .v1.announce_pb2 import Announce
 
 GROUP = "239.255.255.19"
@@ -29,7 +30,6 @@ _MAX_ANNOUNCE_BYTES = 420
 _DOMAIN = b"dswarm-announce-v1\0"
 _MAX_PEERS = 4096
 _MAX_SOURCES = 4
-_MAX_NEW_PER_SECOND = 400
 _DAY_MS = 86_400_000
 _INTERVAL_SECONDS = 5.0
 _MAX_PACKETS_PER_SECOND = 50
@@ -92,12 +92,17 @@ class _Peer:
     announce: Announce
     packet: bytes
     heard_at: float
-    sources: dict[str, None] = field(default_factory=dict)
+    sources: dict[str, float] = field(default_factory=dict)
+    """When each was heard last, the one silent for longest first."""
     interval: float = _INTERVAL_SECONDS
 
 
 class PeerTable:
-    """Who has been heard on one network. Bounded by 4096 peers; strangers past that are dropped."""
+    """Who has been heard on one network. Bounded by 4096 peers.
+
+    For a new peer another one gives way: of the address that has most, the port that has most, the peer silent for longest. So a
+    flood of keys, which are free, keeps out no newcomer.
+    """
 
     def __init__(self, network: bytes) -> None:
         self._network = network
@@ -105,18 +110,23 @@ class PeerTable:
         self._by_packet: dict[bytes, _Peer] = {}
         # Epochs of those who left, so that a late packet does not bring them back.
         self._left: dict[NodeId, tuple[int, float]] = {}
-        self._second, self._new = 0, 0
+        self._shares: SourceShares[NodeId] = SourceShares()
+        self._verifications = Verifications()
 
-    def hear(self, packet: bytes, source: str, now: float, wall_ms: int) -> NodeId:
-        """Takes a packet; returns whose it is. Raises Dropped."""
+    def hear(self, packet: bytes, source: tuple[str, int], now: float, wall_ms: int) -> NodeId:
+        """Takes a packet; returns whose it is. ``source`` is the address and the UDP port that it comes from. Raises Dropped."""
         known = self._by_packet.get(packet)
         if known is not None:
-            self._note(known, source, now)
-            return NodeId(known.announce.public_key)
+            known_id = NodeId(known.announce.public_key)
+            self._note(known, source[0], now)
+            self._shares.refresh(known_id)
+            return known_id
         data, signature = split_packet(packet)
         announce, peer_id = decode_announce(data, self._network)
         before = self._peers.get(peer_id)
         self._judge(announce, peer_id, before, now, wall_ms)
+        if not self._verifications.take(source, now):
+            raise Dropped("rate")
         if not verify(signature, _DOMAIN + data, peer_id):
             raise Dropped("signature")
         if before is not None:
@@ -126,8 +136,12 @@ class PeerTable:
                 del self._left[next(iter(self._left))]
             self._left[peer_id] = announce.epoch_ms, now + _EXPIRY_INTERVALS * _INTERVAL_SECONDS
             return peer_id
+        if len(self._peers) >= _MAX_PEERS:
+            excess = self._shares.excess()
+            self._forget(excess, self._peers[excess])
         peer = self._peers[peer_id] = self._by_packet[packet] = _Peer(announce, packet, now)
-        self._note(peer, source, now)
+        self._shares.add(peer_id, source)
+        self._note(peer, source[0], now)
         return peer_id
 
     def peers(self, now: float) -> list[tuple[NodeId, list[HostPort]]]:
@@ -150,19 +164,15 @@ class PeerTable:
                 raise Dropped("stale")
         if before is None and announce.leaving:
             raise Dropped("stale")
-        if before is None and len(self._peers) >= _MAX_PEERS:
-            raise Dropped("full")
-        if int(now) != self._second:
-            self._second, self._new = int(now), 0
-        self._new += 1
-        if self._new > _MAX_NEW_PER_SECOND:
-            raise Dropped("rate")
 
     def _note(self, peer: _Peer, source: str, now: float) -> None:
         peer.heard_at = now
         peer.interval = self._interval()
-        if len(peer.sources) < _MAX_SOURCES:
-            peer.sources[source] = None
+        # Somebody else may replay the packet: no address is kept for ever.
+        peer.sources.pop(source, None)
+        if len(peer.sources) >= _MAX_SOURCES:
+            del peer.sources[next(iter(peer.sources))]
+        peer.sources[source] = now
 
     def _interval(self) -> float:
         return max(_INTERVAL_SECONDS, len(self._peers) / _MAX_PACKETS_PER_SECOND)
@@ -170,12 +180,23 @@ class PeerTable:
     def _forget(self, peer_id: NodeId, peer: _Peer) -> None:
         del self._peers[peer_id]
         del self._by_packet[peer.packet]
+        self._shares.remove(peer_id)
 
 
 def _addresses(peer: _Peer) -> list[HostPort]:
+    """Where datagrams came from; and of the listed addresses, when all came from this machine, those of this machine.
+
+    What a stranger lists of other machines makes nobody dial them.
+    """
     is_local = all(ipaddress.ip_address(source).is_loopback for source in peer.sources)
-    listed = [text for text in peer.announce.addresses if is_local or not ipaddress.ip_address(text).is_loopback]
+    listed = [text for text in peer.announce.addresses if is_local and _is_loopback(text)]
     return [HostPort(host, peer.announce.port) for host in dict.fromkeys([*peer.sources, *listed])]
+
+
+def _is_loopback(text: str) -> bool:
+    address = ipaddress.ip_address(text)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 class Discovery(asyncio.DatagramProtocol):
@@ -224,7 +245,7 @@ class Discovery(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Takes a datagram, whatever it holds."""
         try:
-            self.table.hear(data, addr[0], time.monotonic(), int(time.time() * 1000))
+            self.table.hear(data, (addr[0], addr[1]), time.monotonic(), int(time.time() * 1000))
         except Dropped as reason:
             self.counts[f"dropped.{reason}"] += 1
             return

@@ -106,7 +106,7 @@ def test_no_hello_but_a_real_one_is_answered(data: bytes) -> None:
 def test_no_datagram_is_taken_that_is_not_signed(packet: bytes) -> None:
     table = PeerTable(bytes(8))
     with pytest.raises(Dropped):
-        table.hear(packet, "127.0.0.1", 0.0, 1)
+        table.hear(packet, ("127.0.0.1", 25519), 0.0, 1)
     assert table.peers(0.0) == []
 
 

@@ -219,11 +219,11 @@ def test_records(case: Any) -> None:
 def test_announces(case: Any) -> None:
     table = PeerTable(data(case["network_id"]))
     if "heard" in case:
-        table.hear(data(case["heard"]), "127.0.0.1", 0, case["wall_ms"])
+        table.hear(data(case["heard"]), ("127.0.0.1", 25519), 0, case["wall_ms"])
     if "error" in case:
         with pytest.raises(Dropped) as caught:
-            table.hear(data(case["packet"]), "127.0.0.1", 0, case["wall_ms"])
+            table.hear(data(case["packet"]), ("127.0.0.1", 25519), 0, case["wall_ms"])
         assert str(caught.value) == case["error"]
     else:
-        peer = table.hear(data(case["packet"]), "127.0.0.1", 0, case["wall_ms"])
+        peer = table.hear(data(case["packet"]), ("127.0.0.1", 25519), 0, case["wall_ms"])
         assert peer.data.hex() == case["announce"]["public_key"]

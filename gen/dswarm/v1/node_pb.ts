@@ -1222,7 +1222,8 @@ export const FindPeerRequestSchema: GenMessage<FindPeerRequest> = /*@__PURE__*/
  */
 export type FindPeerResponse = Message<"dswarm.v1.FindPeerResponse"> & {
   /**
-   * The peer. not_found when nobody knows of it.
+   * The peer, with the address at which it has proven its key; without one if it is connected and cannot be dialed. not_found when
+   * it is not reached.
    *
    * @generated from field: dswarm.v1.Peer peer = 1;
    */
@@ -2303,7 +2304,7 @@ export const NodeService: GenService<{
     output: typeof ListRecordsResponseSchema;
   },
   /**
-   * Finds where one peer is reached: among the peers known, otherwise in the DHT.
+   * Finds where one peer is reached now, by dialing the addresses known, otherwise by the DHT.
    *
    * @generated from rpc dswarm.v1.NodeService.FindPeer
    */

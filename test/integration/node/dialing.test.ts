@@ -86,14 +86,20 @@ for (const [name, start] of Object.entries(kinds)) {
     for (let i = 0; i < 3; i++) nodes.push(await startNode(t, { ...options, channel }));
     const bystander = await start(t);
     const startedAt = performance.now();
-    await announceStrangers(options, Array.from({ length: 1000 }, () => bystander.port));
+    await announceStrangers(
+      options,
+      Array.from({ length: 1000 }, () => bystander.port),
+    );
     await until("the bystander is dialed", () => bystander.connections >= 3);
     await until("further dials are refused", () => nodes.every((node) => node.counters.get("dial.refused") > 10));
     await until("the pauses have grown", () => performance.now() - startedAt > 5000);
     const seconds = (performance.now() - startedAt) / 1000;
     t.diagnostic(`${bystander.connections} connections in ${Math.round(seconds)} s`);
     // Pauses of 0.5, 1, 2, 4 … s, spread by a fifth: eight in the first minute.
-    assert.ok(bystander.connections <= 3 * (seconds < 60 ? 8 : 8 + seconds / 45), `${bystander.connections} connections`);
+    assert.ok(
+      bystander.connections <= 3 * (seconds < 60 ? 8 : 8 + seconds / 45),
+      `${bystander.connections} connections`,
+    );
     assert.ok(nodes.every(({ dht }) => dht.table.size <= 2));
     const newcomer = await startNode(t, options);
     await until("a newcomer is in all tables", () => nodes.every(({ dht }) => dht.table.has(newcomer.id)));
@@ -115,14 +121,21 @@ test("a peer enters no table by the port that its ping names before it has prove
       const client = createClient(DhtService, transport);
       await client.ping({ nonce: Uint8Array.of(1), port });
       const { contacts } = await client.findNode({ target: id.bytes });
-      assert.deepEqual(contacts.map((contact) => contact.addresses), [[`127.0.0.1:${asker.port}`]]);
+      assert.deepEqual(
+        contacts.map((contact) => contact.addresses),
+        [[`127.0.0.1:${asker.port}`]],
+      );
     }
   }
   await until("the node has tried", () => node.counters.get("dial.made") >= 3);
   await until("it tries what is taken or paused no more", () => node.counters.get("dial.refused") >= 20);
   assert.equal(node.dht.table.size, 1);
   assert.ok(bystander.connections <= 8, `${bystander.connections} connections`);
-  assert.equal(asker.counters.get("handshake.failed.hello_invalid"), 0, "the asker is connected there: it is not dialed");
+  assert.equal(
+    asker.counters.get("handshake.failed.hello_invalid"),
+    0,
+    "the asker is connected there: it is not dialed",
+  );
 });
 
 test("a peer that serves the DHT at the port that its ping names is dialed there, and its connection goes on", async (t) => {

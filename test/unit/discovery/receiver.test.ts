@@ -153,7 +153,7 @@ describe("Receiver", () => {
     const known = packetOf(generateKeyPair());
     await rig.take(known);
     for (let i = 0; i < 2000; i++) rig.receiver.receive(forgedPacket(), source);
-    await settled();
+    await settled(rig.clock);
     assert.equal(alice.counters.get("announce.dropped.signature"), 39, "ten seconds' worth at once");
     assert.equal(alice.counters.get("announce.dropped.rate"), 2000 - 39 - 1024, "what waits is bounded");
     await rig.take(known);
@@ -161,10 +161,10 @@ describe("Receiver", () => {
     await rig.take(packetOf(generateKeyPair()), { address: "127.0.0.1", port: 9 });
     await rig.take(packetOf(generateKeyPair()), { address: "192.0.2.1", port: 9 });
     await rig.clock.advance(50);
-    await settled();
+    await settled(rig.clock);
     assert.equal(alice.counters.get("announce.accepted"), 2, "another address has tokens of its own");
     await rig.clock.advance(550);
-    await settled();
+    await settled(rig.clock);
     assert.equal(alice.counters.get("announce.accepted"), 3, "another port has the second turn");
     assert.equal(alice.counters.get("announce.dropped.signature"), 40);
     leave();
@@ -218,7 +218,7 @@ describe("Receiver", () => {
       announces += 1;
       flood(100);
       await rig.clock.advance(2500);
-      await settled();
+      await settled(rig.clock);
     }
     assert.equal(membership.size(), 64);
     assert.ok(!alice.news.includes(`expired ${friend.id.toString()}`), "the proven peer stays");

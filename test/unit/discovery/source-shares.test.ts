@@ -51,7 +51,11 @@ describe("SourceShares", () => {
   });
 
   it("agrees with a plain count, whatever comes and goes", () => {
-    const step = fc.record({ address: fc.integer({ min: 0, max: 2 }), port: fc.integer({ min: 0, max: 3 }), kind: fc.nat(3) });
+    const step = fc.record({
+      address: fc.integer({ min: 0, max: 2 }),
+      port: fc.integer({ min: 0, max: 3 }),
+      kind: fc.nat(3),
+    });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const shares = new SourceShares<number>();

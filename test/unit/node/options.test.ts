@@ -11,10 +11,17 @@ const { id } = generateKeyPair();
 test("the defaults are a node of the network dev on loopback", () => {
   const config = resolveNodeOptions();
   const { network, host, port, maxPeers, maxSpareConnections, dataDir, keys, bootstrap } = config;
-  const { unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = config;
+  const { replaceDamaged, unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = config;
   assert.deepEqual(
     {
-      ...{ network, host, port, discovery: true, maxPeers, maxSpareConnections, unprovenDialsPerSecond },
+      network,
+      host,
+      port,
+      discovery: true,
+      maxPeers,
+      maxSpareConnections,
+      replaceDamaged,
+      unprovenDialsPerSecond,
       // On loopback all are one machine.
       unprovenDialsPerHostPerSecond: 8,
     },
