@@ -135,7 +135,8 @@ export class Receiver {
     if ("drop" in decoded) return `dropped.${decoded.drop}`;
     const objection = this.#judge(decoded);
     if (objection !== undefined) return objection;
-    if (this.#unverified.push({ decoded, packet, text, source }, source) !== undefined) this.count("announce.dropped.rate");
+    if (this.#unverified.push({ decoded, packet, text, source }, source) !== undefined)
+      this.count("announce.dropped.rate");
     return undefined;
   }
 
