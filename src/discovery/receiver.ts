@@ -175,8 +175,7 @@ export class Receiver {
       onPeer: (peer) => notify(network, peer.id, (to) => to.onPeer(peer)),
       onLeave: (id, reason) => notify(network, id, (to) => to.onLeave(id, reason)),
     };
-    const isOwn = (id: NodeId): boolean => network.ownIds.has(id.toString());
-    const table = new PeerTable(this.#config, this.#clock, events, isOwn);
+    const table = new PeerTable(this.#config, this.#clock, events, (id) => network.ownIds.has(id.toString()));
     const network: Network = {
       table,
       listeners: new Set(),
