@@ -86,6 +86,14 @@ test("the hints name the port without TLS, the certificate and the token where t
   }
 });
 
+test("no hint hands the token to a program whose certificate is unknown", () => {
+  const terminal = recordedTerminal();
+  new NodeReporter(terminal, { ...hints, tokenFile: "/token" }, clock).report(listening("a", 4001));
+  const text = terminal.takeLines().join("\n");
+  assert.doesNotMatch(text, /curl/);
+  assert.match(text, /dswarm ping --node 4001 --token-file \/token/);
+});
+
 test("a node on an address where its API refuses everybody shows no curl line", () => {
   const terminal = recordedTerminal();
   const elsewhere = { ...hints, host: "eth0", network: "a b", udpPort: 7 };
