@@ -8,9 +8,10 @@ import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { isLoopback } from "../util/loopback.ts";
+import type { TokenBucket } from "../util/token-bucket.ts";
 import { establishLink } from "./establish.ts";
 import { Handshake } from "./handshake.ts";
-import type { ChannelConfig } from "./options.ts";
+import { type ChannelConfig, floodBucket } from "./options.ts";
 import { clientOptions, subprotocol, WebSocketDuplex, websocketPath } from "./websocket.ts";
 
 /** Whom to dial, and how. */
@@ -52,7 +53,7 @@ export async function dial(options: DialOptions): Promise<Link> {
     config.handshakeTimeoutMs,
   );
   try {
-    const duplex = await openWebSocket(address, config, attempt.signal);
+    const duplex = await openWebSocket(address, config, floodBucket(clock, config), attempt.signal);
     return await establishLink({
       handshake,
       signal: attempt.signal,
@@ -69,10 +70,15 @@ export async function dial(options: DialOptions): Promise<Link> {
   }
 }
 
-function openWebSocket(address: PeerAddress, config: ChannelConfig, signal: AbortSignal): Promise<WebSocketDuplex> {
+function openWebSocket(
+  address: PeerAddress,
+  config: ChannelConfig,
+  floods: TokenBucket,
+  signal: AbortSignal,
+): Promise<WebSocketDuplex> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketDuplex>();
   const socket = createWebSocket(address, config);
-  const duplex = new WebSocketDuplex(socket);
+  const duplex = new WebSocketDuplex(socket, floods);
   const settle = (): void => {
     signal.removeEventListener("abort", abort);
     socket.off("open", opened).off("error", failed).off("unexpected-response", refused);

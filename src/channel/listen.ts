@@ -24,7 +24,7 @@ import { RateLimiter } from "../util/rate-limiter.ts";
 import type { ChannelLink } from "./channel-link.ts";
 import { establishLink } from "./establish.ts";
 import { Handshake } from "./handshake.ts";
-import type { ChannelConfig } from "./options.ts";
+import { type ChannelConfig, floodBucket } from "./options.ts";
 import { Slots } from "./slots.ts";
 import { answerAndClose, type Refusal, refusalOf } from "./upgrade.ts";
 import { connectionKey, Visitor } from "./visitor.ts";
@@ -253,7 +253,7 @@ class WebSocketListener implements Listener {
 
   async #shakeHands(visitor: Visitor, socket: Duplex, webSocket: WebSocket): Promise<void> {
     const { keys, networkKey, authorize, config, clock } = this.#options;
-    const duplex = new WebSocketDuplex(webSocket);
+    const duplex = new WebSocketDuplex(webSocket, floodBucket(clock, config));
     const shaking = new AbortController();
     visitor.shaking = shaking;
     const stopCounting = onBytesOver(maxUnprovenBytes, socket, () => {

@@ -1,5 +1,7 @@
 // Settings of the channel: how dswarm's connections are bounded, in time, number and bytes.
 import { createHash } from "node:crypto";
+import type { Clock } from "../util/clock.ts";
+import { TokenBucket } from "../util/token-bucket.ts";
 import { maxBodyBytes, overheadBytes } from "./box-stream.ts";
 
 /** Settings of dialing and listening. */
@@ -43,6 +45,13 @@ export interface ChannelOptions {
    * at the first longer message. 4130 (one full box) to 67,108,864. @default 1048576
    */
   readonly maxMessageBytes?: number;
+  /**
+   * Websocket messages that a peer may send at once that carry next to nothing: pings, pongs, and messages of less than 16 bytes. The
+   * link then ends with `too_many_faults`. At least 1. @default 20000
+   */
+  readonly maxSmallMessages?: number;
+  /** The same for each second after that. At least 1. @default 5000 */
+  readonly smallMessagesPerSecond?: number;
   /** Bytes queued on a link above which `write` returns false. `drain` comes at half of it. At least 1. @default 262144 */
   readonly highWaterMarkBytes?: number;
   /**
@@ -71,6 +80,8 @@ export const channelDefaults: ChannelConfig = Object.freeze({
   maxConnections: 2048,
   maxConnectionsPerAddress: 1024,
   maxMessageBytes: 1_048_576,
+  maxSmallMessages: 20_000,
+  smallMessagesPerSecond: 5000,
   highWaterMarkBytes: 262_144,
   maxBufferedBytes: 16_777_216,
   closeTimeoutMs: 1000,
@@ -89,6 +100,8 @@ const ranges: Readonly<Record<keyof ChannelConfig, readonly [min: number, max: n
   loopbackReserve: [0, maxCount],
   maxConnections: [1, maxCount],
   maxConnectionsPerAddress: [1, maxCount],
+  maxSmallMessages: [1, maxCount],
+  smallMessagesPerSecond: [1, maxCount],
   maxMessageBytes: [maxBodyBytes + overheadBytes, 67_108_864],
   highWaterMarkBytes: [1, maxBytes],
   maxBufferedBytes: [1, maxBytes],
@@ -118,6 +131,8 @@ export function resolveChannelOptions(options: ChannelOptions = {}): ChannelConf
     maxConnections: setting("maxConnections"),
     maxConnectionsPerAddress: setting("maxConnectionsPerAddress"),
     maxMessageBytes: setting("maxMessageBytes"),
+    maxSmallMessages: setting("maxSmallMessages"),
+    smallMessagesPerSecond: setting("smallMessagesPerSecond"),
     highWaterMarkBytes: setting("highWaterMarkBytes"),
     maxBufferedBytes: setting("maxBufferedBytes"),
     closeTimeoutMs: setting("closeTimeoutMs"),
@@ -128,6 +143,11 @@ export function resolveChannelOptions(options: ChannelOptions = {}): ChannelConf
     );
   }
   return Object.freeze(config);
+}
+
+/** What a websocket's messages that carry next to nothing are taken from. */
+export function floodBucket(clock: Clock, config: ChannelConfig): TokenBucket {
+  return new TokenBucket(clock, { burst: config.maxSmallMessages, perSecond: config.smallMessagesPerSecond });
 }
 
 /**

@@ -1,6 +1,7 @@
 // A websocket (RFC 6455) as a plain byte duplex: how `ws` is set up at both ends, and what of it the channel sees.
 import { type ClientOptions, type RawData, type ServerOptions, WebSocket } from "ws";
 import { DswarmError } from "../util/errors.ts";
+import type { TokenBucket } from "../util/token-bucket.ts";
 import type { ChannelConfig } from "./options.ts";
 
 /** The path that nodes connect to. */
@@ -12,6 +13,8 @@ export const subprotocol = "dswarm.v1";
 const maxFragments = 1024;
 /** Bytes that the pieces in which a message arrives must have on average; TCP segments have over 500. */
 const minChunkBytes = 256;
+/** A message below this costs more to take in than it carries. No box is so small. */
+const smallBytes = 16;
 const normalClosure = 1000;
 const goingAway = 1001;
 
@@ -63,6 +66,7 @@ export interface DuplexSink {
 /** A websocket as a byte duplex. Nothing is lost while no sink is attached: reading pauses then. */
 export class WebSocketDuplex {
   readonly #socket: WebSocket;
+  readonly #floods: TokenBucket;
   #sink: DuplexSink | undefined;
   /** Came without a sink. Bounded by one message and one read of the socket, for reading is paused. */
   #early: Uint8Array[] = [];
@@ -70,9 +74,15 @@ export class WebSocketDuplex {
   #isTerminated = false;
   #isPaused = false;
 
-  /** @param socket in any state; from now on the duplex's alone */
-  constructor(socket: WebSocket) {
+  /**
+   * @param socket in any state; from now on the duplex's alone
+   * @param floods takes a token for each message that carries next to nothing; the websocket ends when there is none
+   */
+  constructor(socket: WebSocket, floods: TokenBucket) {
     this.#socket = socket;
+    this.#floods = floods;
+    const onControl = (): void => this.#countSmall();
+    socket.on("ping", onControl).on("pong", onControl);
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
     socket.on("error", (error) => this.#fail(faultOf(error)));
     socket.on("close", (status) => this.#finish(undefined, status === goingAway));
@@ -158,7 +168,13 @@ export class WebSocketDuplex {
     this.#finish(undefined);
   }
 
+  #countSmall(): void {
+    if (this.#end === undefined && !this.#floods.take())
+      this.#fail(new DswarmError("too_many_faults", "on the websocket"));
+  }
+
   #receive(data: RawData, isBinary: boolean): void {
+    if (Buffer.isBuffer(data) && data.length < smallBytes) this.#countSmall();
     if (this.#end !== undefined) return;
     if (!isBinary) this.#fail(new DswarmError("websocket_text"));
     else if (Buffer.isBuffer(data)) this.#deliver(data);

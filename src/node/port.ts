@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { Server as HttpServer, RequestListener, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { inTurn } from "../channel/in-turn.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -48,13 +49,14 @@ export class Port {
 
   /** @throws DswarmError `bind_failed`, which says what to do */
   static async open(init: PortInit): Promise<Port> {
-    const { server, host, port, http, logger } = init;
+    const { server, host, port, http, logger, clock } = init;
     const responses = new Set<ServerResponse>();
-    server.on("request", (request, response) => {
+    const answer: RequestListener = (request, response) => {
       responses.add(response);
       response.once("close", () => responses.delete(response));
       http(request, response);
-    });
+    };
+    server.on("request", inTurn(clock, answer));
     server.listen(port, host);
     try {
       await once(server, "listening");

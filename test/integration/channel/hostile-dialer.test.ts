@@ -340,3 +340,17 @@ async function openTcp(
   if (first !== undefined) socket.write(first);
   return { socket, ...ending(socket) };
 }
+
+test("a peer that floods the websocket with pings or empty messages is cut off", async () => {
+  for (const flood of ["ping", "empty"] as const) {
+    await using rig = await createRig({ channel: { maxSmallMessages: 50, smallMessagesPerSecond: 1 } });
+    const peer = await openRaw(rig.port);
+    await peer.shakeAsDialer(rig);
+    await until("it is accepted", () => rig.listener.connections === 1);
+    for (let i = 0; i < 55; i++) {
+      if (flood === "ping") peer.socket.ping();
+      else peer.socket.send(Buffer.alloc(0));
+    }
+    await until("it is cut off", () => rig.counters.get("link.failed.too_many_faults") === 1);
+  }
+});
