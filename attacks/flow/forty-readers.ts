@@ -5,19 +5,19 @@ import { createNode } from "../../src/create-node.ts";
 import type { Attack } from "../attack.ts";
 
 const readers = 40;
-const messages = 200;
+const messages = 100;
 const messageBytes = 60_000;
 const echoBytes = 100_000;
 /** Without any message for so long, it is a deadlock. */
-const deadlockMs = 10_000;
+const deadlockMs = 30_000;
 
 export const fortyReaders: Attack = {
   name: "forty-readers",
   does: "40 readers of streams of 60,000-byte messages await an echo of 100 kB on the same peer for every message.",
   promise: "Credit of the connection never depends on whether a stream is read: the program finishes.",
-  spends: { megabytes: 3000, connections: 1, seconds: 120 },
+  spends: { megabytes: 3000, connections: 1, seconds: 240 },
   limits: { slowdown: 100, p99FloorMs: 3000, ownerMs: 3000 },
-  testScale: 0.05,
+  testScale: 0.1,
   async run(attacker) {
     await using node = await createNode({ network: attacker.network, discovery: false, dht: { isClient: true } });
     const client = node.client(EchoService, attacker.node.address);
