@@ -20,6 +20,8 @@ import { openStreams } from "./memory/open-streams.ts";
 import { piecesOfIncomplete } from "./memory/pieces-of-incomplete.ts";
 import { sixteenAttackers } from "./memory/sixteen-attackers.ts";
 import { unreadAnswers } from "./memory/unread-answers.ts";
+import { unreadEvents } from "./memory/unread-events.ts";
+import { websocketPings } from "./memory/websocket-pings.ts";
 import { connectionChurn } from "./slots/connection-churn.ts";
 import { halfOpenHandshakes } from "./slots/half-open-handshakes.ts";
 import { idleTcp } from "./slots/idle-tcp.ts";
@@ -48,6 +50,8 @@ export const attacks: readonly Attack[] = [
   sixteenAttackers,
   openStreams,
   metadataHoard,
+  websocketPings,
+  unreadEvents,
   fortyReaders,
   unreadStreams,
   thousandUnreadStreams,
