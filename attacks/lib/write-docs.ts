@@ -1,6 +1,6 @@
 // Writes the table into docs/attacks.md, between its markers.
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 
 const path = new URL("../../docs/attacks.md", import.meta.url);
 
@@ -16,9 +16,11 @@ export function writeDocs(name: string, markdown: string): void {
   writeFileSync(path, `${text.slice(0, from + begin.length)}\n\n${markdown.trim()}\n\n${text.slice(to)}`);
 }
 
-/** The machine of a run, in a line. */
+/** The machine of a run and what it did at its end, in a line. */
 export function machine(): string {
   const all = cpus();
   const gib = Math.round(totalmem() / 2 ** 30);
-  return `${all.length} cores (${all[0]?.model ?? "unknown"}), ${gib} GiB, Node ${process.versions.node}, loopback`;
+  const load = (loadavg()[1] ?? 0).toFixed(1);
+  const cores = `${all.length} cores (${all[0]?.model ?? "unknown"})`;
+  return `${cores}, ${gib} GiB, Node ${process.versions.node}, loopback, load average ${load}`;
 }
