@@ -111,6 +111,39 @@ test("in a flood of stores no peer has more room than its quota, and honest valu
   assert.ok(Math.max(...most) <= maxPeerRecords * flooders + 20, `${Math.max(...most)} records`);
 });
 
+test("where floods fill half of the stores, values of honest nodes that come before, meanwhile and after are kept and got", async () => {
+  const maxRecords = 50;
+  const stores: RecordStore[] = [];
+  const createSimulated = createSimulatedDhts({ store: { maxRecords, maxPeerRecords: maxRecords } });
+  const createDht: CreateDht = async (init) => {
+    const dht = await createSimulated(init);
+    assert.ok(dht instanceof Dht);
+    stores.push(dht.store);
+    return dht;
+  };
+  const sizes: number[][] = [];
+  const report = await runScenario(
+    {
+      createDht,
+      nodes: 50,
+      seed: 37,
+      lookups: 10,
+      puts: 20,
+      gets: 40,
+      liars: { share: 0.1, misbehaviour: "flood" },
+      churn: { hours: 0.1, medianSessionMs: 1e12 },
+      putsDuring: true,
+    },
+    () => sizes.push(stores.map((store) => store.size)),
+  );
+  assert.ok(
+    sizes.some((all) => all.filter((size) => size === maxRecords).length > 20),
+    "half of them are full",
+  );
+  assert.ok(sizes.flat().every((size) => size <= maxRecords));
+  assert.deepEqual(successes(report), { put: 1, lookup: 1, get: 1 }, formatReport(report));
+});
+
 test("a fifth that lies, in whatever way, keeps honest nodes from nothing that is there, and costs bounded queries", async () => {
   for (const misbehaviour of misbehaviours) {
     const report = await run({ lookups: 60, gets: 40, liars: { share: 0.2, misbehaviour } });
