@@ -280,6 +280,18 @@ export class Dht implements AsyncDisposable {
     return this.#reader.providers(keyOf(key), limit, this.#withClosing(options));
   }
 
+  /**
+   * Tells of the provider records under a key as peers answer them, withdrawn ones too: each one that is newer than those told before of
+   * the same provider. Resolves when the k closest that answer have told what they hold.
+   */
+  async eachProvider(
+    key: RecordKey,
+    onRecord: (record: ProviderRecord) => void,
+    options: QueryOptions = {},
+  ): Promise<void> {
+    await this.#reader.eachProvider(key, onRecord, this.#withClosing(options));
+  }
+
   /** The record under a key now, and again each time it has changed; undefined where there is none, or not any more. */
   async *watch(key: RecordKey | string, options: WatchOptions = {}): AsyncGenerator<ValueRecord | undefined, void> {
     for await (const found of this.watchFound(key, options)) yield found?.record;

@@ -30,6 +30,9 @@ export interface ValueReaderInit {
   readonly signal: AbortSignal;
 }
 
+// Of those that the k closest answer: each may answer 64 others.
+const maxProviders = 4096;
+
 type Values = LookupResult<readonly RemoteRecord[]>;
 
 /** Reads records from the store and from peers. */
@@ -104,6 +107,30 @@ export class ValueReader {
     };
     await queries.values(key, false, accept, options);
     return found.take(limit);
+  }
+
+  /** Tells of each provider record that is newer than those before of the same provider, withdrawn ones too. */
+  async eachProvider(
+    key: RecordKey,
+    onRecord: (record: ProviderRecord) => void,
+    options: QueryOptions,
+  ): Promise<void> {
+    const { store, queries } = this.#init;
+    const sequences = new Map<string, bigint>();
+    const note = ({ record }: { readonly record: DhtRecord }): void => {
+      if (record.kind !== "provider") return;
+      const name = record.provider.id.toString();
+      const known = sequences.get(name);
+      if (known === undefined ? sequences.size >= maxProviders : known >= record.sequence) return;
+      sequences.set(name, record.sequence);
+      onRecord(record);
+    };
+    for (const held of store.has(key) ? await store.get(key) : []) note(held);
+    const accept = (records: readonly RemoteRecord[]): "continue" => {
+      for (const record of records) note(record);
+      return "continue";
+    };
+    await queries.values(key, false, accept, options);
   }
 
   /** Repairs those that had an older sequence and, where the options say so, leaves a copy on the way. In the background. */

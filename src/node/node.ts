@@ -40,6 +40,7 @@ import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
 import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
+import { isFromPeer } from "../rpc/status.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
 import { jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
@@ -62,6 +63,7 @@ import { PeerSchemas } from "./peer-schemas.ts";
 import { PeerBook, type PeerInfo } from "./peers.ts";
 import { type PingOptions, type Pong, ping } from "./ping.ts";
 import { Port } from "./port.ts";
+import { ProviderPool } from "./provider-pool.ts";
 import { ProviderTransport } from "./provider-transport.ts";
 import { createReflectionService } from "./reflection-service.ts";
 
@@ -180,7 +182,6 @@ const heardAgainAtOnce = 128;
 // and nothing else is answered meanwhile.
 const inTurn = pLimit(24);
 const providerPingMs = 2000;
-const maxProvidersTried = 8;
 
 /** A running node. Made by `startNode`. */
 export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposable {
@@ -401,9 +402,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /**
    * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost; a peer
    * of which no address works is looked for in the DHT. A node calls its own services in the same way.
-   * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls go to the quickest of
-   *   those that provide the service in the DHT, and to another one when that is not there any more; they fail with
-   *   `provider_not_found` where there is none
+   * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls go to a quick one of those
+   *   that provide the service in the DHT. The node tries providers until one answers, within `providerSearchMs` and
+   *   `maxProvidersTried`; where none does, the calls fail with `provider_not_found`. A call that a provider may have seen is not
+   *   made again
    * @throws DswarmError `node_id_invalid`, `address_invalid`
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
@@ -413,14 +415,19 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         this.#transportTo(this.#peerId(peer), [], { ...options, meter: this.calls.made }),
       );
     const key = RecordKey.ofName(service.typeName);
+    const { clock, providerSearchMs: searchMs } = this.config;
+    const { defaultTimeoutMs } = options;
+    const pool = this.#providersOf(key);
     const transport = new ProviderTransport({
-      clock: this.config.clock,
-      find: async () => {
-        const providers = await this.dht.findProviders(key, { limit: maxProvidersTried });
-        return providers.map(({ provider }) => provider).filter(({ id }) => !id.equals(this.id));
+      clock,
+      pool,
+      searchMs,
+      defaultTimeoutMs,
+      transportTo: ({ id, addresses }, onUnsent) => {
+        const connect = () => this.#reachNow(id, addresses, onUnsent);
+        const meter = this.calls.made;
+        return createRpcTransport({ ...options, connect, clock, meter, authority: id.toBase64url() });
       },
-      ping: async ({ id, addresses }) => (await this.#ping(id, addresses, { timeoutMs: providerPingMs })).rttMs,
-      transportTo: ({ id, addresses }) => this.#transportTo(id, addresses, { ...options, meter: this.calls.made }),
     });
     return createRpcClient(service, transport);
   }
@@ -488,6 +495,56 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const { clock } = this.config;
     const connect = () => this.#reach(id, addresses);
     return createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() });
+  }
+
+  /** The providers of something that answer. */
+  #providersOf(key: RecordKey): ProviderPool {
+    const { config } = this;
+    const { clock } = config;
+    return new ProviderPool({
+      self: this.id,
+      clock,
+      config,
+      search: (onRecord) => this.dht.eachProvider(key, onRecord),
+      isConnected: (id) => this.isConnected(id),
+      probe: async (contact) => {
+        const { id, addresses } = contact;
+        const startedAt = clock.now();
+        const connect = () => this.#connections.connect(id, addresses);
+        try {
+          const timeoutMs = providerPingMs;
+          const pong = await ping(
+            { connect, clock, meter: this.calls.made, authority: id.toBase64url() },
+            { timeoutMs },
+          );
+          this.peers.heard(id, pong.rttMs);
+          return { contact, rttMs: pong.rttMs };
+        } catch (error) {
+          // Who refuses a ping serves no DHT, and is there.
+          if (!isFromPeer(error)) throw error;
+          return { contact, rttMs: clock.now() - startedAt };
+        }
+      },
+      locate: (id) => this.dht.findPeer(id),
+    });
+  }
+
+  /** The connection to a peer at the addresses that are known. */
+  #reachNow(
+    id: NodeId,
+    addresses: readonly HostPort[],
+    onFailed: (error: unknown) => void,
+  ): RpcConnection | Promise<RpcConnection> {
+    const failed = (error: unknown): never => {
+      onFailed(error);
+      throw error;
+    };
+    try {
+      const connection = this.#connections.connect(id, addresses);
+      return connection instanceof RpcConnection ? connection : connection.catch(failed);
+    } catch (error) {
+      return failed(error);
+    }
   }
 
   /** The connection to a peer. Where it is not to be reached at any known address, the DHT is asked for others. */

@@ -1,37 +1,36 @@
-// A transport to whoever provides a service: providers come from the DHT, the quickest is called, and another one when it is
-// not there any more.
+// A transport to the providers of a service: the quickest of those that answer is called. Another one is called only where the first
+// cannot have seen the call: a call may have effects, so it is never made twice.
 import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+import { ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { Contact } from "../dht/contact.ts";
+import { abortedErrorOf, CallerPatience } from "../rpc/caller-patience.ts";
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import type { LiveProvider, ProviderPool } from "./provider-pool.ts";
 
 /** What a transport to providers needs of its node. */
 export interface ProviderTransportInit {
   readonly clock: Clock;
-  /** Looks for providers. */
-  readonly find: () => Promise<readonly Contact[]>;
-  /** Milliseconds that a provider takes to answer; rejects where it does not. */
-  readonly ping: (provider: Contact) => Promise<number>;
-  /** A transport to one provider. */
-  readonly transportTo: (provider: Contact) => Transport;
+  readonly pool: ProviderPool;
+  /** Milliseconds after which no other provider is tried. */
+  readonly searchMs: number;
+  /** Milliseconds for calls that name no time of their own. @default none */
+  readonly defaultTimeoutMs?: number | undefined;
+  /**
+   * A transport to one provider.
+   * @param onUnsent to be told what connecting fails with: nothing of the call was sent then
+   */
+  readonly transportTo: (provider: Contact, onUnsent: (error: unknown) => void) => Transport;
 }
 
-interface Provider {
-  readonly name: string;
-  readonly transport: Transport;
-}
+const maxTransports = 64;
 
-// How long what was found is believed while it works.
-const freshMs = 30_000;
-const maxTried = 5;
-
-/** Calls the quickest provider. Bounded by the providers of one answer of the DHT. */
+/** Calls the quickest provider. Bounded by `maxTransports`. */
 export class ProviderTransport implements Transport {
   readonly #init: ProviderTransportInit;
-  #providers: readonly Provider[] = [];
-  #foundAt = Number.NEGATIVE_INFINITY;
-  #finding: Promise<void> | undefined;
+  readonly #transports = createBoundedCache<Transport>(maxTransports);
+  readonly #unsent = new WeakSet<object>();
 
   constructor(init: ProviderTransportInit) {
     this.#init = init;
@@ -44,10 +43,11 @@ export class ProviderTransport implements Transport {
     header: HeadersInit | undefined,
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
-    return this.#try(signal, (transport) => transport.unary(method, signal, timeoutMs, header, message));
+    return this.#try(signal, timeoutMs, (transport, leftMs) =>
+      transport.unary(method, signal, leftMs, header, message),
+    );
   }
 
-  /** Another provider is tried only as long as nothing of the requests was read. */
   stream<I extends DescMessage, O extends DescMessage>(
     method: DescMethodStreaming<I, O>,
     signal: AbortSignal | undefined,
@@ -55,63 +55,71 @@ export class ProviderTransport implements Transport {
     header: HeadersInit | undefined,
     requests: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamResponse<I, O>> {
-    let isRead = false;
-    const watched: AsyncIterable<MessageInitShape<I>> = {
-      [Symbol.asyncIterator]() {
-        isRead = true;
-        return requests[Symbol.asyncIterator]();
-      },
-    };
-    return this.#try(
-      signal,
-      (transport) => transport.stream(method, signal, timeoutMs, header, watched),
-      () => !isRead,
+    return this.#try(signal, timeoutMs, (transport, leftMs) =>
+      transport.stream(method, signal, leftMs, header, requests),
     );
   }
 
   async #try<T>(
     signal: AbortSignal | undefined,
-    call: (transport: Transport) => Promise<T>,
-    mayRepeat: () => boolean = () => true,
+    timeoutMs: number | undefined = this.#init.defaultTimeoutMs,
+    call: (transport: Transport, leftMs: number | undefined) => Promise<T>,
   ): Promise<T> {
+    const { clock, pool, searchMs } = this.#init;
+    const startedAt = clock.now();
+    const deadline = timeoutMs !== undefined && timeoutMs > 0 ? startedAt + timeoutMs : undefined;
+    const leftMs = () => (deadline === undefined ? timeoutMs : Math.max(1, deadline - clock.now()));
     const failed = new Set<string>();
     let last: unknown;
-    for (let tried = 0; tried < maxTried; tried++) {
-      const provider = await this.#next(failed, signal);
-      if (provider === undefined) break;
+    // Each time one more has failed, and providers are bounded.
+    for (;;) {
+      const provider = await this.#next(failed, signal, deadline === undefined ? undefined : leftMs());
+      if (provider === undefined) throw last ?? new DswarmError("provider_not_found").toConnectError();
       try {
-        return await call(provider.transport);
+        return await call(this.#transport(provider), leftMs());
       } catch (error) {
-        if (ConnectError.from(error).code !== Code.Unavailable || !mayRepeat()) throw error;
+        if (!this.#isUnsent(error)) throw error;
+        pool.failed(provider.contact);
+        if (clock.now() - startedAt >= searchMs) throw error;
         last = error;
-        failed.add(provider.name);
-        this.#providers = this.#providers.filter((other) => other !== provider);
+        failed.add(provider.contact.id.toString());
       }
     }
-    throw last ?? new DswarmError("provider_not_found").toConnectError();
   }
 
-  /** The quickest provider that has not failed; the DHT is asked where none is left. */
-  async #next(failed: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<Provider | undefined> {
-    const { clock } = this.#init;
-    const usable = () => this.#providers.find(({ name }) => !failed.has(name));
-    if (usable() === undefined || clock.now() - this.#foundAt > freshMs) {
-      this.#finding ??= this.#find().finally(() => {
-        this.#finding = undefined;
-      });
-      await this.#finding;
+  /** Waits for a provider no longer than the caller does. */
+  async #next(
+    failed: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+    leftMs: number | undefined,
+  ): Promise<LiveProvider | undefined> {
+    const aborted = abortedErrorOf(signal);
+    if (aborted !== undefined) throw aborted;
+    const givenUp = Promise.withResolvers<never>();
+    const patience = new CallerPatience(this.#init.clock, signal, leftMs, givenUp.reject);
+    try {
+      return await Promise.race([this.#init.pool.next(failed), givenUp.promise]);
+    } finally {
+      patience.stop();
     }
-    signal?.throwIfAborted();
-    return usable();
   }
 
-  async #find(): Promise<void> {
-    const { find, ping, transportTo, clock } = this.#init;
-    const contacts = await find();
-    const pinged = await Promise.allSettled(contacts.map(async (contact) => ({ contact, rttMs: await ping(contact) })));
-    const answered = pinged.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
-    answered.sort((a, b) => a.rttMs - b.rttMs);
-    this.#providers = answered.map(({ contact }) => ({ name: contact.id.toString(), transport: transportTo(contact) }));
-    this.#foundAt = clock.now();
+  #transport({ contact }: LiveProvider): Transport {
+    const name = [contact.id, ...contact.addresses.map(({ host, port }) => `${host} ${port}`)].join();
+    let transport = this.#transports.get(name);
+    if (transport === undefined) {
+      transport = this.#init.transportTo(contact, (error) => {
+        if (typeof error === "object" && error !== null) this.#unsent.add(error);
+      });
+      this.#transports.set(name, transport);
+    }
+    return transport;
+  }
+
+  /** Whether a call failed with what connecting failed with. */
+  #isUnsent(error: unknown): boolean {
+    if (!(error instanceof Error)) return false;
+    const { cause } = ConnectError.from(error);
+    return this.#unsent.has(error) || (typeof cause === "object" && cause !== null && this.#unsent.has(cause));
   }
 }
