@@ -10,6 +10,7 @@ import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
 import { type Clock, jittered } from "../util/clock.ts";
+import { watchClock } from "../util/clock-watch.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
@@ -26,6 +27,7 @@ import { createImmutable } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
 import { Replication } from "./replication.ts";
+import { Republishing } from "./republishing.ts";
 import { RoutingTable } from "./routing-table.ts";
 import { type FoundValue, ValueReader, type ValueRecord } from "./value-reader.ts";
 
@@ -45,6 +47,8 @@ export interface DhtInit {
   readonly proven?: ProvenAddresses;
   readonly counters?: Counters;
   readonly logger?: Logger;
+  /** Publishing again has failed; it is tried again. Must not throw. @param id `recordId` of it */
+  readonly onRepublishFailed?: (id: string, error: unknown) => void;
 }
 
 /** Tells where peers are reached for certain. */
@@ -68,11 +72,11 @@ const minWatchMs = 100;
 const maxFoundProviders = 64;
 const refreshChecksPerPeriod = 12;
 const timerJitter = 0.1;
-const firstRepublishMs = 60_000;
-// What is published one after the other is published again so, not all at once; and what failed is tried again in time.
-const republishSweepsPerPeriod = 44;
 const joinDelayMs = 2000;
 const maxJoinDelayMs = 16_000;
+// Before what is published again goes to those who are found then.
+const rejoinMs = 300;
+const rejoinJitter = 0.8;
 // To ping a contact costs a connection: of ranges that are not near, a few are enough, as lookups bring more.
 const farContacts = 4;
 
@@ -91,8 +95,10 @@ export class Dht implements AsyncDisposable {
   readonly #replication: Replication;
   readonly #reader: ValueReader;
   readonly #publisher: Publisher;
+  readonly #republishing: Republishing;
   readonly #closing = new AbortController();
   readonly #stopTimers = new Set<() => void>();
+  #stopWatch: (() => void) | undefined;
   #hasJoined = false;
   #closed: Promise<void> | undefined;
 
@@ -137,6 +143,15 @@ export class Dht implements AsyncDisposable {
     this.#reader = new ValueReader({ self: keys.id, config, store, queries, signal });
     const { addresses } = init;
     this.#publisher = new Publisher({ keys, config, clock, store, queries, reader: this.#reader, addresses });
+    const publisher = this.#publisher;
+    this.#republishing = new Republishing({
+      config,
+      clock,
+      store,
+      publish: (id) => publisher.publishAgain(id, signal),
+      onFailed: (id, error) => this.#onRepublishFailed(id, error),
+      signal,
+    });
     if (!config.isClient) {
       const onCaller = (contact: Contact) => this.#onCaller(contact);
       const forward = (forwarding: Forwarding) => queries.forward(forwarding, signal);
@@ -152,10 +167,8 @@ export class Dht implements AsyncDisposable {
     const { config } = this.#init;
     this.#every(config.routing.refreshMs / refreshChecksPerPeriod, () => this.#refresh());
     if (!config.isClient) this.#every(this.#replication.sweepMs, () => this.#replication.sweep());
-    const republish = () => this.#publisher.republish(this.#closing.signal);
-    this.#every(config.republishMs / republishSweepsPerPeriod, republish);
-    // What was published before the start may be about to expire.
-    this.#after(firstRepublishMs, republish);
+    this.#republishing.start();
+    this.#stopWatch = watchClock(this.#init.clock, (ms) => this.#onWallMoved(ms));
     if (join) this.#joinSoon();
   }
 
@@ -190,6 +203,8 @@ export class Dht implements AsyncDisposable {
       await this.#queries.nodes(this.table.randomKey(index), options);
     }
     if (this.#init.proven !== undefined) this.#lookAgain(joinDelayMs / 2);
+    // What was published before the start was taken back then, or is about to expire.
+    if (this.#stopWatch !== undefined) this.#republishing.hurry();
   }
 
   /** Pings a contact. One that answers, and is reached at one of its addresses, enters the table. */
@@ -315,7 +330,7 @@ export class Dht implements AsyncDisposable {
     }
   }
 
-  /** Stops, giving away what it holds where `handOver` says so, and closes the store. Idempotent. */
+  /** Stops, taking back what it provides and giving away what it holds where `handOver` says so, and closes the store. Idempotent. */
   close({ handOver = false }: { readonly handOver?: boolean } = {}): Promise<void> {
     this.#closed ??= this.#close(handOver);
     return this.#closed;
@@ -408,6 +423,30 @@ export class Dht implements AsyncDisposable {
     for (const target of this.table.refreshTargets()) await this.#queries.nodes(target, this.#withClosing({}));
   }
 
+  /**
+   * The wall clock has moved. Forward, the machine was suspended, or nobody can tell that it was not: peers have forgotten what this node
+   * published, and the table is as old. What is held expires on the wall clock all the while.
+   */
+  #onWallMoved(ms: number): void {
+    this.#counters.add("dht_clock_moves");
+    this.#logger.warn({ event: "clock_moved", ms }, "the wall clock has moved, or the machine was suspended");
+    if (ms < 0) {
+      this.store.wallPutBack(-ms);
+      return;
+    }
+    this.#republishing.missed(ms);
+    const { clock } = this.#init;
+    this.#after(jittered(clock, rejoinMs, rejoinJitter), async () => {
+      await this.#queries.nodes(this.id.bytes, this.#withClosing({}));
+    });
+  }
+
+  #onRepublishFailed(id: string, error: unknown): void {
+    this.#queries.failed("dht_republish_failed");
+    this.#logger.warn({ event: "republish_failed", id, reason: messageOf(error) }, "it is tried again soon");
+    this.#init.onRepublishFailed?.(id, error);
+  }
+
   /** Ends with the node, too. */
   #withClosing<T extends QueryOptions>(options: T): T {
     const { signal } = options;
@@ -448,16 +487,26 @@ export class Dht implements AsyncDisposable {
 
   async #close(handOver: boolean): Promise<void> {
     for (const stop of this.#stopTimers) stop();
+    this.#stopWatch?.();
+    this.#republishing.close();
     this.#candidates.close();
-    const { handOverMs } = this.#init.config;
-    if (handOver && handOverMs > 0 && this.answers !== undefined) {
-      const leaving = new AbortController();
-      const stop = this.#init.clock.setTimeout(() => leaving.abort(), handOverMs);
-      await this.#replication.handOver(leaving.signal);
-      stop();
+    const { handOverMs, withdrawMs } = this.#init.config;
+    if (handOver) {
+      // First, so that what is handed over is what holds.
+      await this.#within(withdrawMs, (signal) => this.#publisher.leave(signal));
+      if (this.answers !== undefined) await this.#within(handOverMs, (signal) => this.#replication.handOver(signal));
     }
     this.#closing.abort(new DswarmError("node_closed"));
     await this.store.close();
+  }
+
+  /** Does something that ends when its time is over; 0 is no time at all. */
+  async #within(ms: number, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (ms === 0) return;
+    const leaving = new AbortController();
+    const stop = this.#init.clock.setTimeout(() => leaving.abort(), ms);
+    await work(leaving.signal);
+    stop();
   }
 }
 

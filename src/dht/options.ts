@@ -36,6 +36,11 @@ export interface DhtOptions {
   readonly hostStoreBurst?: number;
   /** Milliseconds that giving records away may take when the node leaves. @default 3000 */
   readonly handOverMs?: number;
+  /**
+   * Milliseconds that taking back what the node provides may take when the node leaves. More reaches slower peers; with 0 it takes nothing
+   * back, and callers find out by themselves. @default 1500
+   */
+  readonly withdrawMs?: number;
 }
 
 /** Checked settings of a DHT. */
@@ -57,6 +62,7 @@ export const dhtDefaults = Object.freeze({
   hostStoresPerSecond: 4000,
   hostStoreBurst: 16_000,
   handOverMs: 3000,
+  withdrawMs: 1500,
 });
 
 /**
@@ -76,6 +82,7 @@ export function resolveDhtOptions(options: DhtOptions = {}): DhtConfig {
     ["hostStoresPerSecond", 1, Number.MAX_SAFE_INTEGER],
     ["hostStoreBurst", 5, Number.MAX_SAFE_INTEGER],
     ["handOverMs", 0, 3_600_000],
+    ["withdrawMs", 0, 3_600_000],
   ] as const;
   for (const [name, min, max] of checks) {
     const value = config[name];

@@ -7,6 +7,7 @@ import type { HostPort } from "../identity/peer-address.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, type ErrorCode } from "../util/errors.ts";
+import type { Contact } from "./contact.ts";
 import type { DhtConfig } from "./options.ts";
 import type { Placing, PlacingOptions, Queries, QueryOptions } from "./queries.ts";
 import { type DhtRecord, type MutableRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
@@ -49,6 +50,9 @@ export interface PublisherInit {
 /** Updates of one key that come from elsewhere, one after the other, are rare. */
 const maxTries = 3;
 
+/** Provider records that are taken back at once when the node leaves. */
+const maxLeftAtOnce = 8;
+
 /** Codes of a peer that has another record in the place of the one that it is given. */
 const conflictCodes: ReadonlySet<Code> = new Set([Code.Aborted, Code.FailedPrecondition]);
 const conflicts: ReadonlySet<ErrorCode> = new Set(["record_conflict", "record_stale"]);
@@ -58,6 +62,9 @@ export class Publisher {
   readonly #init: PublisherInit;
   /** The last change of each key that is under way or waits. Bounded by the callers, each of which waits for its own. */
   readonly #changes = new Map<string, Promise<unknown>>();
+
+  /** Those that were last given each provider record, by its id. Bounded by what the node publishes. */
+  readonly #replicas = new Map<string, readonly Contact[]>();
 
   constructor(init: PublisherInit) {
     this.#init = init;
@@ -193,23 +200,52 @@ export class Publisher {
     );
   }
 
-  /** Publishes again what is noted and was last published so long ago, or before the start. What fails is tried the next time. */
-  async republish(signal: AbortSignal): Promise<void> {
-    const { store, config, clock, queries } = this.#init;
-    for (const id of store.publishedBefore(clock.now() - config.republishMs)) {
-      if (signal.aborted) return;
-      const noted = await store.publishedRecord(id);
-      if (noted === undefined) continue;
-      try {
-        const published =
-          noted.kind === "provider" ? await this.#provideAgain(noted, signal) : await this.#place(noted, { signal });
-        if (published !== undefined && published.replicas > 0) store.touchPublished(id);
-      } catch (error) {
-        // One among many; the next round tries again, and the record still has time to live. One that was replaced elsewhere need not.
-        if (isConflict(error)) store.touchPublished(id);
-        queries.failed("dht_republish_failed");
-      }
+  /**
+   * Publishes again what is noted under an id. Returns whether that is done: no other node keeps it where this one is alone.
+   * @throws DswarmError
+   */
+  async publishAgain(id: string, signal: AbortSignal): Promise<boolean> {
+    const { store } = this.#init;
+    const noted = await store.publishedRecord(id);
+    if (noted === undefined) return true;
+    try {
+      const published =
+        noted.kind === "provider" ? await this.#provideAgain(noted, signal) : await this.#place(noted, { signal });
+      if (published?.replicas === 0) return false;
+    } catch (error) {
+      // One that was replaced elsewhere is another's to publish.
+      if (!isConflict(error)) throw error;
     }
+    store.touchPublished(id);
+    return true;
+  }
+
+  /**
+   * Takes back all that this node provides, with those that were last given it, and keeps it noted: a node that starts again with its data
+   * directory provides it again. `signal` ends it.
+   */
+  async leave(signal: AbortSignal): Promise<void> {
+    const ids = this.#init.store.publishedIds().filter((id) => id.startsWith("provider "));
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let id = ids[next++]; id !== undefined && !signal.aborted; id = ids[next++]) {
+        await this.#leave(id, signal).catch(() => undefined);
+      }
+    };
+    await Promise.all(Array.from({ length: maxLeftAtOnce }, work));
+  }
+
+  async #leave(id: string, signal: AbortSignal): Promise<void> {
+    const { store, queries, config } = this.#init;
+    const noted = await store.publishedRecord(id);
+    if (noted?.kind !== "provider") return;
+    const record = await this.#word(noted.key, true);
+    if (store.entry(id) !== undefined) await store.put(record, { ttlS: config.ttlS, from: undefined });
+    const replicas = this.#replicas.get(id) ?? queries.closestKnown(noted.key);
+    const give = async (contact: Contact): Promise<void> => {
+      await queries.storeWithin(contact, record, config.ttlS, signal).catch(() => undefined);
+    };
+    await Promise.all(replicas.map(give));
   }
 
   /** Publishes a provider record again under a new sequence, unless it is withdrawn by then. */
@@ -228,6 +264,10 @@ export class Publisher {
     const { queries, config } = this.#init;
     const placing = await queries.place(record, config.ttlS, options);
     const { refusals } = placing;
+    if (record.kind === "provider") {
+      if (record.isWithdrawn) this.#replicas.delete(recordId(record));
+      else this.#replicas.set(recordId(record), placing.replicas);
+    }
     const replicas = placing.replicas.length;
     const isTaken = replicas > 0 || placing.isAlone;
     let isKeptHere = false;

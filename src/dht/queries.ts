@@ -269,6 +269,12 @@ export class Queries {
     return [...keptBy];
   }
 
+  /** The k closest to a key that the table knows and that answered last. */
+  closestKnown({ bytes }: RecordKey): readonly Contact[] {
+    const { table, config } = this.#init;
+    return table.closest(bytes, config.routing.k);
+  }
+
   /** `store`, which fails when it takes too long. */
   async storeWithin(contact: Contact, record: DhtRecord, ttlS: number, signal: AbortSignal): Promise<void> {
     await this.within((both) => this.store(contact, record, ttlS, both, { isForwarded: true }), signal);

@@ -57,6 +57,11 @@ export class RecordBook {
     if (entry !== undefined) entry.placedAt = now;
   }
 
+  /** Takes all as published longer ago, by so many milliseconds. */
+  age(ms: number): void {
+    for (const entry of this.#entries.values()) entry.placedAt -= ms;
+  }
+
   /** Bytes of the one with an id. */
   bytesOf(id: string): number | undefined {
     return this.#entries.get(id)?.bytes;

@@ -106,6 +106,14 @@ export class RecordIndex {
     return expired;
   }
 
+  /** Moves the times at which all expire, by so many milliseconds. */
+  expireEarlier(ms: number): void {
+    for (const entry of [...this.#entries.values()]) {
+      this.#entries.set(entry.id, { ...entry, expiresAtMs: entry.expiresAtMs - ms });
+    }
+    this.#earliestMs -= ms;
+  }
+
   /** Adds an entry, in place of the one with its id, which is returned. An entry in the place of another keeps its turn. */
   set(entry: RecordEntry): RecordEntry | undefined {
     const before = this.#entries.get(entry.id);

@@ -224,6 +224,20 @@ export class RecordStore implements AsyncDisposable {
     return this.#book.idsPlacedBefore(time);
   }
 
+  /** Takes what this node publishes as published longer ago, by so many milliseconds. */
+  publishedAged(ms: number): void {
+    this.#book.age(ms);
+  }
+
+  /**
+   * Keeps the times that records have left after the wall clock was put back. They expire on the wall clock, so that neither a restart nor
+   * a suspend makes them live longer; a clock that goes back would.
+   * @param ms how far it went back
+   */
+  wallPutBack(ms: number): void {
+    this.#index.expireEarlier(ms);
+  }
+
   /** What this node publishes under an id. @throws DswarmError `storage_failed` */
   publishedRecord(id: string): Promise<DhtRecord | undefined> {
     return this.#book.read(id);

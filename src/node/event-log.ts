@@ -13,7 +13,8 @@ export type EventName =
   | "key_used_twice"
   | "record_stored"
   | "record_expired"
-  | "record_evicted";
+  | "record_evicted"
+  | "republish_failed";
 
 /** What an event says. */
 export interface EventFields {

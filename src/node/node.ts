@@ -276,6 +276,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       },
       counters,
       logger,
+      onRepublishFailed: (id, error) => {
+        const [kind = "", key = ""] = id.split(" ");
+        events.add("republish_failed", { key, detail: `${kind}, ${dswarmErrorOf(error)?.code ?? messageOf(error)}` });
+      },
     });
     const { answers } = this.dht;
     if (answers !== undefined) this.#registry.serve(DhtService, createDhtService(answers, callerOf));

@@ -61,3 +61,52 @@ test("a provider that has lost its data directory goes on from its largest seque
   await network.run(dht.unprovide(service));
   assert.deepEqual(await network.run(other.dht.findProviders(service)), []);
 });
+
+test("after a suspend of 25 hours values, updates and providers are found again within a minute", async () => {
+  const network = await dhtNetwork(25, 74);
+  const values = [];
+  for (const [i, { dht }] of network.nodes.entries()) {
+    const { key } = await network.run(dht.put(Uint8Array.of(i)));
+    const update = await network.run(dht.update(Uint8Array.of(i)));
+    await network.run(dht.provide(service));
+    values.push(key, update.key);
+  }
+  network.clock.moveWall(25 * hourMs);
+  await network.sleep(60_000);
+  const [reader] = network.nodes;
+  assert.ok(reader !== undefined);
+  for (const key of values) assert.ok((await network.run(reader.dht.get(key))) !== undefined, key.toString());
+  assert.equal((await network.run(reader.dht.findProviders(service))).length, network.nodes.length);
+});
+
+test("a publisher that was suspended alone publishes again at once; what was not due is left alone", async () => {
+  const network = await dhtNetwork(8, 75, { replicationMs: 1000 * hourMs, routing: { refreshMs: 1000 * hourMs } });
+  const [{ dht, endpoint } = {}] = network.nodes;
+  assert.ok(dht !== undefined && endpoint !== undefined);
+  await network.run(dht.put(Uint8Array.of(1)));
+  const before = endpoint.calls;
+  network.clock.moveWall(2 * hourMs);
+  await network.sleep(60_000);
+  const rejoined = endpoint.calls - before;
+  assert.ok(rejoined > 0 && rejoined < 10, `a lookup and no more: ${rejoined} calls`);
+  network.clock.moveWall(21 * hourMs);
+  await network.sleep(60_000);
+  assert.ok(endpoint.calls - before > rejoined + 10, "now it was due");
+});
+
+test("records live as long as they have left, and no longer, when the wall clock is put back", async () => {
+  const network = await dhtNetwork(8, 76, { replicationMs: 1000 * hourMs });
+  // Stored while the clock was a month ahead.
+  network.clock.moveWall(31 * 24 * hourMs);
+  await network.sleep(60_000);
+  const [{ dht } = {}, other] = network.nodes;
+  assert.ok(dht !== undefined && other !== undefined);
+  const { key } = await network.run(dht.put(Uint8Array.of(1)));
+  await network.run(dht.unpublish(key));
+  network.clock.moveWall(-31 * 24 * hourMs);
+  await network.sleep(60_000);
+  const found = await network.run(other.dht.find(key));
+  assert.ok(found !== undefined && found.ttlS <= 86_400, `${found?.ttlS} s left`);
+  await network.sleep(24 * hourMs);
+  assert.equal(await network.run(other.dht.get(key)), undefined);
+});

@@ -1556,6 +1556,7 @@ export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PUR
  *   dial_failed                                   this node could not connect to a peer; address; detail: name of the error
  *   key_used_twice                                another node uses this node's key; address
  *   record_stored, record_expired, record_evicted of those that the node keeps; the peer that stored it; detail: its kind
+ *   republish_failed                              of one that the node publishes, and will try again soon; detail: kind, name of the error
  *   rates                                         now and then, for each who watches
  *
  * @generated from message dswarm.v1.WatchEventsResponse

@@ -1,13 +1,18 @@
 // Calls of a service by its type alone, among providers that are gone, lie or come back.
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
+import type { CreateNodeOptions } from "../../../src/create-node.ts";
 import { createProvider } from "../../../src/dht/record-codec.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
+import { systemClock } from "../../../src/util/clock.ts";
 import { freeTcpPort, startNode, until } from "./rig.ts";
 
 const key = RecordKey.ofName(EchoService.typeName);
@@ -103,10 +108,10 @@ test("a call that a provider may have seen is not made again elsewhere", async (
         calls += 1;
         throw new ConnectError("not now", Code.Unavailable);
       },
-      // biome-ignore lint/correctness/useYield: it fails before
       repeat: async function* () {
         calls += 1;
         await provider.abort();
+        yield {};
       },
     });
     await provider.provide(EchoService);
@@ -139,4 +144,46 @@ test("a provider that moved is found where it is now", async (t) => {
   await caller.dht.bootstrap([{ id: at(nodes, 0).id, addresses: [{ host: "127.0.0.1", port: at(nodes, 0).port }] }]);
   const echo = caller.client(EchoService);
   assert.deepEqual((await echo.echo({})).payload, after.id.bytes);
+});
+
+test("a node that closes takes back what it provides, one that is killed does not, and one that starts again provides again", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "dswarm-providers-"));
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  const nodes = await swarmOf(t, 3);
+  const [first, other] = [at(nodes, 0), at(nodes, 1)];
+  const contact = { id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] };
+  const providers = async () => (await other.dht.findProviders(key)).map(({ provider }) => provider.id.toString());
+  const start = async (options: CreateNodeOptions): Promise<DswarmNode> => {
+    const node = await startNode(t, { discovery: false, bootstrap: [first.address], ...options });
+    await node.dht.bootstrap([contact]);
+    return node;
+  };
+  const kept = await start({ dataDir });
+  const killed = await start({});
+  await Promise.all([kept.provide(EchoService), killed.provide(EchoService)]);
+  assert.equal((await providers()).length, 2);
+  await Promise.all([kept.close(), killed.abort()]);
+  assert.deepEqual(await providers(), [killed.id.toString()]);
+  const again = await start({ dataDir });
+  assert.ok(again.id.equals(kept.id));
+  await until("it provides again", async () => (await providers()).includes(again.id.toString()));
+});
+
+test("what a node took back itself stays taken back over a restart with the clock put back", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "dswarm-providers-"));
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  const nodes = await swarmOf(t, 3);
+  const [first, other] = [at(nodes, 0), at(nodes, 1)];
+  const contact = { id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] };
+  const before = await startNode(t, { discovery: false, dataDir });
+  await before.dht.bootstrap([contact]);
+  const withdraw = await before.provide(EchoService);
+  await withdraw();
+  await before.close();
+  const clock = { ...systemClock, wallMs: () => Date.now() - 3_600_000 };
+  const after = await startNode(t, { discovery: false, dataDir, clock });
+  await after.dht.bootstrap([contact]);
+  assert.deepEqual(await other.dht.findProviders(key), []);
+  await after.provide(EchoService);
+  assert.equal((await other.dht.findProviders(key)).length, 1);
 });
