@@ -116,6 +116,7 @@ export class Dht implements AsyncDisposable {
       config: config.routing,
       clock,
       ping: async (contact) => (await this.#probe(contact)) !== undefined,
+      onSilent: (contact) => this.#replication.silent(contact),
     });
     const { table } = this;
     this.#queries = new Queries({
@@ -139,7 +140,18 @@ export class Dht implements AsyncDisposable {
     });
     const { signal } = this.#closing;
     const queries = this.#queries;
-    this.#replication = new Replication({ self: keys.id, config, clock, table, store, queries, signal });
+    const ping = (contact: Contact): Promise<boolean> => this.ping(contact);
+    this.#replication = new Replication({
+      self: keys.id,
+      config,
+      clock,
+      table,
+      store,
+      queries,
+      counters,
+      ping,
+      signal,
+    });
     this.#reader = new ValueReader({ self: keys.id, config, store, queries, signal });
     const { addresses } = init;
     this.#publisher = new Publisher({ keys, config, clock, store, queries, reader: this.#reader, addresses });
@@ -178,6 +190,11 @@ export class Dht implements AsyncDisposable {
    */
   candidate(contact: Contact, source?: string): void {
     this.#candidates.offer(contact, farContacts, source);
+  }
+
+  /** The connection to a peer broke: it may be gone. */
+  broken(id: NodeId): void {
+    if (this.#closed === undefined) this.#replication.broken(id);
   }
 
   /** A node took its leave. */
@@ -489,6 +506,7 @@ export class Dht implements AsyncDisposable {
     for (const stop of this.#stopTimers) stop();
     this.#stopWatch?.();
     this.#republishing.close();
+    this.#replication.close();
     this.#candidates.close();
     const { handOverMs, withdrawMs } = this.#init.config;
     if (handOver) {

@@ -9,7 +9,9 @@ import type { RoutingConfig } from "./params.ts";
 /** A contact in a bucket. */
 export interface BucketEntry {
   readonly contact: Contact;
-  /** When it last answered, on the clock's `now`. */
+  /** When it came, on the clock's `now`. */
+  readonly addedAt: number;
+  /** When it last answered, likewise. */
   readonly lastSeenAt: number;
   /** Requests in a row that it has not answered. */
   readonly misses: number;
@@ -89,12 +91,15 @@ export class KBucket {
     if (known !== undefined) {
       // One that moves to a host that has its share here keeps the addresses that it had.
       const kept = this.#hasRoomFor(contact) ? contact : known.contact;
-      const entry = { contact: kept, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothed(known.rttMs, rttMs) };
+      const { addedAt } = known;
+      const smoothedMs = smoothed(known.rttMs, rttMs);
+      const entry = { contact: kept, addedAt, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothedMs };
       this.#putEntry(this.#entries.length, entry);
       return "updated";
     }
     const waiting = this.#takeReplacement(contact.id);
-    const entry = { contact, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothed(waiting?.rttMs, rttMs) };
+    const smoothedMs = smoothed(waiting?.rttMs, rttMs);
+    const entry = { contact, addedAt: now, lastSeenAt: now, triedAt: now, misses: 0, rttMs: smoothedMs };
     if (this.#entries.length >= this.#config.k) {
       const at = this.#entries.findIndex((other) => !this.#isLive(other));
       const dead = this.#entries[at];

@@ -37,6 +37,13 @@ export interface DhtOptions {
   /** Milliseconds that giving records away may take when the node leaves. @default 3000 */
   readonly handOverMs?: number;
   /**
+   * Bytes of records a second, in the long run, that the node gives by itself to newcomers of one host, and four times as many to all. More
+   * serves newcomers of a full store sooner; less leaves more to replication. At least 1. @default 1048576
+   */
+  readonly handOverBytesPerSecond?: number;
+  /** Bytes that it so gives at once to one host, and four times as many to all. At least 1. @default 67108864 */
+  readonly handOverBurstBytes?: number;
+  /**
    * Milliseconds that taking back what the node provides may take when the node leaves. More reaches slower peers; with 0 it takes nothing
    * back, and callers find out by themselves. @default 1500
    */
@@ -62,6 +69,8 @@ export const dhtDefaults = Object.freeze({
   hostStoresPerSecond: 4000,
   hostStoreBurst: 16_000,
   handOverMs: 3000,
+  handOverBytesPerSecond: 1024 * 1024,
+  handOverBurstBytes: 64 * 1024 * 1024,
   withdrawMs: 1500,
 });
 
@@ -82,6 +91,8 @@ export function resolveDhtOptions(options: DhtOptions = {}): DhtConfig {
     ["hostStoresPerSecond", 1, Number.MAX_SAFE_INTEGER],
     ["hostStoreBurst", 5, Number.MAX_SAFE_INTEGER],
     ["handOverMs", 0, 3_600_000],
+    ["handOverBytesPerSecond", 1, Number.MAX_SAFE_INTEGER],
+    ["handOverBurstBytes", 1, Number.MAX_SAFE_INTEGER],
     ["withdrawMs", 0, 3_600_000],
   ] as const;
   for (const [name, min, max] of checks) {

@@ -243,7 +243,8 @@ export class Publisher {
     if (store.entry(id) !== undefined) await store.put(record, { ttlS: config.ttlS, from: undefined });
     const replicas = this.#replicas.get(id) ?? queries.closestKnown(noted.key);
     const give = async (contact: Contact): Promise<void> => {
-      await queries.storeWithin(contact, record, config.ttlS, signal).catch(() => undefined);
+      const tell = (both: AbortSignal) => queries.store(contact, record, config.ttlS, both);
+      await queries.within(tell, signal).catch(() => undefined);
     };
     await Promise.all(replicas.map(give));
   }

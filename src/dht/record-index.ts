@@ -108,10 +108,7 @@ export class RecordIndex {
 
   /** Moves the times at which all expire, by so many milliseconds. */
   expireEarlier(ms: number): void {
-    for (const entry of [...this.#entries.values()]) {
-      this.#entries.set(entry.id, { ...entry, expiresAtMs: entry.expiresAtMs - ms });
-    }
-    this.#earliestMs -= ms;
+    for (const entry of this.#entries.values()) this.set({ ...entry, expiresAtMs: entry.expiresAtMs - ms });
   }
 
   /** Adds an entry, in place of the one with its id, which is returned. An entry in the place of another keeps its turn. */

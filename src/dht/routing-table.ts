@@ -16,6 +16,8 @@ export interface RoutingTableOptions {
   readonly clock: Clock;
   /** Whether a contact answers now. Must not reject, nor tell the table itself what came of it. */
   readonly ping: (contact: Contact) => Promise<boolean>;
+  /** An entry that answered before has not answered now. @default nobody is told */
+  readonly onSilent?: (contact: Contact) => void;
 }
 
 const surelyLiveMs = 60_000;
@@ -48,6 +50,11 @@ export class RoutingTable {
   /** Contacts in all buckets, without replacements. */
   get size(): number {
     return this.#size;
+  }
+
+  #entry({ bytes }: NodeId): BucketEntry | undefined {
+    const bucket = this.#slots[sharedBits(this.#options.self.bytes, bytes)]?.bucket;
+    return bucket?.entries.find(({ contact }) => equalBytes(contact.id.bytes, bytes));
   }
 
   /** The contact that has an id (32 bytes), where it is in the table. */
@@ -109,7 +116,9 @@ export class RoutingTable {
    */
   missed(id: NodeId, asked?: readonly HostPort[]): void {
     const now = this.#options.clock.now();
+    const before = this.#entry(id);
     this.#change(id, (bucket) => bucket.missed(id, now, asked));
+    if (before !== undefined && isGood(before) && this.#entry(id) !== before) this.#options.onSilent?.(before.contact);
   }
 
   /** Forgets a contact, which has taken its leave. */
@@ -148,14 +157,12 @@ export class RoutingTable {
     return told;
   }
 
-  /** Whether no contact that answers, one left out, is closer to a target of 32 bytes than this node is. */
-  isClosest(target: Uint8Array, except: NodeId): boolean {
-    return !this.#slots.some(
-      (slot, index) =>
-        slot !== undefined &&
-        this.#isCloser(index, target) &&
-        slot.bucket.entries.some((entry) => isGood(entry) && !entry.contact.id.equals(except)),
-    );
+  /** Entries that are closer to a target of 32 bytes than this node is, and answered when they were asked last, in no order. */
+  *closerThanSelf(target: Uint8Array): Generator<BucketEntry> {
+    for (const [index, slot] of this.#slots.entries()) {
+      if (slot === undefined || !this.#isCloser(index, target)) continue;
+      for (const entry of slot.bucket.entries) if (isGood(entry)) yield entry;
+    }
   }
 
   /**

@@ -110,11 +110,7 @@ export class ValueReader {
   }
 
   /** Tells of each provider record that is newer than those before of the same provider, withdrawn ones too. */
-  async eachProvider(
-    key: RecordKey,
-    onRecord: (record: ProviderRecord) => void,
-    options: QueryOptions,
-  ): Promise<void> {
+  async eachProvider(key: RecordKey, onRecord: (record: ProviderRecord) => void, options: QueryOptions): Promise<void> {
     const { store, queries } = this.#init;
     const sequences = new Map<string, bigint>();
     const note = ({ record }: { readonly record: DhtRecord }): void => {

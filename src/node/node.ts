@@ -278,7 +278,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       logger,
       onRepublishFailed: (id, error) => {
         const [kind = "", key = ""] = id.split(" ");
-        events.add("republish_failed", { key, detail: `${kind}, ${dswarmErrorOf(error)?.code ?? messageOf(error)}` });
+        events.add("republish_failed", { key, detail: `${kind}, ${dswarmErrorOf(error)?.code ?? "unknown"}` });
       },
     });
     const { answers } = this.dht;
@@ -758,6 +758,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const isForgotten = this.peers.disconnected(id);
     this.schemas.forget(id);
     this.#bootstrap?.lost(id);
+    if (reason !== undefined) this.dht.broken(id);
     this.events.add("connection_closed", { peer: id.toString(), detail: reason?.code ?? "" });
     this.#tell("disconnected", id, reason);
     // When it is this node that closes, the peers are not lost.

@@ -17,7 +17,7 @@ export interface LiveProvider {
 }
 
 /** Settings of a pool: see NodeOptions. */
-export type ProviderPoolConfig = Pick<NodeConfig, "maxProvidersTried" | "providerSearchMs">;
+type ProviderPoolConfig = Pick<NodeConfig, "maxProvidersTried" | "providerSearchMs">;
 
 /** What a pool needs of its node. */
 export interface ProviderPoolInit {

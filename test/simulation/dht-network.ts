@@ -32,8 +32,8 @@ export interface DhtNetwork {
   /** Runs simulated time until a promise settles. */
   run<T>(work: Promise<T>): Promise<T>;
   sleep(ms: number): Promise<void>;
-  /** A new node joins. */
-  join(): Promise<NetworkNode>;
+  /** A new node joins, by any nodes or by those given. */
+  join(by?: readonly NetworkNode[]): Promise<NetworkNode>;
   /** What each node comes to, one after the other. */
   each<T>(nodes: readonly NetworkNode[], ask: (node: NetworkNode) => Promise<T>): Promise<T[]>;
 }
@@ -95,8 +95,9 @@ export async function dhtNetwork(
     clock,
     run,
     sleep: (ms) => run(sleep(clock, ms)),
-    async join() {
-      const node = view(await run(population.join()));
+    async join(by) {
+      const node = view(await run(by === undefined ? population.join() : population.create()));
+      if (by !== undefined) await run(node.dht.bootstrap(by.map(({ endpoint }) => endpoint.contact)));
       nodes.push(node);
       return node;
     },
