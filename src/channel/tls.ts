@@ -20,6 +20,11 @@ export interface Certificate {
 
 const dayMs = 86_400_000;
 const validDays = 3650;
+// A certificate authenticates nobody, and its times only get in the way where a clock is wrong: it is valid from long ago, and long
+// enough where the clock has not been set yet.
+const validFromMs = Date.UTC(2000, 0, 1);
+/** No clock that is set says an earlier time. Milliseconds since 1970. */
+export const earliestNowMs = Date.UTC(2026, 0, 1);
 
 // How Node's server treats slow clients once they have left the listener's own deadline behind.
 const tlsHandshakeTimeoutMs = 10_000;
@@ -57,12 +62,12 @@ export async function createCertificate(
   clock: Clock = systemClock,
 ): Promise<Certificate> {
   const names = certificateNames(addresses);
-  const now = clock.wallMs();
+  const now = Math.max(clock.wallMs(), earliestNowMs);
   const { private: key, cert } = await generate([{ name: "commonName", value: "dswarm" }], {
     keyType: "ec",
     curve: "P-256",
     algorithm: "sha256",
-    notBeforeDate: new Date(now - dayMs),
+    notBeforeDate: new Date(validFromMs),
     notAfterDate: new Date(now + validDays * dayMs),
     extensions: [
       { name: "basicConstraints", cA: false, critical: true },

@@ -32,6 +32,11 @@ export class SequenceBook {
     return this.#commits.run((changes) => this.#next(name, atLeast, changes));
   }
 
+  /** The last number that was given out under a name; undefined before the first. */
+  last(name: SequenceName): bigint | undefined {
+    return this.#last.get(name);
+  }
+
   #next(name: SequenceName, atLeast: bigint, changes: Changes): bigint {
     const last = this.#last.get(name);
     const next = last === undefined || last < atLeast ? atLeast : last + 1n;

@@ -29,6 +29,11 @@ export interface DiscoveryInit extends PeerEvents {
   readonly addresses?: readonly string[];
   /** 32 bytes: sha256 of the TLS certificate's DER form. @default not told */
   readonly certificateSha256?: Uint8Array;
+  /**
+   * Returns an epoch of at least `least`, above all that the key had before, to 2^53 - 1: also those before a restart, whatever the clock
+   * says since. @default the wall clock, or `least` where that is larger
+   */
+  readonly nextEpochMs?: (least: number) => number;
   readonly options?: DiscoveryOptions;
   /** @default systemClock */
   readonly clock?: Clock;
@@ -107,16 +112,17 @@ export async function createDiscovery(init: DiscoveryInit): Promise<Discovery> {
 class AnnouncedIdentity {
   readonly networkId: Uint8Array;
   readonly #keys: KeyPair;
-  readonly #clock: Clock;
+  readonly #nextEpochMs: (least: number) => number;
   #content: AnnounceContent;
   #packet: Uint8Array;
   #listener: (packet: Uint8Array, epochMs: number) => void = () => undefined;
 
-  constructor({ keys, networkKey, port, addresses = [], certificateSha256 }: DiscoveryInit, clock: Clock) {
+  constructor(init: DiscoveryInit, clock: Clock) {
+    const { keys, networkKey, port, addresses = [], certificateSha256 } = init;
     this.networkId = networkIdOf(networkKey);
     this.#keys = keys;
-    this.#clock = clock;
-    this.#content = { port, addresses, certificateSha256, epochMs: Math.floor(clock.wallMs()), leaving: false };
+    this.#nextEpochMs = init.nextEpochMs ?? ((least) => Math.max(Math.floor(clock.wallMs()), least));
+    this.#content = { port, addresses, certificateSha256, epochMs: this.#nextEpochMs(1), leaving: false };
     this.#packet = encodeAnnounce(this.#content, this.networkId, keys);
   }
 
@@ -132,7 +138,7 @@ class AnnouncedIdentity {
 
   /** @param leastEpochMs epoch at least @default 0 */
   change(change: Partial<Omit<AnnounceContent, "epochMs">>, leastEpochMs = 0): void {
-    const epochMs = Math.max(Math.floor(this.#clock.wallMs()), this.#content.epochMs + 1, leastEpochMs);
+    const epochMs = this.#nextEpochMs(Math.max(this.#content.epochMs + 1, leastEpochMs));
     const content = { ...this.#content, ...change, epochMs };
     this.#packet = encodeAnnounce(content, this.networkId, this.#keys);
     this.#content = content;

@@ -3,7 +3,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import { type Certificate, certificateNames, certificateOf, createCertificate } from "../channel/tls.ts";
+import { type Certificate, certificateNames, certificateOf, createCertificate, earliestNowMs } from "../channel/tls.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { ioCodeOf, ioMessageOf } from "../util/io-error.ts";
@@ -76,7 +76,8 @@ function usable(certificate: Certificate, addresses: readonly string[], clock: C
   const x509 = new X509Certificate(certificate.cert);
   if (!x509.checkPrivateKey(createPrivateKey(certificate.key))) throw new Error("the key is not the certificate's");
   const now = clock.wallMs();
-  if (x509.validFromDate.getTime() > now) throw new Error("the certificate is not valid yet");
+  // Where it is this clock that is wrong, the certificate stays, and so does the trust in it.
+  if (x509.validFromDate.getTime() > now && now >= earliestNowMs) throw new Error("the certificate is not valid yet");
   if (x509.validToDate.getTime() < now + minLeftMs) throw new Error("the certificate has run out, or is about to");
   for (const name of certificateNames(addresses)) {
     const match = isIP(name) === 0 ? x509.checkHost(name) : x509.checkIP(name);

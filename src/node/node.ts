@@ -650,6 +650,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       networkKey,
       port: this.#port,
       certificateSha256: this.certificateSha256,
+      nextEpochMs: (least) => this.#nextEpochMs(least),
       options,
       clock,
       logger,
@@ -665,6 +666,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       if (this.peers.provenAddress(id) !== undefined) discovery.setProven(id, true);
     }
     this.#lifetime.onClose(() => discovery.close({ takeLeave: !this.#isAborted }));
+  }
+
+  /** An epoch above those of earlier runs with this data directory, though the clock was put back since. */
+  #nextEpochMs(least: number): number {
+    const { sequences } = this.dht.store;
+    const last = Number(sequences.last("epoch") ?? 0n);
+    const epoch = Math.max(Math.floor(this.config.clock.wallMs()), last + 1, least);
+    // Should that fail, the next run may be taken for an old one until peers have forgotten this one.
+    void sequences.next("epoch", BigInt(epoch)).catch(() => this.counters.add("epoch.unsaved"));
+    return epoch;
   }
 
   #lastHeardMs: (id: NodeId) => number | undefined = () => undefined;

@@ -1,10 +1,13 @@
 // Nodes whose wall clock moves while they run.
 import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
 import { systemClock } from "../../../src/util/clock.ts";
-import { LogKeeper, startNode, until } from "./rig.ts";
+import { knows, LogKeeper, startNode, testNetwork, until } from "./rig.ts";
 
 test("after the machine slept for 25 hours, values, updates and providers are found again", async (t) => {
   let sleptMs = 0;
@@ -30,4 +33,20 @@ test("after the machine slept for 25 hours, values, updates and providers are fo
   assert.deepEqual(await found(), [false, false, false], "their time is over");
   await until("all is found again", async () => (await found()).every(Boolean));
   assert.ok(logger.lines.some(({ fields }) => fields.event === "clock_moved"));
+});
+
+test("a node that starts again after its clock was put back is no old news to its peers", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "dswarm-clocks-"));
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  // So slow that silence resolves nothing within the test.
+  const options = await testNetwork({ intervalMs: 1000, expiryIntervals: 100 });
+  const peer = await startNode(t, options);
+  const before = await startNode(t, { ...options, dataDir });
+  await knows(peer, before.id);
+  await before.close();
+  await until("it has left", () => peer.peers.get(before.id) === undefined);
+  const clock = { ...systemClock, wallMs: () => Date.now() - 3_600_000 };
+  const after = await startNode(t, { ...options, dataDir, clock });
+  assert.ok(after.id.equals(before.id));
+  await knows(peer, after.id);
 });
