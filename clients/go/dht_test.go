@@ -106,6 +106,14 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	if err != nil || fmt.Sprint(found) != fmt.Sprint(want) {
 		t.Error(found, err)
 	}
+	last := uint64(0)
+	for range 5 {
+		published, err := writer.Provide(ctx, key, []string{"192.0.2.7:4000"})
+		if err != nil || published.Sequence <= last {
+			t.Fatalf("sequence %d after %d, %v", published.Sequence, last, err)
+		}
+		last = published.Sequence
+	}
 	if _, err := writer.Provide(ctx, key, []string{"a.example:1"}); status.ReasonOf(err) != "record_invalid" {
 		t.Error("a provider at a name:", err)
 	}

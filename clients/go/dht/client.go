@@ -7,6 +7,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	dswarm "github.com/dswarm/dswarm/clients/go"
@@ -20,6 +21,7 @@ const (
 	quorum       = 3   // answers with a mutable record that a get waits for
 	maxRecords   = 130 // of an answer: one of each kind that may be, and 64 providers and as many withdrawn
 	maxProviders = 64
+	maxTries     = 3
 	ttlSeconds   = 86_400
 )
 
@@ -28,6 +30,7 @@ type Client struct {
 	keys        *identity.Keys
 	bootstrap   []contact
 	connections *connections
+	sequence    atomic.Uint64 // of the last provider record
 }
 
 // Value is what is kept under a key.
@@ -141,11 +144,33 @@ func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses 
 		return Published{}, err
 	}
 	id := c.keys.ID()
-	p := &pb.ProviderRecord{
-		Key: key[:], Provider: &pb.Contact{Id: id[:], Addresses: canonical}, Sequence: uint64(time.Now().UnixMilli()),
+	for tries := 1; ; tries++ {
+		p := &pb.ProviderRecord{
+			Key: key[:], Provider: &pb.Contact{Id: id[:], Addresses: canonical}, Sequence: c.nextSequence(),
+		}
+		p.Signature = c.keys.Sign(signedProvider(p, canonical))
+		published, err := c.publish(ctx, &pb.Record{Kind: &pb.Record_Provider{Provider: p}}, nil)
+		if status.ReasonOf(err) != "record_conflict" || tries == maxTries {
+			return published, err
+		}
 	}
-	p.Signature = c.keys.Sign(signedProvider(p, canonical))
-	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Provider{Provider: p}}, nil)
+}
+
+// nextSequence is larger than all before, also where the clock was put back.
+func (c *Client) nextSequence() uint64 {
+	for {
+		last := c.sequence.Load()
+		if next := max(uint64(time.Now().UnixMilli()), last+1); c.sequence.CompareAndSwap(last, next) {
+			return next
+		}
+	}
+}
+
+// passSequence makes the next sequence larger than one that this client's key has signed before.
+func (c *Client) passSequence(sequence uint64) {
+	for last := c.sequence.Load(); last < sequence && !c.sequence.CompareAndSwap(last, sequence); {
+		last = c.sequence.Load()
+	}
 }
 
 // FindProviders finds who provides what a key stands for (identity.KeyOfName), each by its newest word; at most 64. The nodes that answer
@@ -228,8 +253,8 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 	hasOneOf := func(some ...status.Code) bool {
 		return slices.ContainsFunc(codes, func(code status.Code) bool { return slices.Contains(some, code) })
 	}
-	if ours := record.GetMutable(); ours != nil && hasOneOf(status.Aborted, status.FailedPrecondition) {
-		overtaken, err := c.isOvertaken(ctx, key, ours)
+	if record.GetImmutable() == nil && hasOneOf(status.Aborted, status.FailedPrecondition) {
+		overtaken, err := c.isOvertaken(ctx, key, record)
 		if err != nil {
 			return Published{}, err
 		}
@@ -249,16 +274,33 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 	}
 }
 
-// isOvertaken says whether anybody shows a record that came between: who refuses an update for one may lie.
-func (c *Client) isOvertaken(ctx context.Context, key identity.RecordKey, ours *pb.MutableRecord) (overtaken bool, err error) {
+// isOvertaken says whether anybody shows a record that came between: who refuses one for that may lie. The next provider record is
+// newer than all that it finds of this client's key.
+func (c *Client) isOvertaken(ctx context.Context, key identity.RecordKey, ours *pb.Record) (overtaken bool, err error) {
+	id := c.keys.ID()
 	_, err = c.lookup(ctx, key, c.askValue(key, false), func(records []*pb.Record) bool {
-		overtaken = overtaken || slices.ContainsFunc(records, func(record *pb.Record) bool {
-			other := record.GetMutable()
-			return other != nil && other.GetSequence() >= ours.GetSequence() && !bytes.Equal(other.GetSignature(), ours.GetSignature())
-		})
-		return overtaken
+		for _, other := range records {
+			switch {
+			case ours.GetMutable() != nil && other.GetMutable() != nil:
+				overtaken = overtaken || isAhead(other.GetMutable(), ours.GetMutable())
+			case ours.GetProvider() != nil && bytes.Equal(other.GetProvider().GetProvider().GetId(), id[:]):
+				if isAhead(other.GetProvider(), ours.GetProvider()) {
+					overtaken = true
+					c.passSequence(other.GetProvider().GetSequence())
+				}
+			}
+		}
+		return overtaken && ours.GetMutable() != nil
 	})
 	return overtaken, err
+}
+
+// isAhead says whether a keeps b from being stored.
+func isAhead(a, b interface {
+	GetSequence() uint64
+	GetSignature() []byte
+}) bool {
+	return a.GetSequence() >= b.GetSequence() && !bytes.Equal(a.GetSignature(), b.GetSignature())
 }
 
 func (c *Client) client(ctx context.Context, peer contact) (pb.DhtServiceClient, error) {

@@ -31,6 +31,7 @@ _TTL_SECONDS = 86_400
 _QUORUM = 3
 _MAX_CONNECTIONS = 256
 _MAX_PROVIDERS = 64
+_MAX_TRIES = 3
 # With these a peer has answered a Store. Who fails in another way does not count among the 20 closest.
 _ANSWERS_TO_STORE = frozenset(
     (
@@ -77,6 +78,8 @@ class Dht:
         self.keys = keys or KeyPair.generate()
         self._network = network
         self._seeds = [(peer.id, [peer.endpoint]) for peer in parsed]
+        # Of the last provider record.
+        self._sequence = 0
         # The oldest goes when there are more than _MAX_CONNECTIONS.
         self._connections: dict[NodeId, asyncio.Task[Connection]] = {}
 
@@ -109,7 +112,16 @@ class Dht:
 
     async def provide(self, key: bytes, addresses: Iterable[HostPort]) -> Published:
         """Says that this client's key provides something at addresses (IP addresses, 1 to 4). Raises RpcError as ``put``."""
-        return await self._publish(records.provider(self.keys, key, list(addresses), int(time.time() * 1000)))
+        endpoints = list(addresses)
+        for tries in range(1, _MAX_TRIES + 1):
+            # Larger than all before, also where the clock was put back.
+            self._sequence = max(int(time.time() * 1000), self._sequence + 1)
+            try:
+                return await self._publish(records.provider(self.keys, key, endpoints, self._sequence))
+            except RpcError as error:
+                if error.reason != "record_conflict" or tries == _MAX_TRIES:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def find_providers(self, key: bytes) -> list[tuple[NodeId, list[HostPort]]]:
         """Who provides what a key stands for, each by its newest word; at most 64.
@@ -193,7 +205,7 @@ class Dht:
             outcome.update(await deliver(deal(nearest, self._is_connected), store))
         codes = set(outcome.values())
         is_refused = Code.ABORTED in codes or Code.FAILED_PRECONDITION in codes
-        if held.HasField("mutable") and is_refused and await self._is_overtaken(key, held):
+        if not held.HasField("immutable") and is_refused and await self._is_overtaken(key, held):
             raise fault("record_conflict", "another update has come between")
         if Code.OK not in codes:
             reason = "quota_exceeded" if Code.RESOURCE_EXHAUSTED in codes else "store_refused"
@@ -202,14 +214,26 @@ class Dht:
         return Published(key, sequence, tuple(peer for peer, code in outcome.items() if code is Code.OK))
 
     async def _is_overtaken(self, key: bytes, held: Record) -> bool:
-        """Whether anybody shows a record that came between: who refuses an update for one may lie."""
-        ours, is_overtaken = held.mutable, False
+        """Whether anybody shows a record that came between: who refuses one for that may lie.
+
+        Of provider records of this client's own key it notes the largest sequence, to go on from there.
+        """
+        is_provider = held.HasField("provider")
+        ours, is_overtaken = held.provider if is_provider else held.mutable, False
 
         def take(found: list[Record]) -> bool:
             nonlocal is_overtaken
-            others = [other.mutable for other in found if other.HasField("mutable")]
-            is_overtaken |= any(other.sequence >= ours.sequence and other.signature != ours.signature for other in others)
-            return is_overtaken
+            for other in found:
+                if is_provider and (not other.HasField("provider") or other.provider.provider.id != self.keys.id.data):
+                    continue
+                if not is_provider and not other.HasField("mutable"):
+                    continue
+                theirs = other.provider if is_provider else other.mutable
+                if theirs.sequence >= ours.sequence and theirs.signature != ours.signature:
+                    is_overtaken = True
+                    if is_provider:
+                        self._sequence = max(self._sequence, theirs.sequence)
+            return is_overtaken and not is_provider
 
         await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
         return is_overtaken

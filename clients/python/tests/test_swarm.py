@@ -163,6 +163,22 @@ async def test_a_provider_is_found_under_the_name_of_its_service(dht: Dht, nodes
         assert await other.find_providers(key_of_name("example.Nobody")) == []
 
 
+async def test_provider_records_get_larger_sequences_whatever_the_clock_does(
+    nodes: list[NodeProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, keys, year = key_of_name("example.Clock"), KeyPair.generate(), 365 * 86_400
+    here, now = HostPort("127.0.0.1", 4242), time.time()
+    sequences = []
+    # The clock was ahead, is put back, and back again; then the client starts anew and knows of nothing.
+    for clock in ([now + year, now], [now - year]):
+        async with Dht([nodes[0].address], network=NETWORK, keys=keys) as dht:
+            for told in clock:
+                monkeypatch.setattr("dswarm.dht.time.time", lambda told=told: told)
+                sequences.append((await dht.provide(key, [here])).sequence or 0)
+            monkeypatch.undo()
+    assert sequences == sorted(set(sequences))
+
+
 async def test_a_dead_acquaintance_is_no_hindrance_and_none_at_all_is_an_error(nodes: list[NodeProcess]) -> None:
     dead = PeerAddress(KeyPair.generate().id, HostPort("127.0.0.1", 1))
     async with Dht([dead, nodes[0].address], network=NETWORK) as dht:
