@@ -119,7 +119,7 @@ test("whoever stores a record again and again keeps its holders from replicating
       },
     });
   }
-  for (let hour = 0; hour < 20; hour++) {
+  for (let half = 0; half < 42; half++) {
     for (const node of holders(network, key)) {
       const message = create(RecordSchema, {
         kind: { case: "immutable", value: { value: Uint8Array.of(1) } },
