@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,7 @@ type Conn struct {
 	credit       int           // what may be sent
 	ring         []*stream     // with a message to send, in turn
 	stalled      bool          // the ring waits for credit of the connection
+	stalledSince time.Time     // zero when it does not
 
 	window      int // what the peer may send
 	owed        int // credit to give
@@ -389,6 +391,8 @@ func (c *Conn) watch() {
 		switch {
 		case !c.writingSince.IsZero() && now.Sub(c.writingSince) > c.opts.WriteTimeout:
 			err = status.Fail("peer_too_slow", "nothing is written any more", nil)
+		case c.isStalled() && now.Sub(c.stalledSince) > c.opts.WriteTimeout:
+			err = status.Fail("peer_too_slow", "it gives no credit any more", nil)
 		case !c.probedAt.IsZero() && now.Sub(c.probedAt) > c.opts.KeepaliveTimeout:
 			err = status.Fail("keepalive_timeout", "", nil)
 		case c.probedAt.IsZero() && now.Sub(c.lastByte) > c.opts.KeepaliveInterval:
@@ -407,6 +411,18 @@ func (c *Conn) watch() {
 			go c.Close()
 		}
 	}
+}
+
+// isStalled says whether messages wait for credit of the connection. With the lock.
+func (c *Conn) isStalled() bool {
+	if c.stalledSince.IsZero() {
+		return false
+	}
+	if slices.ContainsFunc(c.ring, func(st *stream) bool { return st.hasPending }) {
+		return true
+	}
+	c.stalledSince = time.Time{}
+	return false
 }
 
 // endIncomplete ends the calls of the peer whose request stays incomplete. With the lock.

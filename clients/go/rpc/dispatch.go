@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"time"
+
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
@@ -94,7 +96,7 @@ func (c *Conn) handleConnection(f *pb.Frame) error {
 			return c.fault("frame_invalid", "credit of nothing, or of too much")
 		}
 		c.credit += n
-		c.stalled = false
+		c.stalled, c.stalledSince = false, time.Time{}
 		if len(c.ring) > 0 {
 			c.signal()
 		}
@@ -189,6 +191,9 @@ func (c *Conn) pump() {
 		}
 		if c.credit < least {
 			c.stalled = true
+			if c.stalledSince.IsZero() {
+				c.stalledSince = time.Now()
+			}
 			return
 		}
 		n := min(len(st.pending), sendPieceBytes, st.credit-dataCost, c.credit-dataCost)

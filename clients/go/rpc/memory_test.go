@@ -15,6 +15,7 @@ import (
 
 const (
 	echoMethod    = "dswarm.example.v1.EchoService/Echo"
+	repeatMethod  = "dswarm.example.v1.EchoService/Repeat"
 	collectMethod = "dswarm.example.v1.EchoService/Collect"
 	mebibyte      = 1 << 20
 )
@@ -169,6 +170,48 @@ func TestAPeerThatDoesNotReadIsGivenUpWhateverItSends(t *testing.T) {
 	}
 	<-conn.Done()
 	if status.ReasonOf(conn.Err()) != "peer_too_slow" {
+		t.Error(conn.Err())
+	}
+}
+
+func TestAPeerThatGivesNoCreditOfTheConnectionIsGivenUpWhateverItSends(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), WriteTimeout: 50 * time.Millisecond, MaxFaults: 1 << 30})
+	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 { // answers in data frames: two of 69,000 bytes each, for a credit of 1 MiB
+		peer.open(t, uint32(2*i+1), repeatMethod, message, true)
+	}
+	for {
+		if _, err := peer.conn.Write(pingNine); err != nil {
+			break
+		}
+	}
+	<-conn.Done()
+	if status.ReasonOf(conn.Err()) != "peer_too_slow" {
+		t.Error(conn.Err())
+	}
+}
+
+func TestAPeerThatCancelsWhatWaitsForCreditOfTheConnectionIsKept(t *testing.T) {
+	conn, peer := connect(t, false, rpc.Options{
+		Server: echoServer(), WriteTimeout: 50 * time.Millisecond, RequestTimeout: 200 * time.Millisecond,
+	})
+	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		peer.open(t, uint32(2*i+1), repeatMethod, message, true)
+	}
+	until(t, func() bool { return conn.HeldBytes() >= 20*len(message) })
+	for i := range 20 {
+		peer.cancel(t, uint32(2*i+1))
+	}
+	peer.open(t, 41, echoMethod, nil, false)
+	peer.endOf(t, 41) // after so long that the connection would have ended
+	if conn.Err() != nil {
 		t.Error(conn.Err())
 	}
 }

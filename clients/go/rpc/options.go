@@ -49,7 +49,8 @@ type Options struct {
 	MaxQueuedBytes int
 	// RequestTimeout is the time that a request of the peer may stay incomplete without progress; its call fails then. Default 30 s.
 	RequestTimeout time.Duration
-	// WriteTimeout is the time that writes may stay without progress, whatever the peer sends; the connection ends then. Default 15 s.
+	// WriteTimeout is the time in which the peer takes nothing of what waits for it, whatever it sends: no byte, or no message for want of
+	// credit of the connection. The connection ends then. Default 15 s.
 	WriteTimeout time.Duration
 	// MaxFaults bounds the faults that the peer may commit at once before the connection ends: refused calls, broken rules, pings.
 	// Default 20,000.

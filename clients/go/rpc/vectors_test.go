@@ -156,6 +156,18 @@ var testService = &rpc.ServiceDesc{ServiceName: "dswarm.example.v1.EchoService",
 		}
 		return &echo.EchoResponse{Payload: in.GetPayload()}, nil
 	}},
+	{Name: "Repeat", ServerStreams: true, Stream: func(_ any, stream rpc.ServerStream) error {
+		in := &echo.EchoRequest{}
+		if err := stream.RecvMsg(in); err != nil {
+			return err
+		}
+		for range 2 {
+			if err := stream.SendMsg(&echo.RepeatResponse{Payload: in.GetPayload()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}},
 	{Name: "Collect", ClientStreams: true, Stream: func(_ any, stream rpc.ServerStream) error {
 		sum := &echo.CollectResponse{}
 		for {

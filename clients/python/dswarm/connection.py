@@ -239,8 +239,13 @@ class Connection:
         """A number that changes when the network takes bytes; None when none wait."""
         return self.outbox.progress
 
+    @property
+    def stalled_at(self) -> float | None:
+        """When messages began to wait for credit of the connection; None while none do."""
+        return self.outbox.stalled_at
+
     def on_stuck(self) -> None:
-        """The peer reads nothing."""
+        """The peer takes nothing."""
         self._link.abort(fault("peer_too_slow", f"nothing was written for {self.limits.write_timeout} s"))
 
     def check_requests(self, now: float) -> None:

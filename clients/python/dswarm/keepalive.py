@@ -28,8 +28,12 @@ class KeepaliveActions(Protocol):
     def write_progress(self) -> int | None:
         """A number that changes when the network takes bytes; None when none wait."""
 
+    @property
+    def stalled_at(self) -> float | None:
+        """When messages began to wait for credit of the connection; None while none do."""
+
     def on_stuck(self) -> None:
-        """No write has gone on for ``write_timeout``, whatever came meanwhile."""
+        """The peer has taken nothing of what waits for ``write_timeout``, whatever came meanwhile."""
 
     def check_requests(self, now: float) -> None:
         """Ends the peer's calls whose request stays incomplete."""
@@ -69,10 +73,12 @@ class Keepalive:
         progress = self._actions.write_progress
         if progress is None or progress != self._progress:
             self._progress, self._progress_at = progress, now
+        stalled_at = self._actions.stalled_at
+        since = self._progress_at if stalled_at is None else min(self._progress_at, stalled_at)
         # Planned before the actions, which may stop it.
         self._timer = self._loop.call_later(self._tick_seconds, self._look)
         self._actions.check_requests(now)
-        if progress is not None and now - self._progress_at >= limits.write_timeout:
+        if now - since >= limits.write_timeout:
             self._timer.cancel()
             self._actions.on_stuck()
         elif self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:

@@ -50,7 +50,7 @@ class Limits:
     request_timeout: float = 30.0
     """Seconds that a request of the peer may stay incomplete without progress; its call fails then."""
     write_timeout: float = 15.0
-    """Seconds that writes may stay without progress; the connection ends then."""
+    """Seconds in which the peer takes nothing of what waits: no byte, or no credit of the connection. The connection ends then."""
     max_timeout: float = 86_400.0
     """Longest deadline of a call that is served; longer ones are cut to it."""
     keepalive_interval: float = 15.0

@@ -68,6 +68,8 @@ class Outbox:
         # Streams with a message under way and credit for it, in turn. Bounded by the streams.
         self._ready: dict[Stream, None] = {}
         self._credit = CONNECTION_CREDIT
+        self.stalled_at: float | None = None
+        """When messages began to wait for credit of the connection, by the loop's time; None while none do."""
 
     def write(self, frame: bytes) -> None:
         """Sends an encoded frame, with the others of this turn."""
@@ -111,6 +113,7 @@ class Outbox:
     def add_credit(self, more: int) -> None:
         """The peer lets this end send more on the connection. Raises RpcError ``frame_invalid``."""
         self._credit = with_credit(self._credit, more)
+        self.stalled_at = None
         self.flush_soon()
 
     def resume(self, stream: Stream) -> None:
@@ -122,6 +125,8 @@ class Outbox:
     def remove(self, stream: Stream) -> None:
         """The stream is closed."""
         self._ready.pop(stream, None)
+        if not self._ready:
+            self.stalled_at = None
 
     def flush_soon(self) -> None:
         """With this turn."""
@@ -141,6 +146,8 @@ class Outbox:
             self._hand_over()
             if self._is_closed or not (self._frames or self._is_waiting):
                 break
+        if self._ready and not self._is_waiting and self.stalled_at is None:
+            self.stalled_at = self._loop.time()
         self._count()
 
     def flush_all(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dswarm import Code, Connection, Limits, MemoryBudget, RpcError
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceClient
-from dswarm.v1.frame_pb2 import Cancel, Data, End, Frame, HalfClose, Open, Ping
+from dswarm.v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Open, Ping
 
 from .echo_service import Echo
 from .memory_link import MemoryLink
@@ -18,6 +18,7 @@ from .until import until
 
 MIB = 1_048_576
 MESSAGE = pb.EchoRequest(payload=bytes(60_000)).SerializeToString()
+REPEAT = "dswarm.example.v1.EchoService/Repeat"
 STALL = pb.CollectRequest(payload=b"stall").SerializeToString()
 HANG = pb.EchoRequest(payload=b"hang").SerializeToString()
 
@@ -171,6 +172,46 @@ async def test_a_peer_that_does_not_read_is_given_up_whatever_it_sends() -> None
 
         await until(goes_on)
         assert link.reason is not None and link.reason.reason == "peer_too_slow"
+
+
+async def test_a_peer_that_gives_no_credit_of_the_connection_is_given_up_whatever_it_sends() -> None:
+    async with served(Limits(write_timeout=0.05)) as (link, _):
+        for stream_id in range(1, 41, 2):
+            message = pb.RepeatRequest(payload=bytes(60_000), count=2).SerializeToString()
+            link.receive(Frame(stream_id=stream_id, open=Open(method=REPEAT, message=message, half_close=True)))
+
+        def goes_on() -> bool:
+            link.receive(Frame(ping=Ping(id=1)))
+            return link.is_ended
+
+        await until(goes_on)
+        assert link.reason is not None and link.reason.reason == "peer_too_slow"
+
+
+async def test_a_peer_that_cancels_what_waits_for_credit_of_the_connection_is_kept() -> None:
+    async with served(Limits(write_timeout=0.05, request_timeout=0.2)) as (link, _):
+        message = pb.RepeatRequest(payload=bytes(60_000), count=2).SerializeToString()
+        for stream_id in range(1, 41, 2):
+            link.receive(Frame(stream_id=stream_id, open=Open(method=REPEAT, message=message, half_close=True)))
+        await settle()
+        for stream_id in range(1, 41, 2):
+            link.receive(Frame(stream_id=stream_id, cancel=Cancel()))
+        link.receive(Frame(stream_id=41, open=Open(method=ECHO)))
+        await until(lambda: 41 in ends(link))
+        assert not link.is_ended
+
+
+async def test_a_peer_whose_streams_alone_have_no_readers_is_kept() -> None:
+    async with served(Limits(write_timeout=0.05, request_timeout=0.2)) as (link, _):
+        message = pb.RepeatRequest(payload=bytes(60_000), count=2).SerializeToString()
+        link.receive(Frame(stream_id=1, open=Open(method=REPEAT, message=message, half_close=True)))
+        # So long that the connection would have ended.
+        link.receive(Frame(stream_id=3, open=Open(method=ECHO)))
+        await until(lambda: 3 in ends(link))
+        assert not link.is_ended
+        link.receive(Frame(stream_id=1, credit=Credit(bytes=60_064)))
+        await settle()
+        assert ends(link)[1] == Code.OK
 
 
 async def test_a_peer_that_reads_slowly_is_kept() -> None:
