@@ -45,6 +45,7 @@ export function createNode({ api = true, ...options }: CreateNodeOptions = {}): 
         handlers_running: () => node.load.running,
         unread_bytes: () => node.load.unreadBytes,
         unsent_bytes: () => node.load.unsentBytes,
+        held_bytes: () => node.load.heldBytes,
         uptime_seconds: () => (node.config.clock.now() - node.startedAt) / 1000,
       },
       calls: node.calls,

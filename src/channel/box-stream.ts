@@ -114,6 +114,11 @@ export class Unboxer {
     this.#nonce = Buffer.from(nonce);
   }
 
+  /** Bytes of memory held for a body of which a part has come. */
+  get heldBytes(): number {
+    return this.#partialBody?.length ?? 0;
+  }
+
   /** Whether the goodbye has come. */
   get saidGoodbye(): boolean {
     return this.#saidGoodbye;

@@ -90,6 +90,13 @@ export class ChannelLink implements Link {
     return this.#duplex.bufferedBytes;
   }
 
+  get heldBytes(): number {
+    let bytes = this.#duplex.heldBytes + this.#unboxer.heldBytes;
+    for (const plain of this.#heldPlain) bytes += plain.length;
+    for (const boxes of this.#held) bytes += boxes.length;
+    return bytes;
+  }
+
   /** Resolves with the reason when the link has ended, as the sink's `closed` tells it. */
   get ended(): Promise<DswarmError | undefined> {
     return this.#ended.promise;
@@ -155,7 +162,9 @@ export class ChannelLink implements Link {
 
   abort(reason: DswarmError): void {
     if (this.#isEnded) return;
-    this.#duplex.terminateAfterSending();
+    // So much does not leave in a moment, and nobody counts it after the end.
+    if (this.bufferedBytes > this.#config.highWaterMarkBytes) this.#duplex.terminate();
+    else this.#duplex.terminateAfterSending();
     this.#end(reason);
   }
 
@@ -168,6 +177,7 @@ export class ChannelLink implements Link {
     if (this.#isEnded) return;
     this.#duplex.attach({
       bytes: (bytes) => this.#receive(bytes),
+      arrived: () => this.#onMoved(),
       ended: (fault) => {
         if (this.#isPaused) this.#heldEnd = { fault };
         else this.#end(fault ?? this.#truncation());
@@ -211,6 +221,11 @@ export class ChannelLink implements Link {
   #onSent(): void {
     this.#moves += 1;
     this.#drainIfRoom();
+    this.#onMoved();
+  }
+
+  #onMoved(): void {
+    if (!this.#isEnded) this.#sink?.moved?.();
   }
 
   #drainIfRoom(): void {

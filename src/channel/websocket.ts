@@ -3,6 +3,7 @@ import { type ClientOptions, type RawData, type ServerOptions, WebSocket } from 
 import { DswarmError } from "../util/errors.ts";
 import type { TokenBucket } from "../util/token-bucket.ts";
 import type { ChannelConfig } from "./options.ts";
+import { partialBytesOf, rawSocketOf } from "./websocket-internals.ts";
 
 /** The path that nodes connect to. */
 export const websocketPath = "/dht";
@@ -55,6 +56,8 @@ export function serverOptions(config: ChannelConfig): ServerOptions {
 export interface DuplexSink {
   /** Bytes, in order. The memory is the sink's from now on. */
   bytes(bytes: Uint8Array): void;
+  /** Something came from the network. Whatever of it was whole has been given to `bytes`. */
+  arrived?(): void;
   /**
    * The end, once.
    * @param fault what the peer did wrong; undefined where the connection just ended
@@ -73,6 +76,7 @@ export class WebSocketDuplex {
   #end: { readonly fault: DswarmError | undefined; readonly isGoingAway: boolean } | undefined;
   #isTerminated = false;
   #isPaused = false;
+  #isWatched = false;
 
   /**
    * @param socket in any state; from now on the duplex's alone
@@ -93,9 +97,17 @@ export class WebSocketDuplex {
     return this.#socket.bufferedAmount;
   }
 
+  /** Bytes of memory held for messages of which a part has come, and for what came without a sink. */
+  get heldBytes(): number {
+    let bytes = partialBytesOf(this.#socket);
+    for (const early of this.#early) bytes += early.length;
+    return bytes;
+  }
+
   /** Delivers to a sink, first what came before. */
   attach(sink: DuplexSink): void {
     this.#sink = sink;
+    this.#watchArrivals();
     const early = this.#early;
     this.#early = [];
     for (const bytes of early) this.#deliver(bytes);
@@ -171,6 +183,13 @@ export class WebSocketDuplex {
   #countSmall(): void {
     if (this.#end === undefined && !this.#floods.take())
       this.#fail(new DswarmError("too_many_faults", "on the websocket"));
+  }
+
+  /** After `ws` itself, which reads a chunk when it comes. */
+  #watchArrivals(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    rawSocketOf(this.#socket)?.on("data", () => this.#sink?.arrived?.());
   }
 
   #receive(data: RawData, isBinary: boolean): void {

@@ -11,6 +11,8 @@ export interface LinkSink {
   data(bytes: Uint8Array): void;
   /** There is room again after a `write` that returned false. */
   drain(): void;
+  /** `bufferedBytes` or `heldBytes` may have changed otherwise than by `write` and `data`. */
+  moved?(): void;
   /** The link has ended; called once, last. `reason` is undefined after a goodbye from both ends. */
   closed(reason: DswarmError | undefined): void;
 }
@@ -28,6 +30,8 @@ export interface Link {
   readonly remoteAddress: string;
   /** Bytes written and not yet handed to the operating system. */
   readonly bufferedBytes: number;
+  /** Bytes of memory held for what has arrived and is not delivered: parts of messages and boxes, and what waits. */
+  readonly heldBytes: number;
   /** Starts delivery. To be called once. What arrived before is delivered first, not before this returns. */
   open(sink: LinkSink): void;
   /**

@@ -26,6 +26,8 @@ export interface MemoryLinkPair {
   readonly listener: Link;
   /** While true nothing arrives at either end; what was sent arrives when it is false again. */
   setPartitioned(partitioned: boolean): void;
+  /** From now on nothing arrives at one end, as where its program hangs. */
+  stopReading(role: LinkRole): void;
   /** Ends both sides as a broken connection does. */
   cut(): void;
 }
@@ -46,6 +48,9 @@ export function createMemoryLink(
     setPartitioned(partitioned) {
       dialer.setPartitioned(partitioned);
       listener.setPartitioned(partitioned);
+    },
+    stopReading(role) {
+      (role === "dialer" ? dialer : listener).setPartitioned(true);
     },
     cut() {
       const reason = new DswarmError("link_truncated");
@@ -103,6 +108,11 @@ class MemoryLinkEnd implements Link {
 
   get bufferedBytes(): number {
     return this.#underWay;
+  }
+
+  get heldBytes(): number {
+    // What arrives is delivered at once; what waits is counted at the end that has sent it.
+    return 0;
   }
 
   open(sink: LinkSink): void {
@@ -229,6 +239,7 @@ class MemoryLinkEnd implements Link {
   delivered(bytes: number): void {
     this.#underWay -= bytes;
     this.#drainIfRoom();
+    if (!this.#isEnded) this.#sink?.moved?.();
   }
 
   #drainIfRoom(): void {

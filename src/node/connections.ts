@@ -4,6 +4,7 @@ import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort } from "../identity/peer-address.ts";
 import type { Link } from "../link/link.ts";
+import { MemoryBudget } from "../rpc/memory-budget.ts";
 import { type CallAcceptor, RpcConnection } from "../rpc/mux.ts";
 import type { ServiceRegistry } from "../rpc/serve.ts";
 import type { Counters } from "../util/counters.ts";
@@ -37,10 +38,12 @@ export interface ConnectionsLoad {
   readonly streams: number;
   /** Handlers that run. */
   readonly running: number;
-  /** Received and not yet read by whoever the messages are for. */
+  /** Received in messages, whole or in pieces, and not yet read by whoever they are for. */
   readonly unreadBytes: number;
-  /** Given to the network and not yet taken by it. */
+  /** Made for peers and not yet taken by the network. */
   readonly unsentBytes: number;
+  /** All that peers make the node hold, which `maxHeldBytes` bounds: received, unsent, and calls that run. */
+  readonly heldBytes: number;
 }
 
 /** The connections with one peer. */
@@ -93,6 +96,7 @@ export class Connections {
   readonly #tried = new Map<RpcConnection, Peering>();
   readonly #dialing = new Map<string, Dialing>();
   readonly #governor: DialGovernor;
+  readonly #memory: MemoryBudget;
   readonly #closing = new AbortController();
   /** Of connections that peers have dialed: one with a call on it is in use. */
   readonly #acceptor: CallAcceptor = {
@@ -107,6 +111,7 @@ export class Connections {
 
   constructor(init: ConnectionsInit) {
     this.#init = init;
+    this.#memory = new MemoryBudget(init.config.rpc);
     const { clock, unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = init.config;
     this.#governor = new DialGovernor({
       clock,
@@ -125,15 +130,17 @@ export class Connections {
 
   /** What is under way now. */
   get load(): ConnectionsLoad {
-    const load = { streams: 0, running: 0, unreadBytes: 0, unsentBytes: 0 };
+    const load = { streams: 0, running: 0, unreadBytes: 0, unsentBytes: 0, heldBytes: 0 };
     for (const { open } of this.#peerings.values()) {
-      for (const { streams, running, unconsumedBytes, link, encoder } of open) {
-        load.streams += streams;
-        load.running += running;
-        load.unreadBytes += unconsumedBytes;
-        load.unsentBytes += link.bufferedBytes + encoder.length;
+      for (const connection of open) {
+        connection.measureMemory();
+        load.streams += connection.streams;
+        load.running += connection.running;
+        load.unreadBytes += connection.unconsumedBytes;
+        load.unsentBytes += connection.memory.unsentBytes;
       }
     }
+    load.heldBytes = this.#memory.heldBytes;
     return load;
   }
 
@@ -376,6 +383,7 @@ export class Connections {
       config: config.rpc,
       clock: config.clock,
       acceptor: link.role === "listener" ? this.#acceptor : registry,
+      memory: this.#memory,
       counters,
       onClosed: (reason) => this.#onClosed(connection, key, reason),
     });

@@ -90,7 +90,10 @@ export interface NodeOptions {
    * @default those of ChannelOptions; on loopback, where all have one address, those of one address are those of all
    */
   readonly channel?: ChannelOptions;
-  /** Bounds of RPC. @default those of RpcOptions */
+  /**
+   * Bounds of RPC.
+   * @default those of RpcOptions; on loopback, where all have one address, the memory for one address is that for all
+   */
   readonly rpc?: RpcOptions;
   /** The DHT. @default that of DhtOptions; off loopback, at most 2 contacts of one host in a k-bucket and 10 in the table */
   readonly dht?: DhtOptions;
@@ -197,7 +200,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
       600_000,
     ),
     channel: channelOf(options.channel, host),
-    rpc: resolveRpcOptions(options.rpc),
+    rpc: rpcOf(options.rpc, host),
     dht: dhtOf(options.dht, host),
     logger,
     clock: options.clock ?? systemClock,
@@ -230,6 +233,13 @@ function channelOf(options: ChannelOptions = {}, host: string): ChannelConfig {
     maxHalfOpenPerAddress: options.maxHalfOpenPerAddress ?? config.maxHalfOpen,
     maxConnectionsPerAddress: options.maxConnectionsPerAddress ?? config.maxConnections,
   });
+}
+
+function rpcOf(options: RpcOptions = {}, host: string): RpcConfig {
+  const config = resolveRpcOptions(options);
+  if (host !== "localhost" && !isLoopback(host)) return config;
+  const maxHeldBytesPerAddress = options.maxHeldBytesPerAddress ?? config.maxHeldBytes;
+  return resolveRpcOptions({ ...config, maxHeldBytesPerAddress });
 }
 
 /** Where all have one address, it says nothing of who they are. */

@@ -21,6 +21,11 @@ export class FrameDecoder {
   #partial: Uint8Array | undefined;
   #partialBytes = 0;
 
+  /** Bytes of memory held for a frame of which a part has come. */
+  get heldBytes(): number {
+    return this.#partial?.length ?? 0;
+  }
+
   /**
    * Takes bytes, whose memory is the decoder's from now on, and calls back for each frame that is complete, or `onEmpty` for
    * one without bytes, which says nothing. The payloads of

@@ -10,6 +10,8 @@ export interface KeepaliveActions {
   probe(): void;
   /** The peer gave none. */
   onDead(): void;
+  /** Called regularly. May end the connection. */
+  onTick(now: number): void;
   /** There was no call for `idleTimeoutMs`. Nothing is called after it. */
   onUnused(): void;
 }
@@ -32,8 +34,10 @@ export class Keepalive {
     this.#clock = clock;
     this.#config = config;
     this.#actions = actions;
-    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = config;
-    this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs);
+    const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs, requestTimeoutMs, writeTimeoutMs } = config;
+    // What has stalled is found within a third of its time more.
+    const stallMs = Math.ceil(Math.min(requestTimeoutMs, writeTimeoutMs) / 3);
+    this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs, stallMs);
     this.#heardAt = this.#usedAt = clock.now();
     this.#cancelTimer = this.#plan();
   }
@@ -60,6 +64,8 @@ export class Keepalive {
 
   #tick(): void {
     const now = this.#clock.now();
+    this.#actions.onTick(now);
+    if (this.#isStopped) return;
     if (this.#wasUsed) this.#usedAt = now;
     this.#wasUsed = false;
     const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.#config;

@@ -5,6 +5,7 @@ import type { Stream } from "./stream.ts";
 
 interface Received {
   readonly bytes: Uint8Array;
+  /** The credit that is due for it. */
   readonly cost: number;
 }
 
@@ -45,7 +46,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   /** Takes a message, which is dropped when the reader has stopped. */
   push(bytes: Uint8Array, cost: number): void {
     if (this.#end !== undefined) {
-      this.#stream?.discard(cost);
+      this.#stream?.discard(bytes.length);
       return;
     }
     const reader = this.#waiting.shift();
@@ -104,7 +105,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #clear(): void {
-    for (const { cost } of this.#messages.slice(this.#at)) this.#stream?.discard(cost);
+    for (const { bytes } of this.#messages.slice(this.#at)) this.#stream?.discard(bytes.length);
     this.#messages = [];
     this.#at = 0;
   }
@@ -115,7 +116,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #give(reader: Waiting<T>, { bytes, cost }: Received): void {
-    this.#stream?.release(cost);
+    this.#stream?.release(bytes.length, cost);
     try {
       reader.resolve({ done: false, value: this.#decode(bytes) });
     } catch (error) {

@@ -10,6 +10,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import { pooledBytes } from "./byte-views.ts";
 
 type HotScalar = ScalarType.BYTES | ScalarType.STRING | ScalarType.UINT32 | ScalarType.BOOL;
 
@@ -28,6 +29,8 @@ interface MessageReader {
 /** By schema, made at its first use. */
 const readers = new WeakMap<DescMessage, MessageReader | "generated">();
 
+// V8 keeps the bytes of arrays up to this size within the object: a copy costs no more than a view.
+const viewBytes = 64;
 const maxTag = 0x7f;
 const lengthDelimited = 2;
 const varintType = 0;
@@ -43,7 +46,8 @@ export function decodeMessage<D extends DescMessage>(schema: D, bytes: Uint8Arra
     readers.set(schema, reader);
   }
   const message = reader === "generated" ? undefined : read(reader, bytes);
-  return (message as MessageShape<D> | undefined) ?? fromBinary(schema, bytes);
+  // Of a copy, where the message is a small part of a chunk: whoever keeps it would keep the chunk alive.
+  return (message as MessageShape<D> | undefined) ?? fromBinary(schema, pooledBytes(bytes));
 }
 
 function compile(schema: DescMessage): MessageReader | "generated" {
@@ -111,7 +115,12 @@ function readValue(scalar: HotScalar, bytes: Uint8Array): Uint8Array | string | 
   const start = at;
   at += number;
   if (at > bytes.length) return undefined;
-  return scalar === ScalarType.BYTES ? bytes.subarray(start, at) : asciiText(bytes, start, at);
+  return scalar === ScalarType.BYTES ? ownedPart(bytes, start, at) : asciiText(bytes, start, at);
+}
+
+/** A view, or a copy of what is a small part of a larger memory. */
+function ownedPart(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  return end - start <= viewBytes ? bytes.slice(start, end) : pooledBytes(bytes.subarray(start, end));
 }
 
 /** A varint of at most 28 bits. Negative for a larger one, or one that is cut off. */

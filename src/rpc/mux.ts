@@ -9,24 +9,34 @@ import type { Frame, GoAway, Metadata, Open } from "../../gen/dswarm/v1/frame_pb
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
-import { DswarmError, errorTable } from "../util/errors.ts";
+import { DswarmError, errorTable, withoutStack } from "../util/errors.ts";
 import { Slice } from "../util/slice.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { TurnQueue, type Worker } from "../util/turn-queue.ts";
+import { ownedBytes } from "./byte-views.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
+import { HeldBackCalls } from "./held-back-calls.ts";
 import { Keepalive } from "./keepalive.ts";
+import { type ConnectionMemory, MemoryBudget } from "./memory-budget.ts";
+import { metadataBytes } from "./metadata.ts";
 import { Outbox } from "./outbox.ts";
 import { protocol, type RpcConfig } from "./params.ts";
-import { type Assembling, ReceiveBudget } from "./receive-budget.ts";
+import { type Assembling, ReceiveCredit } from "./receive-credit.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import { inlineObjection, Stream, type StreamHandler, type StreamHost } from "./stream.ts";
+import { WindowPool } from "./window-pool.ts";
 
 /** Above every stream id: a GoAway with it turns no call away. */
 const anyStreamId = 2 ** 31 - 1;
 const tooManyStreams = refusalOf("too_many_streams");
 /** What an open frame counts as, in other frames: its handler goes on after the slice, too. */
 const openUnits = 4;
+const noMemory = refusalOf("memory_exhausted");
+/** What a served call counts as held, besides its request: stream, context, handler. */
+const callBytes = 2048;
+/** What an entry of metadata counts as held, besides its key and value. */
+const metadataEntryBytes = 128;
 const keepalivePingId = 1;
 const drainPingId = 2;
 /** A peer that does not answer for so long while a connection is being closed opens no calls either. */
@@ -54,7 +64,9 @@ export interface RpcConnectionOptions {
   readonly config: RpcConfig;
   readonly clock: Clock;
   readonly acceptor: CallAcceptor;
-  /** Counts `rpc.made`. */
+  /** Where is counted what the peer makes this end hold. @default a budget of the connection alone, by `config` */
+  readonly memory?: MemoryBudget | undefined;
+  /** Counts `rpc.made`, calls that are refused, and connections that end for what the peer does. */
   readonly counters?: Counters | undefined;
   /** Called once when the connection has ended; undefined after a planned end. */
   readonly onClosed?: (reason: DswarmError | undefined) => void;
@@ -65,6 +77,8 @@ export class RpcConnection implements StreamHost, Worker {
   readonly link: Link;
   readonly config: RpcConfig;
   readonly encoder: FrameEncoder;
+  readonly memory: ConnectionMemory;
+  readonly windows: WindowPool;
   readonly #options: RpcConnectionOptions;
   readonly #clock: Clock;
   readonly #decoder = new FrameDecoder();
@@ -74,7 +88,8 @@ export class RpcConnection implements StreamHost, Worker {
   #nextId: number;
   #lastRemoteId = 0;
   readonly #outbox: Outbox;
-  readonly #received: ReceiveBudget;
+  readonly #received: ReceiveCredit;
+  readonly #heldBack: HeldBackCalls;
   readonly #keepalive: Keepalive;
   readonly #faults: TokenBucket;
   readonly #turns: TurnQueue;
@@ -99,12 +114,19 @@ export class RpcConnection implements StreamHost, Worker {
     this.#clock = options.clock;
     this.#turns = TurnQueue.of(this.#clock);
     this.#slice = new Slice(this.#clock);
-    this.#outbox = new Outbox(link, this.#clock, this.config.maxQueuedBytes);
+    const address = link.remoteAddress.slice(0, link.remoteAddress.lastIndexOf(":"));
+    this.memory = (options.memory ?? new MemoryBudget(this.config)).open(address, this);
+    this.windows = new WindowPool(this.config.windowPoolBytes, () => this.memory.isTight);
+    this.#heldBack = new HeldBackCalls(this.#clock, this.memory, {
+      start: (stream, open) => this.#options.acceptor.accept(this, stream, open),
+      drop: (stream) => this.callSettled(stream),
+    });
+    this.#outbox = new Outbox(link, this.#clock, () => this.measureMemory());
     this.encoder = this.#outbox.encoder;
     const { faultsPerSecond, maxFaults } = this.config;
     this.#faults = new TokenBucket(this.#clock, { perSecond: faultsPerSecond, burst: maxFaults });
     this.#nextId = link.role === "dialer" ? 1 : 2;
-    this.#received = new ReceiveBudget(this.config.maxAssemblingBytes, (bytes) => {
+    this.#received = new ReceiveCredit(this.config.maxAssemblingBytes, (bytes) => {
       if (this.closed) return;
       this.encoder.credit(0, bytes);
       this.#outbox.planFlush();
@@ -117,10 +139,12 @@ export class RpcConnection implements StreamHost, Worker {
       },
       onDead: () => this.abort(new DswarmError("keepalive_timeout")),
       onUnused: () => void this.close(),
+      onTick: (now) => this.#onTick(now),
     });
     link.open({
       data: (bytes) => this.#onData(bytes),
       drain: () => this.#outbox.onDrain(),
+      moved: () => this.measureMemory(),
       closed: (reason) => this.#onLinkClosed(reason),
     });
   }
@@ -144,9 +168,9 @@ export class RpcConnection implements StreamHost, Worker {
     return this.#running;
   }
 
-  /** Bytes received in Data frames and not yet consumed, each frame counted as its credit. */
+  /** Bytes of messages received and not yet consumed, in pieces or whole, each with 64 bytes more. */
   get unconsumedBytes(): number {
-    return this.#received.unconsumedBytes;
+    return this.memory.messageBytes + this.memory.unreadBytes;
   }
 
   // ---- calls of this end
@@ -202,11 +226,13 @@ export class RpcConnection implements StreamHost, Worker {
   }
 
   transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined {
-    return this.#outbox.transmit(stream, message);
-  }
-
-  consumed(cost: number): void {
-    this.#received.consumed(cost);
+    const sent = this.#outbox.transmit(stream, message);
+    if (sent !== undefined && !stream.isCaller) {
+      // Many handlers may answer before the next turn: each is to find the budget as it is.
+      this.measureMemory();
+      this.memory.enforce();
+    }
+    return sent;
   }
 
   assembling(stream: Assembling, cost: number): void {
@@ -228,9 +254,17 @@ export class RpcConnection implements StreamHost, Worker {
     this.#checkIdle();
   }
 
+  /** A call that runs holds so many bytes of its request until it is settled. */
+  holdForCall(stream: Stream, bytes: number): void {
+    stream.heldByCall += bytes;
+    this.memory.hold(bytes);
+  }
+
   /** A call that was accepted does not run any more, here or at all. */
-  callSettled(): void {
+  callSettled(stream: Stream): void {
     this.#running--;
+    this.memory.release(stream.heldByCall);
+    stream.heldByCall = 0;
     this.#keepalive.used();
     this.#checkIdle();
   }
@@ -251,6 +285,7 @@ export class RpcConnection implements StreamHost, Worker {
 
   /** Ends the connection at once; calls in flight fail with the reason. */
   abort(reason: DswarmError): void {
+    if (this.#closeReason === undefined) this.#options.counters?.add(`rpc.ended.${reason.code}`);
     this.link.abort(reason);
   }
 
@@ -311,9 +346,11 @@ export class RpcConnection implements StreamHost, Worker {
     this.#closeReason = { error: reason };
     this.#keepalive.stop();
     this.#failStreams(reason);
+    this.#heldBack.close();
     this.#outbox.close();
     this.#turns.leave(this);
     this.#rest = undefined;
+    this.memory.close();
     this.#ended.resolve();
     this.#options.onClosed?.(reason);
   }
@@ -358,6 +395,7 @@ export class RpcConnection implements StreamHost, Worker {
       this.link.pause();
       this.#turns.wait(this);
     }
+    this.measureMemory();
     return tookMs;
   }
 
@@ -371,9 +409,31 @@ export class RpcConnection implements StreamHost, Worker {
     }
   }
 
+  measureMemory(): void {
+    if (this.#closeReason !== undefined) return;
+    this.memory.setBuffered(this.#decoder.heldBytes + this.link.heldBytes + (this.#rest?.length ?? 0));
+    this.memory.setUnsent(this.#outbox.unsentBytes);
+    this.#heldBack.resume();
+  }
+
+  #onTick(now: number): void {
+    const { requestTimeoutMs, writeTimeoutMs } = this.config;
+    this.measureMemory();
+    if (this.#outbox.isStalled(now, writeTimeoutMs)) {
+      this.abort(new DswarmError("peer_too_slow", `it has taken nothing for ${writeTimeoutMs} ms`));
+      return;
+    }
+    for (const stream of this.#streams.values()) {
+      if (!stream.isStalled(now, requestTimeoutMs)) continue;
+      this.#options.counters?.add("rpc.request_timeouts");
+      stream.fail(withoutStack(() => new DswarmError("request_timeout").toConnectError()));
+    }
+  }
+
   /** Ends the connection for what the peer did, and tells it. */
   #giveUp(fault: DswarmError): void {
     if (this.#closeReason !== undefined) return;
+    this.#options.counters?.add(`rpc.ended.${fault.code}`);
     this.#sayGoAway(this.#lastRemoteId, errorTable[fault.code].connect, fault.message);
     this.#outbox.flush();
     this.link.abort(fault);
@@ -465,12 +525,22 @@ export class RpcConnection implements StreamHost, Worker {
     this.#streams.set(streamId, stream);
     if (open.halfClose) stream.remoteHalfClosed();
     this.#running++;
-    this.#options.acceptor.accept(this, stream, open);
+    const { metadata } = open;
+    // The values are views of what may be a large chunk.
+    for (const entry of metadata) entry.value = ownedBytes(entry.value);
+    this.holdForCall(stream, callBytes + metadata.length * metadataEntryBytes + metadataBytes(metadata));
+    // What is not complete cannot be answered; messages may come that need a handler.
+    if (open.halfClose && this.#heldBack.isClosed) this.#heldBack.add(stream, open);
+    else this.#options.acceptor.accept(this, stream, open);
   }
 
   #refusalOf(open: Open): Refusal | undefined {
     if (this.#running >= this.config.maxConcurrentStreams) return tooManyStreams;
     const objection = inlineObjection(open.message, this.config);
+    if (objection === undefined && this.memory.isOverShare) {
+      this.#options.counters?.add("rpc.refused.memory");
+      return noMemory;
+    }
     return objection === undefined ? this.#options.acceptor.refusalOf(open) : refusalOf(...objection);
   }
 
@@ -485,10 +555,7 @@ export class RpcConnection implements StreamHost, Worker {
     if (stream === undefined && !known) throw new DswarmError("frame_invalid", `stream ${streamId} was never opened`);
     const cost = body.case === "data" ? body.value.payload.length + protocol.dataFrameCost : 0;
     if (cost > 0) this.#received.received(cost);
-    if (stream === undefined) {
-      if (cost > 0) this.consumed(cost);
-      return;
-    }
+    if (stream === undefined) return;
     switch (body.case) {
       case "data":
         return stream.onData(body.value);

@@ -1,7 +1,6 @@
 // What leaves on a connection: frames collected over a turn of the event loop go to the link together.
 import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
-import { DswarmError } from "../util/errors.ts";
 import { FrameEncoder } from "./frame-encoder.ts";
 import { protocol } from "./params.ts";
 import { SendSchedule } from "./send-schedule.ts";
@@ -13,22 +12,60 @@ const flushBytes = 65_536;
 const smallBytes = 1024;
 const littleBehindBytes = 1_048_576;
 
-/** Sends frames. Bounded by `maxQueuedBytes` beyond one message a stream. */
+/** For how long something waits while a number that is to grow does not. */
+class Stall {
+  #since: number | undefined;
+  #progress = 0;
+
+  /** Milliseconds until now; of two calls, the later has the larger `now`. */
+  lastsMs(now: number, isWaiting: boolean, progress: number): number {
+    if (this.#since === undefined || !isWaiting || progress > this.#progress) this.#since = now;
+    this.#progress = progress;
+    return now - this.#since;
+  }
+}
+
+/** Sends frames. Bounded by one message a stream, by what the link takes at once, and in all by the memory budget. */
 export class Outbox {
   /** Frames written to it leave after `flushSoon`, `flush` or `planFlush`. */
   readonly encoder = new FrameEncoder();
   readonly schedule = new SendSchedule(this.encoder);
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #maxQueuedBytes: number;
+  readonly #onFlushed: () => void;
   #linkHasRoom = true;
+  /** Bytes handed to the link, all together. */
+  #writtenBytes = 0;
+  readonly #socketStall = new Stall();
+  readonly #creditStall = new Stall();
   #flushPlanned = false;
   #isClosed = false;
 
-  constructor(link: Link, clock: Clock, maxQueuedBytes: number) {
+  /** @param onFlushed called after each flush: `unsentBytes` may have changed */
+  constructor(link: Link, clock: Clock, onFlushed: () => void) {
     this.#link = link;
     this.#clock = clock;
-    this.#maxQueuedBytes = maxQueuedBytes;
+    this.#onFlushed = onFlushed;
+  }
+
+  /** Bytes that were made for the peer and that the socket has not taken, messages that wait for credit among them. */
+  get unsentBytes(): number {
+    return this.encoder.length + this.#link.bufferedBytes + this.schedule.answerBytes;
+  }
+
+  /**
+   * Whether something waits, for the socket or for credit of the connection, and the peer has taken nothing for so long. What it
+   * sends meanwhile, credit for the connection apart, does not count.
+   * @param now of the clock; of two calls, the later has the larger
+   */
+  isStalled(now: number, timeoutMs: number): boolean {
+    const { bufferedBytes } = this.#link;
+    const { isStarved, creditGiven } = this.schedule;
+    // The link counts some bytes more than were written, so that this errs on the side of no progress, by a hundredth.
+    const taken = this.#writtenBytes - bufferedBytes;
+    const socketMs = this.#socketStall.lastsMs(now, bufferedBytes > 0, taken);
+    const creditMs = this.#creditStall.lastsMs(now, isStarved, creditGiven);
+    return Math.max(socketMs, creditMs) >= timeoutMs;
   }
 
   /**
@@ -73,18 +110,15 @@ export class Outbox {
     });
   }
 
-  /** Ends the link when the peer reads too little of what it is sent. */
   flush(): void {
     if (this.#isClosed) return;
     do {
       if (this.#linkHasRoom) this.schedule.pump(flushBytes);
-      if (this.encoder.length === 0) return;
+      if (this.encoder.length === 0) break;
+      this.#writtenBytes += this.encoder.length;
       if (!this.encoder.take((bytes) => this.#link.write(bytes))) this.#linkHasRoom = false;
     } while (this.#linkHasRoom && this.schedule.waiting);
-    const { bufferedBytes } = this.#link;
-    if (bufferedBytes > this.#maxQueuedBytes) {
-      this.#link.abort(new DswarmError("peer_too_slow", `${bufferedBytes} bytes wait`));
-    }
+    this.#onFlushed();
   }
 
   /** The link is gone: what is collected is dropped. */

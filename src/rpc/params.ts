@@ -39,8 +39,37 @@ export interface RpcOptions {
    * memory. At least 73728. @default 8388608
    */
   readonly maxAssemblingBytes?: number;
-  /** Bytes queued for a peer that does not read, above which the connection is ended. @default 67108864 */
-  readonly maxQueuedBytes?: number;
+  /**
+   * Bytes by which the windows of all streams of a connection may be above their first credit. More lets more streams run at full speed
+   * over long distances, less saves memory. 0 to 2^31. @default 8388608
+   */
+  readonly windowPoolBytes?: number;
+  /**
+   * Bytes that a node holds for all its peers: what they sent and nobody has consumed, what they have not taken, and 2048 for each call
+   * that runs. Above it, the node ends the connection that holds most. Windows shrink from half of it on. At least
+   * 1048576. @default 134217728
+   */
+  readonly maxHeldBytes?: number;
+  /**
+   * The received part of it from one IP address, from which on new calls from there are refused. At least 131072.
+   * @default 67108864
+   */
+  readonly maxHeldBytesPerAddress?: number;
+  /**
+   * The same on one connection. Calls wait while half as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
+   * together, or large messages turn away other calls. At least 131072. @default 33554432
+   */
+  readonly maxHeldBytesPerConnection?: number;
+  /**
+   * Time in milliseconds without progress after which a request that is incomplete is ended: a message of which pieces are missing,
+   * or a unary or server-streaming call without its message or its end. 1 to 2^31-1. @default 30000
+   */
+  readonly requestTimeoutMs?: number;
+  /**
+   * Time in milliseconds in which a peer takes nothing of what waits for it, after which the connection is ended. 1 to
+   * 2^31-1. @default 15000
+   */
+  readonly writeTimeoutMs?: number;
   /** Longest time in milliseconds for a call that names one; longer ones are cut to it. @default 86400000 */
   readonly maxTimeoutMs?: number;
   /** Silence in milliseconds after which the peer is probed. @default 15000 */
@@ -70,7 +99,12 @@ export const rpcDefaults: RpcConfig = Object.freeze({
   maxConcurrentStreams: 1024,
   streamWindowBytes: 262_144,
   maxAssemblingBytes: 8_388_608,
-  maxQueuedBytes: 67_108_864,
+  windowPoolBytes: 8_388_608,
+  maxHeldBytes: 134_217_728,
+  maxHeldBytesPerAddress: 67_108_864,
+  maxHeldBytesPerConnection: 33_554_432,
+  requestTimeoutMs: 30_000,
+  writeTimeoutMs: 15_000,
   maxTimeoutMs: 86_400_000,
   keepaliveIntervalMs: 15_000,
   keepaliveTimeoutMs: 10_000,
@@ -85,7 +119,12 @@ const ranges: { readonly [Name in keyof RpcConfig]: readonly [number, number] } 
   maxConcurrentStreams: [1, 2 ** 20],
   streamWindowBytes: [protocol.initialStreamCredit, 2 ** 30],
   maxAssemblingBytes: [protocol.initialStreamCredit, 2 ** 31],
-  maxQueuedBytes: [protocol.initialConnectionCredit, 2 ** 32],
+  windowPoolBytes: [0, 2 ** 31],
+  maxHeldBytes: [protocol.initialConnectionCredit, 2 ** 40],
+  maxHeldBytesPerAddress: [protocol.maxFrameBytes, 2 ** 40],
+  maxHeldBytesPerConnection: [protocol.maxFrameBytes, 2 ** 40],
+  requestTimeoutMs: [1, 2 ** 31 - 1],
+  writeTimeoutMs: [1, 2 ** 31 - 1],
   maxTimeoutMs: [1, 2 ** 31 - 1],
   keepaliveIntervalMs: [1, 2 ** 31 - 1],
   keepaliveTimeoutMs: [1, 2 ** 31 - 1],

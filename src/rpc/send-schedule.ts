@@ -14,6 +14,8 @@ export class SendSchedule {
   /** Streams with a message under way and credit for it, in turn. */
   readonly #ready = new Set<Stream>();
   #credit: number = protocol.initialConnectionCredit;
+  #creditGiven = 0;
+  #answerBytes = 0;
 
   constructor(encoder: FrameEncoder) {
     this.#encoder = encoder;
@@ -22,6 +24,21 @@ export class SendSchedule {
   /** Whether a stream could send now. */
   get waiting(): boolean {
     return this.#ready.size > 0 && this.#credit > protocol.dataFrameCost + minPieceBytes;
+  }
+
+  /** Whether streams wait for credit of the connection. */
+  get isStarved(): boolean {
+    return this.#ready.size > 0 && !this.waiting;
+  }
+
+  /** Credit of the connection that the peer has given since the beginning. */
+  get creditGiven(): number {
+    return this.#creditGiven;
+  }
+
+  /** Bytes of answers that wait. Requests are this program's, which has them anyway. */
+  get answerBytes(): number {
+    return this.#answerBytes;
   }
 
   /**
@@ -44,6 +61,7 @@ export class SendSchedule {
     if (stream.outgoing !== undefined) throw new Error("a message is under way already");
     const done = Promise.withResolvers<void>();
     stream.outgoing = { message, sent: 0, done };
+    if (!stream.isCaller) this.#answerBytes += message.length;
     this.#ready.add(stream);
     return done.promise;
   }
@@ -61,6 +79,7 @@ export class SendSchedule {
   /** @throws DswarmError `frame_invalid` */
   addConnectionCredit(bytes: number): void {
     this.#credit = withCredit(this.#credit, bytes);
+    this.#creditGiven += bytes;
   }
 
   /** A stream got credit: it may take its turn again. */
@@ -68,8 +87,11 @@ export class SendSchedule {
     if (stream.outgoing !== undefined) this.#ready.add(stream);
   }
 
+  /** The stream is closed: what is left of its message is not sent. */
   remove(stream: Stream): void {
     this.#ready.delete(stream);
+    const { outgoing, isCaller } = stream;
+    if (outgoing !== undefined && !isCaller) this.#answerBytes -= outgoing.message.length - outgoing.sent;
   }
 
   /** Returns whether the stream could go on. */
@@ -87,6 +109,7 @@ export class SendSchedule {
     this.#credit -= cost;
     this.#encoder.data(stream.id, message.subarray(sent, sent + length), length < left);
     outgoing.sent += length;
+    if (!stream.isCaller) this.#answerBytes -= length;
     if (length < left) return true;
     stream.outgoing = undefined;
     done.resolve();

@@ -17,23 +17,29 @@ import { DswarmError, type ErrorCode, withoutStack } from "../util/errors.ts";
 import type { CallStats } from "./call-meter.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
+import type { ConnectionMemory } from "./memory-budget.ts";
 import { metadataObjection } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { PieceBuffer } from "./piece-buffer.ts";
-import type { Assembling } from "./receive-budget.ts";
+import type { Assembling } from "./receive-credit.ts";
 import type { Objection } from "./refusal.ts";
 import { endOfError } from "./status.ts";
+import type { WindowPool } from "./window-pool.ts";
+
+// With less credit than this, senders may wait for more.
+const minPieceBytes = 4096;
 
 /** What a stream asks of its connection. */
 export interface StreamHost {
   readonly config: RpcConfig;
   readonly encoder: FrameEncoder;
+  /** Where is counted what the stream holds. */
+  readonly memory: ConnectionMemory;
+  readonly windows: WindowPool;
   /** Sends what the encoder holds, soon. */
   flushSoon(): void;
   /** Sends a message in turn with those of other streams. Returns undefined when it is sent already. */
   transmit(stream: Stream, message: Uint8Array): Promise<void> | undefined;
-  /** Received bytes that count no more as held in memory. */
-  consumed(cost: number): void;
   /** More of a message that the consumer waits for has come; `payPieces` is called for it, at once or later. */
   assembling(stream: Assembling, cost: number): void;
   /** That message is complete or given up. `cost` is the sum of what was told of it. */
@@ -46,7 +52,10 @@ export interface StreamHost {
 
 /** The call behind a stream. Its methods must not throw. */
 export interface StreamHandler {
-  /** A whole message. `cost` is to be given to `release` when the message is consumed. */
+  /**
+   * A whole message. `cost` is the credit that is due when the message is consumed. The message counts as held until `release` or
+   * `discard` is called for it, or the stream is closed.
+   */
   onMessage(message: Uint8Array, cost: number): void;
   /** Callee: the caller has sent its last message. */
   onHalfClose(): void;
@@ -80,6 +89,11 @@ function errorOf(code: ErrorCode, detail?: string): ConnectError {
   return withoutStack(() => new DswarmError(code, detail).toConnectError());
 }
 
+/** What a whole message counts as held, as if it had come in one Data frame. */
+function heldBytesOf(messageBytes: number): number {
+  return messageBytes + protocol.dataFrameCost;
+}
+
 const withinMessage: Objection = ["frame_invalid", "an end within a message"];
 const secondHeader: Objection = ["frame_invalid", "a second header"];
 
@@ -92,13 +106,24 @@ export class Stream implements Assembling {
   outgoing: Outgoing | undefined;
   handler: StreamHandler | undefined;
   readonly #host: StreamHost;
-  readonly #isCaller: boolean;
+  /** Whether the call is this end's. */
+  readonly isCaller: boolean;
   #receiveCredit: number = protocol.initialStreamCredit;
   /** Consumed bytes for which no credit was sent yet. */
   #owed = 0;
-  #windowRaised = false;
-  /** Costs of received messages, not released. */
+  /** Credit that the peer has when all is consumed and paid. */
+  #window: number = protocol.initialStreamCredit;
+  /** Bytes counted as held: pieces, and messages that are not consumed. */
   #held = 0;
+  /** Bytes counted as unread by this program. */
+  #unread = 0;
+  /** Callee: whether the call cannot start to answer before its request is whole. */
+  isSingle = false;
+  /** Callee: bytes counted as held until the call is settled. */
+  heldByCall = 0;
+  /** Whether something has come since `isStalled` was asked last. */
+  #hasMoved = true;
+  #stalledSince = 0;
   /** Pieces of an incomplete message. Bounded by the receive credit and `maxMessageBytes`. */
   #pieces: PieceBuffer | undefined;
   #pieceCost = 0;
@@ -117,7 +142,7 @@ export class Stream implements Assembling {
   constructor(host: StreamHost, id: number, isCaller: boolean) {
     this.#host = host;
     this.id = id;
-    this.#isCaller = isCaller;
+    this.isCaller = isCaller;
   }
 
   get closed(): boolean {
@@ -184,17 +209,28 @@ export class Stream implements Assembling {
 
   // ---- what the consumer says
 
-  /** Received bytes are consumed: the peer may send as many more. */
-  release(cost: number): void {
-    this.discard(cost);
+  /** A message of so many bytes is consumed: the peer gets credit of `cost`. */
+  release(bytes: number, cost: number): void {
+    this.discard(bytes);
     this.#pay(cost);
   }
 
-  /** Received bytes are dropped unread: they hold up no other stream, and the peer may not send more for them. */
-  discard(cost: number): void {
+  /** A message of so many bytes is dropped unread: the peer gets no credit for it. */
+  discard(bytes: number): void {
     if (this.#closed) return;
-    this.#held -= cost;
-    this.#host.consumed(cost);
+    if (this.isCaller) this.#countUnread(-heldBytesOf(bytes));
+    else this.#count(-heldBytesOf(bytes));
+  }
+
+  /** Caller: a message has come that this program is to read. */
+  toRead(bytes: number): void {
+    this.#count(-heldBytesOf(bytes));
+    this.#countUnread(heldBytesOf(bytes));
+  }
+
+  /** Callee: a message that came within Open is not consumed. */
+  holdInline(bytes: number): void {
+    this.#count(heldBytesOf(bytes));
   }
 
   /** The consumer has nothing left and waits. */
@@ -216,7 +252,7 @@ export class Stream implements Assembling {
   onData({ payload, more }: Data): void {
     const cost = payload.length + protocol.dataFrameCost;
     this.#receiveCredit -= cost;
-    this.#held += cost;
+    this.#hasMoved = true;
     if (this.#receiveCredit < 0) throw new DswarmError("credit_exceeded", `stream ${this.id}`);
     if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
     if (this.#remoteDone) return this.breach("frame_invalid", "a message after the half-close");
@@ -233,33 +269,50 @@ export class Stream implements Assembling {
     this.#pieces ??= new PieceBuffer();
     this.#pieces.add(payload);
     this.#pieceCost += cost;
+    this.#count(cost);
     if (this.#hungry) this.#host.assembling(this, cost);
   }
 
   #onLastPiece(payload: Uint8Array, cost: number): void {
     if (this.#pieces === undefined) {
       this.#hungry = false;
+      this.#count(cost);
       this.handler?.onMessage(payload, cost);
       return;
     }
     const message = this.#pieces.join(payload);
-    const paid = this.#pieceCostPaid;
-    const unpaid = this.#pieceCost + cost - paid;
+    const unpaid = this.#pieceCost + cost - this.#pieceCostPaid;
     this.#dropPieces();
     this.#hungry = false;
-    this.#held -= paid;
-    this.#host.consumed(paid);
+    this.#count(heldBytesOf(message.length));
     this.handler?.onMessage(message, unpaid);
   }
 
   #dropPieces(): void {
     if (this.#hungry && this.#pieceCost > 0) this.#host.assembled(this, this.#pieceCost);
+    this.#count(-this.#pieceCost);
     this.#pieces = undefined;
     this.#pieceCost = 0;
     this.#pieceCostPaid = 0;
   }
 
+  /**
+   * Whether the peer has sent nothing of an incomplete request for so long.
+   * @param now of the clock; of two calls, the later has the larger
+   */
+  isStalled(now: number, timeoutMs: number): boolean {
+    const isIncomplete = this.#pieces !== undefined || (this.isSingle && !this.#remoteDone);
+    // Where the peer has no credit, it is this end that makes it wait.
+    const mayCome = this.#receiveCredit > minPieceBytes + protocol.dataFrameCost;
+    if (this.#hasMoved || !isIncomplete || !mayCome || this.isCaller || this.#closed) {
+      this.#hasMoved = false;
+      this.#stalledSince = now;
+    }
+    return now - this.#stalledSince >= timeoutMs;
+  }
+
   onHalfClose(): void {
+    this.#hasMoved = true;
     if (this.#remoteDone || this.#pieces !== undefined) return this.breach("frame_invalid", "a half-close");
     this.remoteHalfClosed();
     this.handler?.onHalfClose();
@@ -305,7 +358,7 @@ export class Stream implements Assembling {
   /** Ends the stream, telling the peer and the handler why. */
   fail(error: ConnectError): void {
     if (this.#closed) return;
-    if (this.#isCaller) this.cancel(error.code);
+    if (this.isCaller) this.cancel(error.code);
     else this.end(endOfError(error));
     this.handler?.onFailed(error);
   }
@@ -327,17 +380,40 @@ export class Stream implements Assembling {
   #pay(cost: number): void {
     if (this.#remoteDone || this.#closed) return;
     this.#owed += cost;
-    const window = this.#host.config.streamWindowBytes;
-    if (!this.#windowRaised) {
+    const { windows, config } = this.#host;
+    const surplus = this.#window - protocol.initialStreamCredit;
+    if (surplus === 0) {
       // A message was consumed, or a part of a large one, and more may come: a stream in use gets the full window.
-      this.#windowRaised = true;
-      this.#owed += window - protocol.initialStreamCredit;
+      const more = config.streamWindowBytes - protocol.initialStreamCredit;
+      if (more > 0 && windows.take(more)) this.#widen(more);
+    } else if (windows.isTight) {
+      // Credit cannot be taken back, but need not be given again.
+      const less = Math.min(surplus, this.#owed);
+      windows.give(less);
+      this.#widen(-less);
     }
-    if (this.#owed < window / 4) return;
+    if (this.#owed < this.#window / 4 || this.#owed === 0) return;
     this.#host.encoder.credit(this.id, this.#owed);
     this.#receiveCredit += this.#owed;
     this.#owed = 0;
     this.#host.flushSoon();
+  }
+
+  #widen(bytes: number): void {
+    this.#window += bytes;
+    this.#owed += bytes;
+  }
+
+  #count(bytes: number): void {
+    if (this.#closed || bytes === 0) return;
+    this.#held += bytes;
+    this.#host.memory.holdMessage(bytes);
+  }
+
+  #countUnread(bytes: number): void {
+    if (this.#closed) return;
+    this.#unread += bytes;
+    this.#host.memory.addUnread(bytes);
   }
 
   /** Flushing may find the connection lost; the stream is closed before, so that its handler is not told of that. */
@@ -349,14 +425,16 @@ export class Stream implements Assembling {
   /** @param code gRPC status code; 0 is success */
   #close(code: number): void {
     if (this.#closed) return;
-    this.#closed = true;
     if (this.#clock !== undefined) this.#stats?.add(code, this.#clock.now() - this.#openedAt);
     if (this.#pieces !== undefined) this.#dropPieces();
-    // What the consumer has not read yet is bounded by the window and gets no more: it need not hold up other streams.
-    this.#host.consumed(this.#held);
-    this.#held = 0;
-    this.outgoing?.done.reject(new DswarmError("link_closed", "the call has ended").toConnectError());
-    this.outgoing = undefined;
+    // What this program has not read yet is bounded by the window, and gets no more.
+    this.#count(-this.#held);
+    this.#countUnread(-this.#unread);
+    this.#host.windows.give(this.#window - protocol.initialStreamCredit);
+    this.#closed = true;
+    const { outgoing } = this;
     this.#host.remove(this);
+    this.outgoing = undefined;
+    outgoing?.done.reject(new DswarmError("link_closed", "the call has ended").toConnectError());
   }
 }

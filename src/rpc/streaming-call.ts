@@ -84,6 +84,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
   }
 
   onMessage(message: Uint8Array, cost: number): void {
+    this.#stream?.toRead(message.length);
     this.#answer();
     this.#messages.push(message, cost);
   }
@@ -177,6 +178,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   #open(message: Uint8Array | undefined, halfClose: boolean): Stream {
     const { connection, clock, method, stats, metadata, timeoutMs } = this.#init;
+    if (connection.memory.isUnreadFull)
+      throw new DswarmError("memory_exhausted", "by answers that this program has not read");
     const name = methodNameBytes(method);
     const stream = connection.call(name, wireTimeout(timeoutMs), metadata, message, halfClose, this);
     this.#stream = stream;

@@ -23,10 +23,15 @@ export class StreamingHandlerCall implements StreamHandler {
 
   constructor(init: HandlerCallInit) {
     this.#init = init;
-    const { input } = init.served.spec.method;
+    const { connection, stream, served } = init;
+    const { kind, method } = served.spec;
     // A handler that reads no further requests may still answer: the caller's messages are dropped, unpaid.
     this.#requests = new MessageQueue(
-      (bytes) => decodeRequest(input, bytes),
+      (bytes) => {
+        // The one request is the handler's for as long as it runs.
+        if (kind === "server_streaming") connection.holdForCall(stream, bytes.length);
+        return decodeRequest(method.input, bytes);
+      },
       () => undefined,
     );
   }
@@ -36,7 +41,11 @@ export class StreamingHandlerCall implements StreamHandler {
     stream.handler = this;
     this.#requests.attach(stream);
     this.#stopDeadline = startDeadline(this.#init);
-    if (open.message !== undefined) this.#requests.push(open.message, 0);
+    stream.isSingle = this.#init.served.spec.kind === "server_streaming";
+    if (open.message !== undefined) {
+      stream.holdInline(open.message.length);
+      this.#requests.push(open.message, 0);
+    }
     if (open.halfClose) this.#requests.finish();
     this.#run().then(
       () => this.#finish(),
@@ -136,7 +145,7 @@ export class StreamingHandlerCall implements StreamHandler {
     this.#init.context.abort(undefined);
     // Whatever the handler left waiting for requests.
     void this.#requests.return();
-    this.#init.connection.callSettled();
+    this.#init.connection.callSettled(this.#init.stream);
   }
 }
 

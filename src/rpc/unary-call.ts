@@ -94,8 +94,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
     }
   }
 
-  onMessage(message: Uint8Array, cost: number): void {
-    this.#stream?.release(cost);
+  onMessage(message: Uint8Array): void {
     if (this.#response === undefined) this.#response = ownedBytes(message);
     else this.#stream?.breach("frame_invalid", "a unary answer carries one message");
   }

@@ -40,14 +40,15 @@ export class UnaryHandlerCall implements StreamHandler {
       this.#request = open.message;
       this.onHalfClose();
     } else {
+      stream.isSingle = true;
       this.#request = open.message && ownedBytes(open.message);
+      if (open.message !== undefined) stream.holdInline(open.message.length);
       stream.wantMessage();
     }
   }
 
-  onMessage(message: Uint8Array, cost: number): void {
+  onMessage(message: Uint8Array): void {
     const { stream } = this.#init;
-    stream.release(cost);
     if (this.#request === undefined) this.#request = ownedBytes(message);
     else stream.breach("frame_invalid", tooMany);
   }
@@ -71,6 +72,8 @@ export class UnaryHandlerCall implements StreamHandler {
   #run(request: Uint8Array): void {
     const { connection, context, served, stream } = this.#init;
     this.#request = undefined;
+    // From here on, it is the call that holds the request.
+    if (stream.isSingle) stream.discard(request.length);
     let input: MessageShape<DescMessage>;
     try {
       input = decodeRequest(this.#spec.method.input, request);
@@ -85,8 +88,12 @@ export class UnaryHandlerCall implements StreamHandler {
         served.interceptors === undefined
           ? this.#spec.impl(input, context)
           : this.#intercepted(input, served.interceptors);
-      if (isPromise(output)) output.then(this.#onOutput, this.#onThrown);
-      else this.#onOutput(output);
+      if (isPromise(output)) {
+        connection.holdForCall(stream, request.length);
+        output.then(this.#onOutput, this.#onThrown);
+      } else {
+        this.#onOutput(output);
+      }
     } catch (error) {
       this.#onThrown(error);
     }
@@ -147,7 +154,7 @@ export class UnaryHandlerCall implements StreamHandler {
     this.#isSettled = true;
     this.#stopDeadline?.();
     this.#init.context.abort(undefined);
-    this.#init.connection.callSettled();
+    this.#init.connection.callSettled(this.#init.stream);
   }
 }
 

@@ -73,7 +73,7 @@ test("the fixed limits that docs/protocol.md states are those of the code", asyn
     rpcDefaults.maxMessageBytes,
     rpcDefaults.streamWindowBytes,
     rpcDefaults.maxAssemblingBytes,
-    rpcDefaults.maxQueuedBytes,
+    rpcDefaults.maxHeldBytes,
     rpcDefaults.maxTimeoutMs,
   ];
   for (const limit of limits) {

@@ -260,7 +260,7 @@ export function flowTests(rpcTest: RpcTest): void {
       const answers = Array.from({ length: 20_000 }, () => client.echo({ payload }));
       for (const answer of await Promise.all(answers)) assert.equal(answer.payload.length, payload.length);
     },
-    { listener: { maxConcurrentStreams: 100_000 } },
+    { listener: { maxConcurrentStreams: 100_000, maxHeldBytesPerConnection: 128 * mebibyte } },
   );
 
   rpcTest(

@@ -30,6 +30,10 @@ export class SplitLink implements Link {
     return this.#inner.bufferedBytes;
   }
 
+  get heldBytes(): number {
+    return this.#inner.heldBytes;
+  }
+
   open(sink: LinkSink): void {
     this.#sink = sink;
     this.#inner.open({
@@ -40,6 +44,7 @@ export class SplitLink implements Link {
         this.#deliver();
       },
       drain: () => sink.drain(),
+      moved: () => sink.moved?.(),
       closed: (reason) => {
         this.#isOver = true;
         sink.closed(reason);

@@ -81,7 +81,7 @@ test("names that a peer chooses become no labels, and failures have a code", asy
   const served = await metricsOf(callee.port);
   assert.ok(valueOf(served, "dswarm_dials_failed_total", 'code="unreachable"') >= 1);
   assert.equal(valueOf(served, "dswarm_rpc_calls_total", 'side="served"', echo, 'method="Echo"', 'code="ok"'), 1);
-  for (const gauge of ["calls_open", "handlers_running", "unread_bytes", "unsent_bytes"]) {
+  for (const gauge of ["calls_open", "handlers_running", "unread_bytes", "unsent_bytes", "held_bytes"]) {
     assert.match(served, new RegExp(`^dswarm_${gauge} \\d+$`, "m"));
   }
 });

@@ -6,7 +6,8 @@ import { MessageQueue } from "../../../src/rpc/message-queue.ts";
 import type { Stream } from "../../../src/rpc/stream.ts";
 import { FakeHost } from "./fake-stream.ts";
 
-const cost = 100;
+/** Of a message of one byte. */
+const cost = 65;
 const fault = new ConnectError("broken", Code.DataLoss);
 
 interface Made {

@@ -8,6 +8,7 @@ import { keyPairFromSeed } from "../../../src/identity/keys.ts";
 import type { Link, LinkRole } from "../../../src/link/link.ts";
 import { createMemoryLink, type MemoryLinkPair } from "../../../src/link/memory-link.ts";
 import { FrameDecoder } from "../../../src/rpc/frame-decoder.ts";
+import { MemoryBudget } from "../../../src/rpc/memory-budget.ts";
 import { RpcConnection } from "../../../src/rpc/mux.ts";
 import { protocol, type RpcOptions, resolveRpcOptions } from "../../../src/rpc/params.ts";
 import { ServiceRegistry } from "../../../src/rpc/serve.ts";
@@ -38,6 +39,9 @@ export class RawPeer {
   readonly clock = new VirtualClock();
   readonly connection: RpcConnection;
   readonly registry: ServiceRegistry;
+  /** Of the connection alone. */
+  readonly budget: MemoryBudget;
+  readonly counters = new Counters();
   readonly faults: LogFields[] = [];
   /** Frames of the connection that were not taken yet, credit left out. */
   readonly frames: Frame[] = [];
@@ -57,10 +61,14 @@ export class RawPeer {
     const [tested, raw] = role === "dialer" ? [dialer, listener] : [listener, dialer];
     const logger = { ...silentLogger, error: (fields: LogFields): void => void this.faults.push(fields) };
     this.registry = new ServiceRegistry({ clock, logger, counters: new Counters() });
+    const config = resolveRpcOptions(options);
+    this.budget = new MemoryBudget(config);
     this.connection = new RpcConnection(tested, {
-      config: resolveRpcOptions(options),
+      config,
       clock,
       acceptor: this.registry,
+      memory: this.budget,
+      counters: this.counters,
       onClosed: (reason) => {
         this.ended = { reason };
       },
@@ -104,6 +112,16 @@ export class RawPeer {
   /** Bytes that Data frames may still cost. Negative when too much was sent. */
   creditOf(streamId: number): number {
     return this.#credit.get(streamId) ?? protocol.initialStreamCredit;
+  }
+
+  /** While true nothing arrives at either end. */
+  setPartitioned(partitioned: boolean): void {
+    this.#links.setPartitioned(partitioned);
+  }
+
+  /** From now on nothing more arrives here. */
+  stopReading(): void {
+    this.#links.stopReading(this.#link.role);
   }
 
   cut(): void {

@@ -1,4 +1,4 @@
-// The credit that the peer has on a connection, and what it sent that is held here.
+// The credit that the peer has on a connection, and which messages of several pieces get more.
 //
 //     received ──► waits for its consumer ──► consumed
 //            └───► part of a message that a consumer waits for: many of these take turns above maxAssemblingBytes
@@ -18,15 +18,14 @@ export interface Assembling {
 
 const payAtBytes = protocol.initialConnectionCredit / 4;
 
-/** Accounts for the bytes received on a connection. Bounded by the streams of the connection. */
-export class ReceiveBudget {
+/** The credit of one connection. Bounded by the streams of the connection. */
+export class ReceiveCredit {
   readonly #maxAssemblingBytes: number;
   readonly #pay: (bytes: number) => void;
   readonly #assembling = new Set<Assembling>();
   #assemblingBytes = 0;
   #credit: number = protocol.initialConnectionCredit;
   #owed = 0;
-  #unconsumedBytes = 0;
 
   /** @param pay gives the peer credit of the connection */
   constructor(maxAssemblingBytes: number, pay: (bytes: number) => void) {
@@ -34,26 +33,16 @@ export class ReceiveBudget {
     this.#pay = pay;
   }
 
-  /** Cost of what was received and not yet consumed. */
-  get unconsumedBytes(): number {
-    return this.#unconsumedBytes;
-  }
-
   /** @throws DswarmError `credit_exceeded` */
   received(cost: number): void {
     this.#credit -= cost;
     if (this.#credit < 0) throw new DswarmError("credit_exceeded", "the connection");
-    this.#unconsumedBytes += cost;
     this.#owed += cost;
     if (this.#owed < payAtBytes) return;
     const bytes = this.#owed;
     this.#owed = 0;
     this.#credit += bytes;
     this.#pay(bytes);
-  }
-
-  consumed(cost: number): void {
-    this.#unconsumedBytes -= cost;
   }
 
   /** More of a message that is waited for has come; the stream is told when its pieces are to be paid, at once or later. */
