@@ -254,7 +254,7 @@ async function close({ connection, discovery, dht }: Command): Promise<object> {
 const handlers: Record<string, (command: Command) => object | Promise<object>> = {
   hello: () => ({
     name: "TypeScript",
-    features: ["ids", "calls", "serve", "options", "discovery", "dht", "provide"],
+    features: ["ids", "calls", "serve", "options", "timeouts", "discovery", "dht", "provide"],
   }),
   parseId: ({ text }) => ({ id: base64(NodeId.parse(text).bytes) }),
   parseAddress: ({ text }) => {

@@ -89,5 +89,21 @@ export const memoryCases = [
       await connection.endsBy("peer_too_slow");
       await until("no handler runs", async () => (await connection.stats()).running === 0);
     },
+    "peer-that-gives-no-credit": async (context) => {
+      const { raw, connection } = await context.hostilePair({ serve: true, options: { writeTimeoutMs: 500 } });
+      const message = toBinary(
+        RepeatRequestSchema,
+        create(RepeatRequestSchema, { payload: payloadOf(60_000), count: 2 }),
+      );
+      // 2.4 MB of answers for a credit of 1 MiB on the connection; the streams have enough.
+      for (let stream = 2; stream <= 40; stream += 2) {
+        raw.send(stream, { case: "open", value: { method: `${service}/Repeat`, message, halfClose: true } });
+        raw.send(stream, { case: "credit", value: { bytes: 1_000_000 } });
+      }
+      const pings = setInterval(() => raw.send(0, { case: "ping", value: { id: 1 } }), 50);
+      context.after(async () => clearInterval(pings));
+      await connection.endsBy("peer_too_slow");
+      await until("no handler runs", async () => (await connection.stats()).running === 0);
+    },
   }),
 ];
