@@ -377,7 +377,10 @@ export class Dht implements AsyncDisposable {
     const known = this.table.get(contact.id.bytes);
     const [says] = contact.addresses;
     if (known === undefined || says === undefined || hasAddress(known, says)) {
-      this.#candidates.offer(contact, farContacts, `called ${says?.host ?? ""}`);
+      const { proven, config } = this.#init;
+      // Where it is reached already, a ping costs no connection.
+      const isReached = proven === undefined || proven.address(contact.id) !== undefined;
+      this.#candidates.offer(contact, isReached ? config.routing.k : farContacts, `called ${says?.host ?? ""}`);
     } else {
       void this.#prove(contact).then((reached) => {
         if (reached !== undefined && hasAddress(reached, says)) this.#enter(reached);
