@@ -20,9 +20,6 @@ const notHeldYet: ReadonlySet<string> = new Set([
   "invented-contacts",
   "announce-flood",
   "sybil-holders",
-  "idle-tcp",
-  "trickled-posts",
-  "half-open-handshakes",
 ]);
 
 test("each attack has a name of its own, bounds, and a file", () => {
