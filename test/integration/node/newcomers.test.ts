@@ -19,7 +19,9 @@ async function heldBy(child: ChildNode): Promise<number> {
 test("eight of ten processes are killed: three that come hold all within a minute, and serve it when the other two are killed, too", async (t) => {
   const options = await testNetwork();
   const start = () => startChild(t, options);
-  const children = await Promise.all(Array.from({ length: 10 }, start));
+  const children: ChildNode[] = [];
+  // Ten at once may take a busy machine too long.
+  for (let i = 0; i < 5; i++) children.push(...(await Promise.all([start(), start()])));
   await until("all tables hold all", async () => {
     for (const child of children) if ((await statusOf(child)).contacts < 9) return false;
     return true;
