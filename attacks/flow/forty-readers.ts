@@ -15,7 +15,7 @@ export const fortyReaders: Attack = {
   name: "forty-readers",
   does: "40 readers of streams of 60,000-byte messages await an echo of 100 kB on the same peer for every message.",
   promise: "Credit of the connection never depends on whether a stream is read: the program finishes.",
-  spends: { megabytes: 3000, connections: 1, seconds: 240 },
+  spends: { megabytes: 3000, connections: 1, seconds: 600 },
   limits: { slowdown: 100, p99FloorMs: 3000, ownerMs: 3000 },
   testScale: 0.1,
   async run(attacker) {

@@ -50,12 +50,9 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-/** Peaks of the figures of `node.load` that are bytes, by name. */
-let peaks: Record<string, number> = {};
+let heldBytes = 0;
 setInterval(() => {
-  for (const [name, value] of Object.entries(node.load)) {
-    if (/bytes/i.test(name)) peaks[name] = Math.max(peaks[name] ?? 0, Number(value));
-  }
+  heldBytes = Math.max(heldBytes, node.load.heldBytes);
 }, loadEveryMs).unref();
 
 async function callProviders(): Promise<string> {
@@ -71,11 +68,11 @@ answerCommands({
   facts: (): NodeFacts => ({ id: node.id.toString(), port: node.port, address: node.address, pid: process.pid }),
   reset: () => {
     stallMs = 0;
-    peaks = {};
+    heldBytes = 0;
   },
   figures: (): NodeFigures => ({
     stallMs,
-    heldBytes: Object.values(peaks).reduce((sum, bytes) => sum + bytes, 0),
+    heldBytes,
     contacts: node.dht.table.size,
   }),
   provide: async () => {

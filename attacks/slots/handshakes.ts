@@ -20,4 +20,5 @@ export async function checkHandshakes(attacker: Attacker, count: number, pauseMs
     await attacker.pause(pauseMs);
   }
   attacker.check("honest handshakes refused", tried - letIn, { most: 0 });
+  attacker.check("let in", letIn, { least: 1 }, { isTimed: true });
 }

@@ -37,7 +37,7 @@ export const trickledPosts: Attack = {
       }
     };
     for (let i = 0; i < connections; i++) void hold();
-    await attacker.pause(2000);
+    await attacker.pause(attacker.scaledMs(2000));
     await checkHandshakes(attacker, handshakes, 500);
   },
 };
