@@ -526,9 +526,13 @@ export class RpcConnection implements StreamHost, Worker {
     if (open.halfClose) stream.remoteHalfClosed();
     this.#running++;
     const { metadata } = open;
-    // The values are views of what may be a large chunk.
-    for (const entry of metadata) entry.value = ownedBytes(entry.value);
-    this.holdForCall(stream, callBytes + metadata.length * metadataEntryBytes + metadataBytes(metadata));
+    let bytes = callBytes;
+    if (metadata.length > 0) {
+      // The values are views of what may be a large chunk.
+      for (const entry of metadata) entry.value = ownedBytes(entry.value);
+      bytes += metadata.length * metadataEntryBytes + metadataBytes(metadata);
+    }
+    this.holdForCall(stream, bytes);
     // What is not complete cannot be answered; messages may come that need a handler.
     if (open.halfClose && this.#heldBack.isClosed) this.#heldBack.add(stream, open);
     else this.#options.acceptor.accept(this, stream, open);
