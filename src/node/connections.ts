@@ -118,6 +118,7 @@ export class Connections {
       perSecond: unprovenDialsPerSecond,
       perMachinePerSecond: unprovenDialsPerHostPerSecond,
       isHeld: (key, address) => this.#isHeld(key, address),
+      isConnected: (key) => this.#usable(key) !== undefined,
     });
   }
 

@@ -26,6 +26,8 @@ export interface DialGovernorOptions {
   readonly perMachinePerSecond: number;
   /** Whether a key is connected at an endpoint, which this node dialed. */
   readonly isHeld: (key: string, address: HostPort) => boolean;
+  /** Whether a key is connected. Its claims have rates of their own, which announces of invented keys cannot use up. */
+  readonly isConnected: (key: string) => boolean;
   /** The IP addresses of this machine. @default those of its network interfaces */
   readonly listAddresses?: () => readonly string[];
 }
@@ -94,7 +96,7 @@ export class DialGovernor {
     this.#trusted = new Backoff(clock, trustedPauses);
     this.#claimed = new Backoff(clock, claimPauses);
     this.#calls = new RateLimiter(clock, callsPerEndpoint);
-    this.#nodeRate = new RateLimiter(clock, { perSecond, burst: perSecond * burstSeconds, maxKeys: 2 });
+    this.#nodeRate = new RateLimiter(clock, { perSecond, burst: perSecond * burstSeconds, maxKeys: 3 });
     const perMachine = { perSecond: perMachinePerSecond, burst: perMachinePerSecond * burstSeconds };
     this.#machineRate = new RateLimiter(clock, { ...perMachine, maxKeys: maxMachines });
   }
@@ -165,9 +167,11 @@ export class DialGovernor {
     const atMachine = this.#busyMachines.get(machine) ?? 0;
     const isFull = this.#busy.size >= maxAtOnce || atMachine >= maxAtOncePerMachine;
     if (isFull || this.#busy.has(name)) return { refusal: limitedError };
-    if (!this.#machineRate.take(machine)) return { refusal: limitedError };
-    if (!this.#nodeRate.take("claim")) {
-      this.#machineRate.give(machine);
+    const lane = this.#options.isConnected(key) ? "connected" : "claim";
+    const ofMachine = `${lane} ${machine}`;
+    if (!this.#machineRate.take(ofMachine)) return { refusal: limitedError };
+    if (!this.#nodeRate.take(lane)) {
+      this.#machineRate.give(ofMachine);
       return { refusal: limitedError };
     }
     this.#busy.add(name);
@@ -182,8 +186,8 @@ export class DialGovernor {
       proven: () => {
         release();
         // What was true costs nothing.
-        this.#machineRate.give(machine);
-        this.#nodeRate.give("claim");
+        this.#machineRate.give(ofMachine);
+        this.#nodeRate.give(lane);
         this.#proven(endpoint, key, address);
       },
       failed: (error) => {

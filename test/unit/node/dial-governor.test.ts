@@ -21,6 +21,7 @@ class Rig {
       perSecond,
       perMachinePerSecond,
       isHeld: (key) => key === this.held?.toString(),
+      isConnected: (key) => key === this.held?.toString(),
       listAddresses: () => ["192.0.2.1", "127.0.0.1"],
     });
   }
@@ -94,6 +95,9 @@ describe("DialGovernor", () => {
     assert.equal(rig.reason(bob, "claim", { host: "127.0.0.1", port: 5000 }), "dial_limited");
     assert.equal(rig.reason(alice, "proven"), "admitted");
     assert.equal(rig.reason(bob, "owner"), "admitted");
+    rig.held = bob;
+    assert.equal(rig.reason(bob, "claim", { host: "127.0.0.1", port: 5000 }), "admitted", "it is connected");
+    rig.held = undefined;
     assert.equal(rig.reason(bob, "call"), "admitted");
   });
 
