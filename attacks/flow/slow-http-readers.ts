@@ -9,7 +9,7 @@ export const slowHttpReaders: Attack = {
   name: "slow-http-readers",
   does: "110 HTTP clients start a peer's stream of 60,000-byte answers by the gateway and do not read.",
   promise: "Other clients of the gateway are answered by the same peer.",
-  spends: { megabytes: 20, connections: 130, seconds: 40 },
+  spends: { megabytes: 20, connections: 130, seconds: 120 },
   nodes: [{}, {}],
   limits: { slowdown: 100, p99FloorMs: 1000, ownerMs: 1000 },
   testScale: 0.5,
