@@ -6,7 +6,7 @@ export function plainView(bytes: Uint8Array): Uint8Array {
 }
 
 /** A view of a chunk may hold this many times its own size. */
-const maxShare = 4;
+const maxShare = 2;
 
 /**
  * The bytes themselves, or a copy where they are a small part of a larger memory: a peer that sends a byte among much else

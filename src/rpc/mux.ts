@@ -34,7 +34,7 @@ const tooManyStreams = refusalOf("too_many_streams");
 const openUnits = 4;
 const noMemory = refusalOf("memory_exhausted");
 /** What a served call counts as held, besides its request: stream, context, handler. */
-const callBytes = 2048;
+const callBytes = 4096;
 /** What an entry of metadata counts as held, besides its key and value. */
 const metadataEntryBytes = 128;
 const keepalivePingId = 1;

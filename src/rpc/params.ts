@@ -45,9 +45,9 @@ export interface RpcOptions {
    */
   readonly windowPoolBytes?: number;
   /**
-   * Bytes that a node holds for all its peers: what they sent and nobody has consumed, what they have not taken, and 2048 for each call
+   * Bytes that a node holds for all its peers: what they sent and nobody has consumed, what they have not taken, and 4096 for each call
    * that runs. Above it, the node ends the connection that holds most. Windows shrink from half of it on. At least
-   * 1048576. @default 134217728
+   * 1048576. @default 83886080
    */
   readonly maxHeldBytes?: number;
   /**
@@ -56,8 +56,8 @@ export interface RpcOptions {
    */
   readonly maxHeldBytesPerAddress?: number;
   /**
-   * The same on one connection. Calls wait while half as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
-   * together, or large messages turn away other calls. At least 131072. @default 33554432
+   * The same on one connection. Calls wait while a quarter as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
+   * together, or large messages turn away other calls. At least 131072. @default 67108864
    */
   readonly maxHeldBytesPerConnection?: number;
   /**
@@ -100,9 +100,9 @@ export const rpcDefaults: RpcConfig = Object.freeze({
   streamWindowBytes: 262_144,
   maxAssemblingBytes: 8_388_608,
   windowPoolBytes: 8_388_608,
-  maxHeldBytes: 134_217_728,
+  maxHeldBytes: 83_886_080,
   maxHeldBytesPerAddress: 67_108_864,
-  maxHeldBytesPerConnection: 33_554_432,
+  maxHeldBytesPerConnection: 67_108_864,
   requestTimeoutMs: 30_000,
   writeTimeoutMs: 15_000,
   maxTimeoutMs: 86_400_000,

@@ -66,7 +66,7 @@ suite("client", { concurrency: 3 }, () => {
     const rig = new CliRig(t);
     const { node } = await rig.startNode("--no-discovery");
     const { code, stdout, stderr } = await rig.result(["ping", node.id]);
-    assert.deepEqual([code, stdout], [1, ""]);
+    assert.deepEqual([code, stdout], [2, ""]);
     assert.equal(stderr, "dswarm: a node does not connect to itself; name another peer\n");
   });
 

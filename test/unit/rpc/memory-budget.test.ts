@@ -56,11 +56,11 @@ suite("the memory budget", () => {
     assert.equal(one.isOverShare, false);
   });
 
-  test("holds calls back from half a connection's share on that is unsent, and refuses none for it", () => {
+  test("holds calls back from a quarter of a connection's share on that is unsent, and refuses none for it", () => {
     const { memory } = new Holder(new MemoryBudget(limits), "a");
-    memory.setUnsent(149);
+    memory.setUnsent(74);
     assert.equal(memory.isUnsentFull, false);
-    memory.setUnsent(150);
+    memory.setUnsent(75);
     assert.deepEqual([memory.isUnsentFull, memory.isOverShare], [true, false]);
     memory.setUnsent(900);
     assert.equal(memory.isOverShare, false);
