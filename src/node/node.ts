@@ -577,6 +577,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       this.#stopHeard?.();
       return dht.close({ handOver: !this.#isAborted });
     });
+    // Somebody who was handed the node may have closed it: what starts now would go on for ever.
+    if (this.#lifetime.closed) return;
     dht.start();
     if (config.dataDir === undefined) return;
     const path = join(config.dataDir, "contacts.json");
