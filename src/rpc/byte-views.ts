@@ -5,8 +5,10 @@ export function plainView(bytes: Uint8Array): Uint8Array {
   return Buffer.isBuffer(bytes) ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length) : bytes;
 }
 
-/** A view of a chunk may hold this many times its own size. */
+/** What is held may keep this many times its own size alive: the budget of memory counts its own size. */
 const maxShare = 2;
+/** The same of what is read at once, and seldom held. */
+const passingShare = 4;
 
 /**
  * The bytes themselves, or a copy where they are a small part of a larger memory: a peer that sends a byte among much else
@@ -16,6 +18,12 @@ const maxShare = 2;
 export function ownedBytes(bytes: Uint8Array, slackBytes = 0): Uint8Array {
   const heldBytes = bytes.buffer.byteLength;
   return heldBytes > slackBytes && heldBytes > maxShare * bytes.length ? new Uint8Array(bytes) : bytes;
+}
+
+/** The same as `ownedBytes` for what is read at once: it may keep up to four times its own size alive. */
+export function passingBytes(bytes: Uint8Array, slackBytes = 0): Uint8Array {
+  const heldBytes = bytes.buffer.byteLength;
+  return heldBytes > slackBytes && heldBytes > passingShare * bytes.length ? new Uint8Array(bytes) : bytes;
 }
 
 /** Memory up to this size may be kept alive by a part of it. Node's own pool is eight times as large. */
@@ -31,7 +39,7 @@ let slabAt = 0;
 export function pooledBytes(bytes: Uint8Array): Uint8Array {
   const { length } = bytes;
   const heldBytes = bytes.buffer.byteLength;
-  if (heldBytes <= slabBytes || heldBytes <= maxShare * length) return bytes;
+  if (heldBytes <= slabBytes || heldBytes <= passingShare * length) return bytes;
   if (length > maxPooledBytes) return new Uint8Array(bytes);
   if (slabAt + length > slabBytes) {
     slab = new Uint8Array(slabBytes);

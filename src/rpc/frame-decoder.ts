@@ -1,7 +1,7 @@
 // Cuts a byte stream into frames. Bytes may come split or joined in any way.
 import type { Frame } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
-import { ownedBytes, plainView } from "./byte-views.ts";
+import { passingBytes, plainView } from "./byte-views.ts";
 import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
 
@@ -51,7 +51,7 @@ export class FrameDecoder {
       }
       const end = at + length;
       if (end <= bytes.length) {
-        onFrame(decode(ownedBytes(bytes.subarray(at, end), maxKeptBytes)));
+        onFrame(decode(passingBytes(bytes.subarray(at, end), maxKeptBytes)));
         at = end;
       } else {
         this.#partial = plainView(Buffer.allocUnsafeSlow(length));

@@ -4,7 +4,7 @@ import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import type { End, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import { ownedBytes } from "./byte-views.ts";
+import { passingBytes } from "./byte-views.ts";
 import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { decodeResponse, type ResponseCheck } from "./message-codec.ts";
@@ -95,7 +95,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   }
 
   onMessage(message: Uint8Array): void {
-    if (this.#response === undefined) this.#response = ownedBytes(message);
+    if (this.#response === undefined) this.#response = passingBytes(message);
     else this.#stream?.breach("frame_invalid", "a unary answer carries one message");
   }
 

@@ -48,11 +48,9 @@ test("a claim does not replace an address that a handshake has proven", async (t
   await allAcquainted([node, decoy, real]);
   await node.ping(keys.id);
   await announceAs(keys, options, { port: decoy.port, epochMs: Date.now() + 60_000 });
-  await until("the claim is heard", () => node.peers.get(keys.id)?.addresses.length === 2);
-  assert.deepEqual(
-    node.peers.get(keys.id)?.addresses.map(({ port }) => port),
-    [real.port, decoy.port],
-  );
+  // The nodes of a process hear together. The real one outdoes the epoch at once, so that the claimed address does not stay.
+  await until("the claim is heard", () => real.warnings.length > 0);
+  assert.equal(node.peers.get(keys.id)?.addresses[0]?.port, real.port);
   assert.equal((await node.ping(keys.id)).address, `127.0.0.1:${real.port}`);
 });
 
