@@ -12,6 +12,7 @@ test("the defaults are a node of the network dev on loopback", () => {
   const config = resolveNodeOptions();
   const { network, host, port, maxPeers, maxSpareConnections, dataDir, keys, bootstrap } = config;
   const { replaceDamaged, unprovenDialsPerSecond, unprovenDialsPerHostPerSecond } = config;
+  const { maxProvidersTried, providerSearchMs } = config;
   assert.deepEqual(
     {
       network,
@@ -24,6 +25,8 @@ test("the defaults are a node of the network dev on loopback", () => {
       unprovenDialsPerSecond,
       // On loopback all are one machine.
       unprovenDialsPerHostPerSecond: 8,
+      maxProvidersTried,
+      providerSearchMs,
     },
     nodeDefaults,
   );

@@ -161,8 +161,11 @@ suite("what is held of requests", () => {
               peer.send(id, data(echoBytes(one.size), one.more));
           } else if (one.kind === "halfClose" || one.kind === "cancel") {
             if (isOpen) peer.send(id, { case: one.kind, value: {} });
-          } else if (one.kind === "wait") await peer.clock.advance(one.at * 1000);
-          else if (one.kind === "go") handlers.go(one.at);
+          } else if (one.kind === "wait") {
+            await peer.clock.advance(one.at * 1000);
+            // A sign of life, or several waits in a row look like a peer that is gone.
+            peer.send(0, { case: "pong", value: { id: 9 } });
+          } else if (one.kind === "go") handlers.go(one.at);
           else handlers.fail(one.at);
           await peer.turn();
           const { memory } = peer.connection;
