@@ -35,7 +35,9 @@ test("the defaults are a node of the network dev on loopback", () => {
   assert.deepEqual([dataDir, keys, bootstrap], [undefined, undefined, []]);
   assert.deepEqual(config.networkKey, networkKeyOf("dev"));
   assert.deepEqual(config.discovery, discoveryDefaults);
-  assert.deepEqual(config.rpc, rpcDefaults);
+  // On loopback the share of an address is the whole.
+  assert.deepEqual(config.rpc, { ...rpcDefaults, maxHeldBytesPerAddress: rpcDefaults.maxHeldBytes });
+  assert.deepEqual(resolveNodeOptions({ host: "192.0.2.1" }).rpc, rpcDefaults);
   assert.equal(config.authorize(id), true);
   assert.ok(Object.isFrozen(config));
 });
