@@ -159,9 +159,11 @@ export class Candidates {
       const name = candidate.contact.id.toString();
       this.#waiting.delete(name);
       const isWanted = this.#isWanted(candidate);
-      // What has a pause fails at once, and is noted as silent.
-      if (isWanted) this.#start(lane, name, candidate);
-      else this.#onSettled(name);
+      if (isWanted && readiness === "now") this.#start(lane, name, candidate);
+      else {
+        if (isWanted) this.#tryLater(candidate);
+        this.#onSettled(name);
+      }
     }
   }
 
