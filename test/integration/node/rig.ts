@@ -18,8 +18,12 @@ const pollMs = 5;
 const defaultUdpPort = 25_519;
 
 /** Resolves once the condition holds; rejects after a deadline that only a fault reaches. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + deadlineMs;
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  withinMs = deadlineMs,
+): Promise<void> {
+  const giveUpAt = performance.now() + withinMs;
   while (!(await condition())) {
     if (performance.now() > giveUpAt) throw new Error(`waited in vain until ${what}`);
     await new Promise((go) => setTimeout(go, pollMs));
