@@ -33,8 +33,10 @@ export interface NewcomersInit {
 const newMs = 600_000;
 const maxNewcomers = 64;
 const maxGone = 256;
-// Who came so much earlier has been given what it is to have.
+// A contact that came so much earlier than a newcomer has been given what it is to have.
 const settledMs = 10_000;
+// Contacts that come so soon after the first were there before this node. A longer time takes newcomers of a young network for holders.
+const joinMs = 500;
 // Who answered so recently is believed to be there.
 const liveMs = 300_000;
 // With more than so many in the way that may be gone, others find out sooner.
@@ -188,7 +190,7 @@ export class Newcomers {
    * `inTheWay`.
    */
   #recipients(
-    { id, key: { bytes: target } }: RecordEntry,
+    { id, key: { bytes: target }, receivedAt }: RecordEntry,
     gone: readonly Contact[],
     inTheWay: Map<string, Contact>,
   ): readonly Contact[] | undefined {
@@ -198,7 +200,7 @@ export class Newcomers {
     if (newest === undefined && gone.length === 0) return [];
     const silent: Contact[] = [];
     for (const entry of table.closerThanSelf(target)) {
-      if (newest !== undefined && !this.#isSettled(entry, newest)) continue;
+      if (newest !== undefined && !this.#isSettled(entry, newest, receivedAt)) continue;
       if (now - entry.lastSeenAt < liveMs || silent.push(entry.contact) > maxInTheWay) return [];
     }
     if (silent.length > 0) {
@@ -235,8 +237,12 @@ export class Newcomers {
     return newest;
   }
 
-  #isSettled({ addedAt }: BucketEntry, newcomerAt: number): boolean {
-    return addedAt <= newcomerAt - settledMs || addedAt <= (this.#joinedAt ?? 0) + settledMs;
+  /** Whether a contact has been given a record: it was there long before the newcomer, or when the record came here. */
+  #isSettled({ addedAt }: BucketEntry, newcomerAt: number, receivedAt: number): boolean {
+    const joinedUntil = (this.#joinedAt ?? 0) + joinMs;
+    return (
+      addedAt <= newcomerAt - settledMs || addedAt <= receivedAt || addedAt <= Math.min(joinedUntil, newcomerAt - 1)
+    );
   }
 
   #lacks({ id }: Contact, record: string): boolean {
