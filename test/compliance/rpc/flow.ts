@@ -260,7 +260,14 @@ export function flowTests(rpcTest: RpcTest): void {
       const answers = Array.from({ length: 20_000 }, () => client.echo({ payload }));
       for (const answer of await Promise.all(answers)) assert.equal(answer.payload.length, payload.length);
     },
-    { listener: { maxConcurrentStreams: 100_000, maxHeldBytesPerConnection: 128 * mebibyte } },
+    {
+      listener: {
+        maxConcurrentStreams: 100_000,
+        maxHeldBytes: 256 * mebibyte,
+        maxHeldBytesPerAddress: 256 * mebibyte,
+        maxHeldBytesPerConnection: 256 * mebibyte,
+      },
+    },
   );
 
   rpcTest(
