@@ -43,8 +43,27 @@ test("refuses a key that is there twice, at any depth and in any spelling", () =
   }
 });
 
-test("refuses what is no JSON, and more levels than there is stack for, by a SyntaxError", () => {
-  for (const text of ["", "{", "01", "nul", "[".repeat(200_000) + "]".repeat(200_000)]) {
-    assert.throws(() => parseExactJson(text), SyntaxError);
+test("refuses what is no JSON by a SyntaxError", () => {
+  for (const text of ["", "{", "01", "-", "nul", '"', '"\\"', '{"a', '{"\\u12":1}', "]", '{"a":1,}', '{"a"\\:1}']) {
+    assert.throws(() => parseExactJson(text), SyntaxError, text);
   }
+});
+
+test("takes 100 levels and refuses more, however many they are", () => {
+  const nested = (levels: number): string => `${'[{"a":'.repeat(levels / 2)}1${"}]".repeat(levels / 2)}`;
+  parseExactJson(nested(100));
+  for (const text of [nested(102), "[".repeat(1_000_000), "[".repeat(200_000) + "]".repeat(200_000)]) {
+    assert.throws(() => parseExactJson(text), /SyntaxError: the JSON has more than 100 levels/);
+  }
+});
+
+test("finds the ends of strings, whatever they hold", () => {
+  const strings = fc.array(fc.string({ unit: fc.constantFrom("\\", '"', "{", "[", ",", "}", "a", "1") }));
+  fc.assert(
+    fc.property(strings, (values) => {
+      assert.deepEqual(parseExactJson(JSON.stringify(values)), values);
+      const object = Object.fromEntries(values.map((value) => [value, value]));
+      assert.deepEqual(parseExactJson(JSON.stringify(object)), object);
+    }),
+  );
 });

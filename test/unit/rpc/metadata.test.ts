@@ -60,9 +60,9 @@ suite("metadata", () => {
         }
         const received = metadataFromHeaders(headers);
         assert.equal(metadataObjection(received), undefined);
-        // Values of one key are joined by ", "; where the last of them is empty, Headers takes the space away when it gets that.
-        const sent = [...headers].map(([name, value]) => [name, value.trim()]);
-        assert.deepEqual([...headersFromMetadata(received)], sent);
+        // Where the last of several values is empty, Headers takes the space after its comma away, or leaves it.
+        const trimmed = (all: Headers): string[][] => [...all].map(([name, value]) => [name, value.trim()]);
+        assert.deepEqual(trimmed(headersFromMetadata(received)), trimmed(headers));
       }),
     );
   });
