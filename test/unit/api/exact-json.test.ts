@@ -49,8 +49,9 @@ test("refuses what is no JSON by a SyntaxError", () => {
   }
 });
 
+const nested = (levels: number): string => `${'[{"a":'.repeat(levels / 2)}1${"}]".repeat(levels / 2)}`;
+
 test("takes 100 levels and refuses more, however many they are", () => {
-  const nested = (levels: number): string => `${'[{"a":'.repeat(levels / 2)}1${"}]".repeat(levels / 2)}`;
   parseExactJson(nested(100));
   for (const text of [nested(102), "[".repeat(1_000_000), "[".repeat(200_000) + "]".repeat(200_000)]) {
     assert.throws(() => parseExactJson(text), /SyntaxError: the JSON has more than 100 levels/);

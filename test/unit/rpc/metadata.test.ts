@@ -37,6 +37,9 @@ const unit = fc.constantFrom(..."abcxyz0189-_.".split(""));
 const key = fc.string({ unit, minLength: 1, maxLength: 30 });
 const text = fc.string({ unit: "grapheme-ascii", maxLength: 60 }).map((value) => value.trim());
 
+/** Where the last of several values is empty, Headers takes the space after its comma away, or leaves it. */
+const trimmed = (all: Headers): string[][] => [...all].map(([name, value]) => [name, value.trim()]);
+
 suite("metadata", () => {
   test("comes back as it was, text and binary", () => {
     const entries = fc.array(
@@ -60,8 +63,6 @@ suite("metadata", () => {
         }
         const received = metadataFromHeaders(headers);
         assert.equal(metadataObjection(received), undefined);
-        // Where the last of several values is empty, Headers takes the space after its comma away, or leaves it.
-        const trimmed = (all: Headers): string[][] => [...all].map(([name, value]) => [name, value.trim()]);
         assert.deepEqual(trimmed(headersFromMetadata(received)), trimmed(headers));
       }),
     );
