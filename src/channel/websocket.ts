@@ -56,7 +56,7 @@ export function serverOptions(config: ChannelConfig): ServerOptions {
 export interface DuplexSink {
   /** Bytes, in order. The memory is the sink's from now on. */
   bytes(bytes: Uint8Array): void;
-  /** Something came from the network. Whatever of it was whole has been given to `bytes`. */
+  /** What is held of a message that is not whole has changed. Whatever was whole has been given to `bytes`. */
   arrived?(): void;
   /**
    * The end, once.
@@ -189,7 +189,13 @@ export class WebSocketDuplex {
   #watchArrivals(): void {
     if (this.#isWatched) return;
     this.#isWatched = true;
-    rawSocketOf(this.#socket)?.on("data", () => this.#sink?.arrived?.());
+    let partialBytes = 0;
+    rawSocketOf(this.#socket)?.on("data", () => {
+      const before = partialBytes;
+      partialBytes = partialBytesOf(this.#socket);
+      // Whole messages alone, the usual case, leave nothing behind.
+      if (partialBytes !== before) this.#sink?.arrived?.();
+    });
   }
 
   #receive(data: RawData, isBinary: boolean): void {

@@ -503,7 +503,7 @@ export class RpcConnection implements StreamHost, Worker {
   }
 
   #isOurs(streamId: number): boolean {
-    return streamId % 2 === (this.link.role === "dialer" ? 1 : 0);
+    return ((streamId ^ this.#nextId) & 1) === 0;
   }
 
   #onOpen(streamId: number, open: Open): void {

@@ -411,7 +411,7 @@ export class Stream implements Assembling {
   }
 
   #countUnread(bytes: number): void {
-    if (this.#closed) return;
+    if (this.#closed || bytes === 0) return;
     this.#unread += bytes;
     this.#host.memory.addUnread(bytes);
   }
@@ -430,7 +430,8 @@ export class Stream implements Assembling {
     // What this program has not read yet is bounded by the window, and gets no more.
     this.#count(-this.#held);
     this.#countUnread(-this.#unread);
-    this.#host.windows.give(this.#window - protocol.initialStreamCredit);
+    const surplus = this.#window - protocol.initialStreamCredit;
+    if (surplus !== 0) this.#host.windows.give(surplus);
     this.#closed = true;
     const { outgoing } = this;
     this.#host.remove(this);

@@ -3,7 +3,7 @@ import type { Clock } from "./clock.ts";
 
 // Each is checked: time, as units differ in what they cost, and units, as work may leave more of it for later in the same turn.
 const sliceMs = 2;
-const sliceUnits = 512;
+const sliceUnits = 2048;
 // To ask the clock for each unit would cost too much.
 const unitsBetweenLooks = 32;
 
