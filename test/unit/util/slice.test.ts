@@ -4,12 +4,12 @@ import { Slice } from "../../../src/util/slice.ts";
 import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 
 suite("a slice of work", () => {
-  test("is over after 512 units", () => {
+  test("is over after 2048 units", () => {
     const slice = new Slice(new VirtualClock());
     slice.begin();
     let units = 0;
     while (!slice.add(4)) units += 4;
-    assert.equal(units + 4, 512);
+    assert.equal(units + 4, 2048);
     slice.begin();
     assert.equal(slice.isOver, false);
   });
