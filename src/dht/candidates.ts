@@ -1,16 +1,28 @@
-// Contacts that were heard of, pinged a few at a time as long as the routing table wants them: nothing enters it from hearsay.
+// Contacts that were heard of, pinged a few at a time as long as the routing table wants them: nothing enters it unverified.
+//
+//     offer ─┬─ connected, its key proven ──► lane "reached" ─┐
+//            └─ anything else ──────────────► lane "claim"  ──┴─► drawn by source ─► pinged, at most three at once in each lane
 import { compareDistance, type NodeId, sharedBits } from "../identity/node-id.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 import type { Contact } from "./contact.ts";
+import { SourceTurns } from "./source-turns.ts";
 
 // As many as a lookup asks (alpha). A ping costs a connection: where many nodes of one machine start at once and each makes
 // more, handshakes take longer than they may, and what they cost is lost.
 const maxAtOnce = 3;
+// A ping that takes longer gives its place to another: strangers name ports that accept connections and never answer.
+const longPingMs = 500;
+/** All pings of a lane, the long ones included. */
+const maxOpen = 32;
 const maxWaiting = 256;
+const soonMs = 50;
 // Who was too busy to answer, or this node too busy to ask, is there a moment later; who is dead is asked a few times in vain.
 const retries = 4;
 const firstRetryMs = 2000;
 const retryJitter = 0.5;
+
+/** When a contact may be pinged: at once, when limits that others use up allow it, or after a pause of its own. */
+export type Readiness = "now" | "soon" | "later";
 
 /** What the queue of candidates needs. */
 export interface CandidatesInit {
@@ -19,6 +31,10 @@ export interface CandidatesInit {
   readonly clock: Clock;
   /** Whether the routing table has a place for it, with at most `farLimit` contacts of a range that is not near. */
   readonly isWanted: (contact: Contact, farLimit: number, others: Others) => boolean;
+  /** Whether it has proven its key on a connection that is open. Such contacts never wait behind claims. @default never */
+  readonly isReached?: (contact: Contact) => boolean;
+  /** When it may be pinged. @default now */
+  readonly readiness?: (contact: Contact) => Readiness;
   /** Does something that may need a connection to the contact, when it is its turn. */
   readonly inTurn: <T>(contact: Contact, work: () => Promise<T>) => Promise<T>;
   /** Whether it answers now; must not reject. Who answers is entered there. */
@@ -33,9 +49,11 @@ export interface Others {
   readonly beside: number;
 }
 
+type LaneName = "reached" | "claim";
+
 interface Waiting {
   readonly contact: Contact;
-  /** Who told of it: the sources have turns. */
+  /** The source that reported it: sources take turns. */
   readonly source: string;
   readonly farLimit: number;
   /** Bits that its id shares with this node's own: the range. */
@@ -45,22 +63,36 @@ interface Waiting {
   readonly failures: number;
 }
 
+interface Pinged {
+  readonly candidate: Waiting;
+  readonly lane: LaneName;
+  /** Whether it takes long, so that another has its place. */
+  isLong: boolean;
+}
+
+type BySource = Map<string, Waiting[]>;
+
 /**
- * Candidates for the routing table. Bounded by 256 that wait, of which the source that has most gives way to a new one, and 256 that
- * are asked again later.
+ * Candidates for the routing table. Bounded by 256 that wait, of which the source that has most gives way to a new one, 64 that are
+ * pinged, and 256 that are asked again later, of which the oldest gives way.
  */
 export class Candidates {
   readonly #init: CandidatesInit;
   readonly #waiting = new Map<string, Waiting>();
-  readonly #pinged = new Map<string, { readonly candidate: Waiting; readonly answer: Promise<unknown> }>();
+  readonly #pinged = new Map<string, Pinged>();
   /** Those that did not answer, by what stops their timer. */
   readonly #later = new Map<string, () => void>();
-  /** How many are pinged at once: fewer while pings fail, so that nodes that are all busy do not keep one another from answering. */
-  #window = maxAtOnce;
+  /** Fewer of a source are pinged at once while pings fail, so that nodes that are all busy do not keep one another from answering. */
+  readonly #turns: Readonly<Record<LaneName, SourceTurns>>;
+  /** Lanes in which all that wait are to wait a moment, by what stops their timer. */
+  readonly #soon = new Map<LaneName, () => void>();
+  readonly #settling = new Set<{ readonly names: Set<string>; readonly resolve: () => void }>();
   #isClosed = false;
 
   constructor(init: CandidatesInit) {
     this.#init = init;
+    const turns = (): SourceTurns => new SourceTurns(init.clock, maxAtOnce);
+    this.#turns = { reached: turns(), claim: turns() };
   }
 
   /**
@@ -71,16 +103,19 @@ export class Candidates {
     this.#offer(contact, farLimit, 0, source);
   }
 
-  /** Resolves when all candidates have been pinged. */
-  async settled(): Promise<void> {
-    while (this.#pinged.size > 0) await Promise.all([...this.#pinged.values()].map(({ answer }) => answer));
+  /** Resolves when the candidates that wait or are pinged now have been pinged once, whatever comes meanwhile. */
+  settled(): Promise<void> {
+    const names = new Set([...this.#waiting.keys(), ...this.#pinged.keys()]);
+    if (names.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#settling.add({ names, resolve }));
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#waiting.clear();
-    for (const stop of this.#later.values()) stop();
+    for (const name of this.#waiting.keys()) this.#drop(name);
+    for (const stop of [...this.#later.values(), ...this.#soon.values()]) stop();
     this.#later.clear();
+    this.#soon.clear();
   }
 
   #offer(contact: Contact, farLimit: number, failures: number, source: string): void {
@@ -97,44 +132,129 @@ export class Candidates {
     this.#proceed();
   }
 
+  #laneOf(contact: Contact): LaneName {
+    return this.#init.isReached?.(contact) === true ? "reached" : "claim";
+  }
+
   #proceed(): void {
-    while (this.#pinged.size < this.#window) {
-      const candidate = this.#next();
+    if (this.#isClosed) return;
+    for (const lane of ["reached", "claim"] as const) this.#fill(lane);
+  }
+
+  /** Pings candidates of a lane as long as it has places. */
+  #fill(lane: LaneName): void {
+    if (this.#soon.has(lane) || !this.#hasPlace(lane)) return;
+    const sources = this.#sources(lane);
+    while (this.#hasPlace(lane)) {
+      const candidate = this.#next(lane, sources);
       if (candidate === undefined) return;
-      const { contact, farLimit } = candidate;
-      const name = contact.id.toString();
+      const readiness = this.#init.readiness?.(candidate.contact) ?? "now";
+      if (readiness === "soon") {
+        // Its source waits; others may have limits of their own.
+        sources.delete(candidate.source);
+        this.#fillSoon(lane);
+        continue;
+      }
+      takeFrom(sources, candidate);
+      const name = candidate.contact.id.toString();
       this.#waiting.delete(name);
-      if (!this.#init.isWanted(contact, farLimit, this.#othersOf(candidate))) continue;
-      const answer = this.#init
-        .inTurn(contact, () => this.#pingIfWanted(candidate))
-        .then((answers) => {
-          this.#pinged.delete(name);
-          if (answers === false) this.#tryLater(candidate);
-          if (answers !== undefined) this.#window = answers ? Math.min(this.#window + 1, maxAtOnce) : 1;
-          this.#proceed();
-        });
-      this.#pinged.set(name, { candidate, answer });
+      const isWanted = this.#isWanted(candidate);
+      if (isWanted && readiness === "now") this.#start(lane, name, candidate);
+      else {
+        if (isWanted) this.#tryLater(candidate);
+        this.#onSettled(name);
+      }
     }
   }
 
+  #start(lane: LaneName, name: string, candidate: Waiting): void {
+    const { source } = candidate;
+    const pinged: Pinged = { candidate, lane, isLong: false };
+    this.#pinged.set(name, pinged);
+    const work = (): Promise<boolean | undefined> => this.#pingIfWanted(pinged);
+    void this.#init.inTurn(candidate.contact, work).then((answers) => {
+      this.#pinged.delete(name);
+      if (answers === true) this.#turns[lane].answered(source);
+      else if (answers === false) {
+        this.#turns[lane].failed(source);
+        this.#tryLater(candidate);
+      }
+      this.#proceed();
+      this.#onSettled(name);
+    });
+  }
+
   /** Undefined where others, which have come while it waited for its turn, have taken its place. */
-  async #pingIfWanted(candidate: Waiting): Promise<boolean | undefined> {
-    const { contact, farLimit } = candidate;
-    return this.#init.isWanted(contact, farLimit, this.#othersOf(candidate)) ? this.#init.ping(contact) : undefined;
+  async #pingIfWanted(pinged: Pinged): Promise<boolean | undefined> {
+    const { candidate } = pinged;
+    if (!this.#isWanted(candidate)) return undefined;
+    const stop = this.#init.clock.setTimeout(() => {
+      pinged.isLong = true;
+      this.#proceed();
+    }, longPingMs);
+    const answers = await this.#init.ping(candidate.contact);
+    stop();
+    return answers;
+  }
+
+  #isWanted(candidate: Waiting): boolean {
+    return this.#init.isWanted(candidate.contact, candidate.farLimit, this.#othersOf(candidate));
+  }
+
+  #fillSoon(lane: LaneName): void {
+    if (this.#soon.has(lane)) return;
+    const again = (): void => {
+      this.#soon.delete(lane);
+      this.#fill(lane);
+    };
+    this.#soon.set(lane, this.#init.clock.setTimeout(again, soonMs));
+  }
+
+  #hasPlace(lane: LaneName): boolean {
+    let [open, quick] = [0, 0];
+    for (const pinged of this.#pinged.values()) {
+      if (pinged.lane !== lane) continue;
+      open += 1;
+      if (!pinged.isLong) quick += 1;
+    }
+    return open < maxOpen && quick < maxAtOnce;
+  }
+
+  /** How many more of a source may be pinged. */
+  #roomOf(lane: LaneName, source: string): number {
+    let quick = 0;
+    for (const { lane: other, candidate, isLong } of this.#pinged.values()) {
+      if (other === lane && !isLong && candidate.source === source) quick += 1;
+    }
+    return this.#turns[lane].windowOf(source) - quick;
   }
 
   /** Drops the oldest of the source that has most. */
   #dropExcess(): void {
-    const sources = this.#sources();
     let largest: readonly Waiting[] = [];
-    for (const of of sources.values()) if (of.length > largest.length) largest = of;
+    for (const of of this.#sources().values()) if (of.length > largest.length) largest = of;
     const [oldest] = largest;
-    if (oldest !== undefined) this.#waiting.delete(oldest.contact.id.toString());
+    if (oldest !== undefined) this.#drop(oldest.contact.id.toString());
   }
 
-  #sources(): Map<string, Waiting[]> {
-    const sources = new Map<string, Waiting[]>();
+  #drop(name: string): void {
+    this.#waiting.delete(name);
+    this.#onSettled(name);
+  }
+
+  #onSettled(name: string): void {
+    for (const settling of this.#settling) {
+      if (!settling.names.delete(name) || settling.names.size > 0) continue;
+      this.#settling.delete(settling);
+      settling.resolve();
+    }
+  }
+
+  /** Those that wait, by source; in one lane, or in both. */
+  #sources(lane?: LaneName): BySource {
+    const sources: BySource = new Map();
     for (const waiting of this.#waiting.values()) {
+      if (lane !== undefined && this.#laneOf(waiting.contact) !== lane) continue;
       const of = sources.get(waiting.source);
       if (of === undefined) sources.set(waiting.source, [waiting]);
       else of.push(waiting);
@@ -143,9 +263,14 @@ export class Candidates {
   }
 
   #tryLater({ contact, source, farLimit, failures }: Waiting): void {
-    if (this.#isClosed || failures >= retries || this.#later.size >= maxWaiting) return;
+    if (this.#isClosed || failures >= retries) return;
     const { clock } = this.#init;
     const name = contact.id.toString();
+    const [oldest] = this.#later;
+    if (this.#later.size >= maxWaiting && oldest !== undefined) {
+      oldest[1]();
+      this.#later.delete(oldest[0]);
+    }
     const again = (): void => {
       this.#later.delete(name);
       this.#offer(contact, farLimit, failures + 1, source);
@@ -153,35 +278,53 @@ export class Candidates {
     this.#later.set(name, clock.setTimeout(again, jittered(clock, firstRetryMs * 2 ** failures, retryJitter)));
   }
 
-  /** Of a contact, which may be among them itself. */
-  #othersOf({ contact, range }: Waiting): Others {
+  /** Others of a contact, which may be among them itself. Those of sources whose contacts do not answer do not count. */
+  #othersOf({ contact, range, source }: Waiting): Others {
     const target = this.#init.self.bytes;
     const isCloser = (other: Waiting) => compareDistance(target, other.contact.id.bytes, contact.id.bytes) < 0;
     let [closer, beside] = [0, 0];
-    for (const waiting of this.#waiting.values()) if (isCloser(waiting)) closer += 1;
-    for (const { candidate } of this.#pinged.values()) {
+    for (const waiting of this.#waiting.values()) {
+      if (waiting.source !== source && !this.#turns.claim.isTrusted(waiting.source)) continue;
+      if (isCloser(waiting)) closer += 1;
+    }
+    for (const { candidate, isLong } of this.#pinged.values()) {
+      if (isLong) continue;
       if (isCloser(candidate)) closer += 1;
       if (candidate.range === range && candidate.contact !== contact) beside += 1;
     }
     return { closer, beside };
   }
 
-  /** Of a source chosen at random, the closest of those that this node is to ping first; when there are none, of all. */
-  #next(): Waiting | undefined {
-    const { self, clock } = this.#init;
-    const target = self.bytes;
-    const sources = [...this.#sources().values()];
-    const of = sources.length < 2 ? sources[0] : sources[Math.floor(clock.random() * sources.length)];
+  /**
+   * The closest of those that this node is to ping first; when there are none, of all. Every other time it is one of all sources whose
+   * contacts answer, so that the closest come soon; else one of a source that is drawn, so that each has its turn.
+   */
+  #next(lane: LaneName, sources: BySource): Waiting | undefined {
+    const turns = this.#turns[lane];
+    const ready = [...sources.keys()].filter((source) => this.#roomOf(lane, source) > 0);
+    const trusted = ready.filter((source) => turns.isTrusted(source));
+    const areAll = trusted.length > 1 && this.#init.clock.random() < 0.5;
+    const drawn = areAll ? trusted : [turns.draw(ready)];
     let next: Waiting | undefined;
-    for (const waiting of of ?? []) {
-      if (next === undefined || waiting.isFirst !== next.isFirst) {
-        if (next === undefined || waiting.isFirst) next = waiting;
-      } else if (compareDistance(target, waiting.contact.id.bytes, next.contact.id.bytes) < 0) {
-        next = waiting;
+    for (const source of drawn) {
+      for (const waiting of (source === undefined ? undefined : sources.get(source)) ?? []) {
+        if (next === undefined || this.#isBefore(waiting, next)) next = waiting;
       }
     }
     return next;
   }
+
+  #isBefore(a: Waiting, b: Waiting): boolean {
+    if (a.isFirst !== b.isFirst) return a.isFirst;
+    return compareDistance(this.#init.self.bytes, a.contact.id.bytes, b.contact.id.bytes) < 0;
+  }
+}
+
+function takeFrom(sources: BySource, candidate: Waiting): void {
+  const of = sources.get(candidate.source);
+  if (of === undefined) return;
+  if (of.length === 1) sources.delete(candidate.source);
+  else of.splice(of.indexOf(candidate), 1);
 }
 
 /**

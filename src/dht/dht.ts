@@ -15,7 +15,7 @@ import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { Answers } from "./answers.ts";
-import { Candidates } from "./candidates.ts";
+import { Candidates, type Readiness } from "./candidates.ts";
 import type { Contact } from "./contact.ts";
 import type { DhtAnswers, DhtPeers } from "./dht-peers.ts";
 import type { LookupResult } from "./lookup-options.ts";
@@ -57,6 +57,8 @@ interface ProvenAddresses {
   readonly address: (id: NodeId) => HostPort | undefined;
   /** Resolves with the same, dialing the contact's addresses where none of them is the one. Never rejects. */
   readonly prove: (contact: Contact) => Promise<HostPort | undefined>;
+  /** When a contact may be dialed to see where it is. */
+  readonly readiness: (contact: Contact) => Readiness;
 }
 
 /** What may be set of watching. */
@@ -136,6 +138,8 @@ export class Dht implements AsyncDisposable {
         const isReached = init.proven === undefined || init.proven.address(contact.id) !== undefined;
         return isReached && peers.isConnected(contact) ? work() : inTurn(work);
       },
+      isReached: (contact) => peers.isConnected(contact),
+      readiness: (contact) => init.proven?.readiness(contact) ?? "now",
       ping: (contact) => this.ping(contact),
     });
     const { signal } = this.#closing;
@@ -380,7 +384,7 @@ export class Dht implements AsyncDisposable {
       const { proven, config } = this.#init;
       // Where it is reached already, a ping costs no connection.
       const isReached = proven === undefined || proven.address(contact.id) !== undefined;
-      this.#candidates.offer(contact, isReached ? config.routing.k : farContacts, `called ${says?.host ?? ""}`);
+      this.#candidates.offer(contact, isReached ? config.routing.k : farContacts, `called ${contact.id.toString()}`);
     } else {
       void this.#prove(contact).then((reached) => {
         if (reached !== undefined && hasAddress(reached, says)) this.#enter(reached);

@@ -211,9 +211,23 @@ export class Connections {
     return this.#firstProven(id, peers.get(id)?.addresses ?? [], "call");
   }
 
-  /** Whether a dial on a stranger's claim could be made now. */
-  mayDial(id: NodeId, address: HostPort): boolean {
-    return this.#governor.mayClaim(id, address);
+  /**
+   * When the DHT may dial a peer to see where it is: now; soon, where limits allow it no more at present; or later, where its addresses
+   * have pauses.
+   * @param heard addresses that others tell of the peer
+   */
+  readiness(id: NodeId, heard: readonly HostPort[]): "now" | "soon" | "later" {
+    const { peers, counters } = this.#init;
+    if (peers.provenAddress(id) !== undefined || this.#dialing.has(id.toString())) return "now";
+    let best: "soon" | "later" = "later";
+    for (const address of [...(peers.get(id)?.addresses ?? []), ...heard]) {
+      const isClaim = this.#standing(id, address, "dht") === "claim";
+      const readiness = isClaim ? this.#governor.readiness(id, address) : "now";
+      if (readiness === "now") return "now";
+      if (readiness === "soon") best = "soon";
+    }
+    if (best === "later") counters.add("dial.refused");
+    return best;
   }
 
   /** A peer has announced something new of itself, from these addresses. Where it was proven, it may be dialed at once. */

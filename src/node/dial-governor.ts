@@ -84,10 +84,10 @@ export class DialGovernor {
   readonly #calls: RateLimiter;
   readonly #nodeRate: RateLimiter;
   readonly #machineRate: RateLimiter;
-  /** Endpoints that are dialed on a claim now. Bounded by `maxAtOnce`. */
+  /** Endpoints that are dialed on a claim now. Bounded by `maxAtOnce` a lane. */
   readonly #busy = new Set<string>();
-  /** The same by machine. */
-  readonly #busyMachines = new Map<string, number>();
+  /** Dials on claims under way, by lane, and by lane and machine. */
+  readonly #underWay = new Map<string, number>();
 
   constructor(options: DialGovernorOptions) {
     const { clock, perSecond, perMachinePerSecond } = options;
@@ -107,10 +107,19 @@ export class DialGovernor {
     return owned?.key === id.toString() && owned.misses < maxMisses;
   }
 
-  /** Whether an endpoint has no pause, and no other key is connected there, so that a claim of it may be dialed. */
-  mayClaim(id: NodeId, address: HostPort): boolean {
-    const { name } = this.#endpoints.of(address);
-    return this.#claimed.failure(name) === undefined && !this.#isTaken(name, id.toString());
+  /**
+   * When a claim of an address may be dialed: now; soon, where other dials use up the limits of the machine or node at present; or later,
+   * where the endpoint has a pause, is being dialed, or another key is connected there.
+   */
+  readiness(id: NodeId, address: HostPort): "now" | "soon" | "later" {
+    const { name, machine } = this.#endpoints.of(address);
+    const key = id.toString();
+    const isPaused = this.#busy.has(name) || this.#claimed.failure(name) !== undefined;
+    if (isPaused || this.#isTaken(name, key)) return "later";
+    const lane = this.#laneOf(key);
+    const ofMachine = `${lane} ${machine}`;
+    const hasRate = this.#machineRate.left(ofMachine) >= 1 && this.#nodeRate.left(lane) >= 1;
+    return hasRate && !this.#isFull(lane, ofMachine) ? "now" : "soon";
   }
 
   /**
@@ -160,27 +169,38 @@ export class DialGovernor {
     return owned !== undefined && owned.key !== key && this.#options.isHeld(owned.key, owned.address);
   }
 
+  /** Claims of connected keys have limits of their own. */
+  #laneOf(key: string): "connected" | "claim" {
+    return this.#options.isConnected(key) ? "connected" : "claim";
+  }
+
+  /** Whether as many dials on claims as may be are under way. */
+  #isFull(lane: string, ofMachine: string): boolean {
+    const inLane = this.#underWay.get(lane) ?? 0;
+    return inLane >= maxAtOnce || (this.#underWay.get(ofMachine) ?? 0) >= maxAtOncePerMachine;
+  }
+
   #admitClaim(endpoint: Endpoint, key: string, address: HostPort): DialPermit | { readonly refusal: unknown } {
     const { name, machine } = endpoint;
     const failure = this.#claimed.failure(name);
     if (failure !== undefined) return { refusal: failure.error };
-    const atMachine = this.#busyMachines.get(machine) ?? 0;
-    const isFull = this.#busy.size >= maxAtOnce || atMachine >= maxAtOncePerMachine;
-    if (isFull || this.#busy.has(name)) return { refusal: limitedError };
-    const lane = this.#options.isConnected(key) ? "connected" : "claim";
+    const lane = this.#laneOf(key);
     const ofMachine = `${lane} ${machine}`;
+    if (this.#isFull(lane, ofMachine) || this.#busy.has(name)) return { refusal: limitedError };
     if (!this.#machineRate.take(ofMachine)) return { refusal: limitedError };
     if (!this.#nodeRate.take(lane)) {
       this.#machineRate.give(ofMachine);
       return { refusal: limitedError };
     }
     this.#busy.add(name);
-    this.#busyMachines.set(machine, atMachine + 1);
+    for (const limit of [lane, ofMachine]) this.#underWay.set(limit, (this.#underWay.get(limit) ?? 0) + 1);
     const release = (): void => {
       this.#busy.delete(name);
-      const left = (this.#busyMachines.get(machine) ?? 1) - 1;
-      if (left > 0) this.#busyMachines.set(machine, left);
-      else this.#busyMachines.delete(machine);
+      for (const limit of [lane, ofMachine]) {
+        const left = (this.#underWay.get(limit) ?? 1) - 1;
+        if (left > 0) this.#underWay.set(limit, left);
+        else this.#underWay.delete(limit);
+      }
     };
     return {
       proven: () => {

@@ -42,7 +42,7 @@ import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { isFromPeer } from "../rpc/status.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
-import { jittered } from "../util/clock.ts";
+import { type Clock, jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
 import { every } from "../util/every.ts";
@@ -180,8 +180,30 @@ const keyElsewhereShownMs = 3 * keyElsewhereReportedMs;
 const heardAgainAtOnce = 128;
 // Of all nodes of the process, which share its thread: where each begins as many handshakes as it may, all take so long that some fail,
 // and nothing else is answered meanwhile.
-const inTurn = pLimit(24);
+const places = pLimit(24);
+// One that takes longer gives its place to another: peers may accept connections and never answer.
+const longestTurnMs = 2000;
 const providerPingMs = 2000;
+
+/** Does something once there is a place for it, which it has until it is done, and for two seconds at most. */
+function inTurn<T>(work: () => Promise<T>, clock: Clock): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  const turn = (): Promise<unknown> => {
+    const over = Promise.withResolvers<void>();
+    const stop = clock.setTimeout(over.resolve, longestTurnMs);
+    const done = work();
+    resolve(done);
+    return Promise.race([done, over.promise]).finally(stop);
+  };
+  void places(turn).catch(() => undefined);
+  return promise;
+}
+
+/** So many items that follow one another, from a random one on. */
+function someOf<T>(items: readonly T[], count: number, clock: Clock): T[] {
+  const from = Math.floor(clock.random() * items.length);
+  return [...items.slice(from), ...items.slice(0, from)].slice(0, count);
+}
 
 /** A running node. Made by `startNode`. */
 export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposable {
@@ -268,11 +290,12 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         onAnswer: (id, rttMs) => this.peers.heard(id, rttMs),
       }),
       store,
-      inTurn,
+      inTurn: (work) => inTurn(work, clock),
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
       proven: {
         address: (id) => this.peers.provenAddress(id),
         prove: ({ id, addresses }) => this.#connections.prove(id, addresses),
+        readiness: ({ id, addresses }) => this.#connections.readiness(id, addresses),
       },
       counters,
       logger,
@@ -715,7 +738,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #onCandidate({ id, source, addresses, listed, isChanged }: DiscoveredPeer): void {
     if (isChanged) this.#connections.news(id, addresses);
     this.#heardOf({ id, addresses }, source);
-    if (this.peers.announced(id, addresses, listed)) this.#tellPeer(id);
+    if (this.peers.announced(id, addresses, listed, source)) this.#tellPeer(id);
     if (this.peers.provenAddress(id) !== undefined) this.#setProven(id, true);
   }
 
@@ -739,17 +762,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   /**
-   * The DHT hears again of peers that announce themselves and were never dialed: among many strangers, it may have missed them. Where
-   * a dial has failed, the governor has a pause, and they wait.
+   * The DHT hears again of peers that announce themselves and were never dialed, some of each source: among many strangers, it may have
+   * missed them. Where a dial has failed, the governor has a pause, and they wait.
    */
   #hearAgain(): void {
-    let left = heardAgainAtOnce;
-    for (const { id, addresses } of this.peers.unproven()) {
-      if (left === 0) return;
-      const [address] = addresses;
-      if (address === undefined || !this.#connections.mayDial(id, address)) continue;
-      left -= 1;
-      this.dht.candidate({ id, addresses }, "heard again");
+    const { clock } = this.config;
+    const bySource = [...Map.groupBy(this.peers.unproven(), ({ source }) => source).values()];
+    const share = Math.ceil(heardAgainAtOnce / bySource.length);
+    for (const peers of someOf(bySource, heardAgainAtOnce, clock)) {
+      for (const { id, addresses, source } of someOf(peers, share, clock))
+        this.dht.candidate({ id, addresses }, source);
     }
   }
 

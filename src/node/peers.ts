@@ -20,6 +20,15 @@ export interface PeerInfo {
   readonly rttMs: number | undefined;
 }
 
+/** A peer of which there is nothing but announces. */
+export interface UnprovenPeer {
+  readonly id: NodeId;
+  /** Where its announces come from. */
+  readonly addresses: readonly HostPort[];
+  /** Address and port that its last new announce came from. */
+  readonly source: string;
+}
+
 interface PeerEntry {
   readonly id: NodeId;
   readonly origin: PeerOrigin;
@@ -29,6 +38,8 @@ interface PeerEntry {
   named: readonly HostPort[];
   /** Addresses of its announce; undefined when it does not announce itself. */
   announced: readonly HostPort[] | undefined;
+  /** Where that came from. */
+  source: string;
   /** Other addresses that it lists, which count once a handshake has proven it. */
   listed: readonly HostPort[];
   connected: boolean;
@@ -90,10 +101,10 @@ export class PeerBook {
     return this.#entries.get(id.toString())?.proven;
   }
 
-  /** Contacts of the peers that announce themselves and are proven at no address, in no order. */
-  *unproven(): Generator<{ readonly id: NodeId; readonly addresses: readonly HostPort[] }> {
-    for (const { id, proven, announced } of this.#entries.values()) {
-      if (proven === undefined && announced !== undefined) yield { id, addresses: announced };
+  /** The peers that announce themselves and are proven at no address, in no order. */
+  *unproven(): Generator<UnprovenPeer> {
+    for (const { id, proven, announced, source } of this.#entries.values()) {
+      if (proven === undefined && announced !== undefined) yield { id, addresses: announced, source };
     }
   }
 
@@ -122,8 +133,9 @@ export class PeerBook {
    * Notes what a peer announces. Returns whether the peer is new; it stays unknown when there is no room for it.
    * @param addresses where its announces come from
    * @param listed others that it lists: claims, which count once a handshake has proven the peer
+   * @param source address and port that it came from
    */
-  announced(id: NodeId, addresses: readonly HostPort[], listed: readonly HostPort[] = []): boolean {
+  announced(id: NodeId, addresses: readonly HostPort[], listed: readonly HostPort[] = [], source = ""): boolean {
     const known = this.#entries.get(id.toString());
     if (known?.announced === undefined && this.#announcedCount >= this.#maxPeers) return false;
     const entry = known ?? this.#create(id, "announce");
@@ -131,6 +143,7 @@ export class PeerBook {
     if (entry.announced === undefined) this.#announcedCount += 1;
     entry.announced = addresses.slice(0, maxAnnounced);
     entry.listed = listed.slice(0, maxListed);
+    entry.source = source;
     entry.lastHeardAt = this.#clock.now();
     this.#settle(entry);
     return known === undefined;
@@ -210,6 +223,7 @@ export class PeerBook {
       proven: undefined,
       named: [],
       announced: undefined,
+      source: "",
       listed: [],
       connected: false,
       verified: false,

@@ -65,6 +65,14 @@ async function startSwarm(t: TestContext, maxPeers: number) {
 
 const floods = {
   "name closed ports": { strangers: 600, perSecond: 1500, rounds: endless, sources: 1, tarpits: 0, dials: 128 },
+  "name ports that never answer": {
+    strangers: 600,
+    perSecond: 1500,
+    rounds: endless,
+    sources: 10,
+    tarpits: 40,
+    dials: 10,
+  },
 };
 
 for (const [name, { dials, ...flood }] of Object.entries(floods)) {

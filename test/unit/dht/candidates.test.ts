@@ -10,7 +10,10 @@ import { VirtualClock } from "../../../src/util/virtual-clock.ts";
 const farLimit = 4;
 
 /** Candidates of a node, whose pings end when the test says so. */
-function rig({ inTurn = (_: Contact, work) => work() }: Partial<Pick<CandidatesInit, "inTurn">> = {}) {
+function rig({
+  inTurn = (_: Contact, work) => work(),
+  ...others
+}: Partial<Pick<CandidatesInit, "inTurn" | "isReached" | "readiness">> = {}) {
   const self = generateKeyPair().id;
   const asked: Contact[] = [];
   const unwanted = new Set<NodeId>();
@@ -21,6 +24,7 @@ function rig({ inTurn = (_: Contact, work) => work() }: Partial<Pick<CandidatesI
     clock,
     isWanted: ({ id }) => !unwanted.has(id),
     inTurn,
+    ...others,
     ping(contact) {
       asked.push(contact);
       const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -171,5 +175,99 @@ describe("Candidates", () => {
     for (const contact of strangers(5)) candidates.offer(contact, farLimit);
     await clock.advance(1_000_000);
     assert.equal(asked.length, 6);
+  });
+
+  test("a contact that is connected never waits behind claims that are not answered", async () => {
+    const reached = strangers(1);
+    const { asked, candidates, answer } = rig({ isReached: (contact) => reached.includes(contact) });
+    for (const contact of strangers(40)) candidates.offer(contact, farLimit, "192.0.2.1 9");
+    await answer(false);
+    const before = asked.length;
+    for (const contact of reached) candidates.offer(contact, farLimit, "called");
+    assert.deepEqual(asked.slice(before), reached);
+  });
+
+  test("a source whose contacts do not answer takes no places from others", async () => {
+    const { asked, candidates, answer } = rig();
+    for (const contact of strangers(40)) candidates.offer(contact, farLimit, "192.0.2.1 9");
+    await answer(false);
+    await answer(false);
+    await answer(false);
+    const before = asked.length;
+    const honest = strangers(2);
+    for (const contact of honest) candidates.offer(contact, farLimit, "192.0.2.2 9");
+    assert.deepEqual(asked.slice(before), honest);
+  });
+
+  test("a source is drawn soon, though a hundred others have contacts that never answer", async () => {
+    const { asked, candidates, answer } = rig();
+    for (let round = 0; round < 8; round++) {
+      for (let i = 0; i < 100; i++)
+        for (const contact of strangers(1)) candidates.offer(contact, farLimit, `liar ${i}`);
+      for (let i = 0; i < 100; i++) await answer(false);
+    }
+    for (let i = 0; i < 100; i++) for (const contact of strangers(2)) candidates.offer(contact, farLimit, `liar ${i}`);
+    const before = asked.length;
+    const [honest] = strangers(1);
+    assert.ok(honest !== undefined);
+    candidates.offer(honest, farLimit, "honest");
+    for (let i = 0; i < 20 && !asked.includes(honest); i++) await answer(false);
+    assert.ok(asked.includes(honest), `not among ${asked.length - before}`);
+  });
+
+  test("a ping that takes long gives its place to another, 32 at most", async () => {
+    const { asked, clock, pending, candidates } = rig();
+    for (const contact of strangers(100)) candidates.offer(contact, farLimit);
+    await clock.advance(499);
+    assert.equal(asked.length, 3);
+    await clock.advance(1);
+    assert.equal(asked.length, 6);
+    await clock.advance(100_000);
+    assert.equal(pending.length, 32);
+  });
+
+  test("what the limits do not allow waits, is not taken for silent, and keeps no other source waiting", async () => {
+    const limited = strangers(10);
+    let isOver = false;
+    const { asked, clock, candidates, answer } = rig({
+      readiness: (contact) => (limited.includes(contact) && !isOver ? "soon" : "now"),
+    });
+    for (const contact of limited) candidates.offer(contact, farLimit, "192.0.2.1 9");
+    assert.equal(asked.length, 0);
+    const others = strangers(2);
+    for (const contact of others) candidates.offer(contact, farLimit, "192.0.2.2 9");
+    await clock.advance(50);
+    assert.equal(asked.length, 2);
+    isOver = true;
+    await clock.advance(50);
+    assert.equal(asked.length, 3);
+    while (asked.length < 12) await answer();
+    assert.equal(new Set(asked).size, 12);
+  });
+
+  test("what has a pause of its own is asked later, and costs no place", async () => {
+    const paused = strangers(3);
+    let isOver = false;
+    const { asked, clock, candidates } = rig({
+      readiness: (contact) => (paused.includes(contact) && !isOver ? "later" : "now"),
+    });
+    const others = strangers(3);
+    for (const contact of [...paused, ...others]) candidates.offer(contact, farLimit);
+    assert.deepEqual(asked, others);
+    isOver = true;
+    await clock.advance(3000);
+    assert.equal(asked.length, 6);
+  });
+
+  test("settles though others are offered all the while", async () => {
+    const { candidates, answer } = rig();
+    for (const contact of strangers(2)) candidates.offer(contact, farLimit);
+    let isSettled = false;
+    void candidates.settled().then(() => (isSettled = true));
+    for (const contact of strangers(50)) candidates.offer(contact, farLimit);
+    await answer();
+    assert.equal(isSettled, false);
+    await answer();
+    assert.equal(isSettled, true);
   });
 });

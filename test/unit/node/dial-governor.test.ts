@@ -80,7 +80,7 @@ describe("DialGovernor", () => {
     assert.ok(rig.governor.isProven(alice, bystander));
     assert.equal(rig.reason(bob, "claim"), "authentication_failed");
     assert.equal(rig.reason(bob, "call"), "authentication_failed");
-    assert.ok(!rig.governor.mayClaim(bob, bystander));
+    assert.equal(rig.governor.readiness(bob, bystander), "later");
     assert.equal(rig.reason(bob, "owner"), "admitted", "the owner knows better");
     rig.held = undefined;
     rig.admit(bob, "claim")?.proven();
@@ -157,5 +157,31 @@ describe("DialGovernor", () => {
     assert.equal(permits.filter((permit) => permit !== undefined).length, 32);
     permits[0]?.ended();
     assert.ok(rig.admit(bob, "claim", { host: "192.0.2.9", port: 99 }));
+  });
+
+  it("says when a claim may be dialed: now, soon where limits are used up, later where the endpoint has a pause", async () => {
+    const rig = new Rig({ perSecond: 1, perMachinePerSecond: 1 });
+    const other = { ...bystander, port: 10 };
+    assert.equal(rig.governor.readiness(alice, bystander), "now");
+    const permit = rig.admit(alice, "claim");
+    assert.equal(rig.governor.readiness(bob, bystander), "later", "it is being dialed");
+    permit?.failed(unreachable);
+    assert.equal(rig.governor.readiness(alice, bystander), "later");
+    assert.equal(rig.governor.readiness(alice, other), "now");
+    for (let port = 100; port < 115; port++) rig.admit(bob, "claim", { ...bystander, port })?.failed(unreachable);
+    assert.equal(rig.governor.readiness(alice, other), "soon");
+    rig.held = alice;
+    assert.equal(rig.governor.readiness(alice, other), "now", "it is connected");
+    rig.held = undefined;
+    await rig.clock.advance(1100);
+    assert.equal(rig.governor.readiness(alice, other), "now");
+  });
+
+  it("keeps claims of connected keys out of the reach of dials on other claims that hang", () => {
+    const rig = new Rig();
+    for (let port = 1; port <= 40; port++) rig.admit(bob, "claim", { host: "127.0.0.1", port: 1000 + port });
+    assert.equal(rig.reason(alice, "claim"), "dial_limited");
+    rig.held = alice;
+    assert.equal(rig.reason(alice, "claim"), "admitted");
   });
 });
