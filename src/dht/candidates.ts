@@ -159,11 +159,9 @@ export class Candidates {
       const name = candidate.contact.id.toString();
       this.#waiting.delete(name);
       const isWanted = this.#isWanted(candidate);
-      if (isWanted && readiness === "now") this.#start(lane, name, candidate);
-      else {
-        if (isWanted) this.#tryLater(candidate);
-        this.#onSettled(name);
-      }
+      // What has a pause fails at once, and is noted as silent.
+      if (isWanted) this.#start(lane, name, candidate);
+      else this.#onSettled(name);
     }
   }
 

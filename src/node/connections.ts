@@ -217,7 +217,7 @@ export class Connections {
    * @param heard addresses that others tell of the peer
    */
   readiness(id: NodeId, heard: readonly HostPort[]): "now" | "soon" | "later" {
-    const { peers, counters } = this.#init;
+    const { peers } = this.#init;
     if (peers.provenAddress(id) !== undefined || this.#dialing.has(id.toString())) return "now";
     let best: "soon" | "later" = "later";
     for (const address of [...(peers.get(id)?.addresses ?? []), ...heard]) {
@@ -226,7 +226,6 @@ export class Connections {
       if (readiness === "now") return "now";
       if (readiness === "soon") best = "soon";
     }
-    if (best === "later") counters.add("dial.refused");
     return best;
   }
 

@@ -46,7 +46,7 @@ test("the k closest keep what is put, though few of them are asked by a putter w
 });
 
 test("an update and its condition are passed on: what came from elsewhere in the meantime stays", async () => {
-  const network = await dhtNetwork(60, 22, {}, isConnected);
+  const network = await dhtNetwork(60, 29, {}, isConnected);
   const [node, courier] = network.nodes;
   assert.ok(node !== undefined && courier !== undefined);
   const first = await network.run(node.dht.update(Uint8Array.of(1)));

@@ -245,20 +245,6 @@ describe("Candidates", () => {
     assert.equal(new Set(asked).size, 12);
   });
 
-  test("what has a pause of its own is asked later, and costs no place", async () => {
-    const paused = strangers(3);
-    let isOver = false;
-    const { asked, clock, candidates } = rig({
-      readiness: (contact) => (paused.includes(contact) && !isOver ? "later" : "now"),
-    });
-    const others = strangers(3);
-    for (const contact of [...paused, ...others]) candidates.offer(contact, farLimit);
-    assert.deepEqual(asked, others);
-    isOver = true;
-    await clock.advance(3000);
-    assert.equal(asked.length, 6);
-  });
-
   test("settles though others are offered all the while", async () => {
     const { candidates, answer } = rig();
     for (const contact of strangers(2)) candidates.offer(contact, farLimit);
