@@ -30,11 +30,17 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status
   follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes). With \`"fromPeer":true\` a peer has
   answered so; then 502 stands for what would be 500. 401 is for the node's own token alone: any other \`unauthenticated\` is 403.
+  A peer's schema or answer that cannot be used is 502, too. \`details\` are \`{"type":…,"value":…,"debug":…}\`: the name of a message,
+  its bytes as base64, and, where the peer's schema has the type, its JSON.
 - **Streams** come as lines of JSON, \`{"result":…}\`, the last one \`{"error":…}\` if it fails; or, with \`Accept: text/event-stream\`, as
-  Server-Sent Events, the last one named \`end\` or \`error\`.
+  Server-Sent Events, the last one named \`end\` or \`error\`. The headers come before the first message, and a comment every 15 seconds.
+- **Streams that go on** after a lost connection: an event whose message has a \`cursor\` has that as its \`id\`. A browser's
+  \`EventSource\` sends the last one as \`Last-Event-ID\` when it connects again; other clients send it as \`after\`. After the event
+  \`end\` the node answers 204, and \`EventSource\` stops.
 - **Metadata** of a peer's calls are headers with a prefix, those of [grpc-gateway](https://grpc-ecosystem.github.io/grpc-gateway/):
   \`Grpc-Metadata-Name\` in requests and answers, \`Grpc-Trailer-Name\` in answers and errors. Trailers of a stream are \`metadata\` in its
-  last line or event: \`{"metadata":{"name":["value"]}}\`, or beside \`error\`. No other header goes to a peer or comes from it.
+  last line or event: \`{"metadata":{"name":["value"]}}\`, or beside \`error\`. No other header goes to a peer or comes from it. Events
+  that a peer does not begin within a second begin without its metadata, which come as an event \`header\` then.
 - **Requests that stream** go to a peer as lines of JSON with \`Content-Type: application/x-ndjson\`, each as it comes, while answers come
   back; or all at once as an array. \`curl -N -T . -X POST\` sends what is typed; \`dswarm call\` does all of this.
 - **Clients** of Connect's protocol and of gRPC-Web call \`/api/dswarm.v1.NodeService/<Method>\`.

@@ -24,8 +24,8 @@ tell it apart from the others that the node knows, or by its number in \`dswarm 
 - Tables are as wide as the terminal at most: ids are cut to the characters that tell them apart, then the columns that matter least
   go. \`COLUMNS\`, where it is set, says how wide. Into a file or a pipe they are written whole.
 - \`NO_COLOR\` turns colours off. Without a terminal there are none.
-- Errors are told on standard error in one line; with \`--json\` as \`{"event":"failed","code":…,"message":…}\`, with the codes of
-  [errors.md](errors.md).
+- Errors are told on standard error in one line, and each detail that a peer adds in another; with \`--json\` as
+  \`{"event":"failed","code":…,"message":…}\`, with the codes of [errors.md](errors.md) and the \`details\`.
 - What takes long (\`sim\`, \`bench\`) tells on standard error how far it is: whole lines, at most one a second on a terminal and one every
   30 seconds elsewhere, where what is done sooner stays silent.
 - What may hold control characters, since others have written it, is shown without them.

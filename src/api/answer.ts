@@ -34,7 +34,7 @@ export function sendFault(response: ServerResponse, fault: Fault): void {
     return;
   }
   for (const [name, value] of Object.entries(fault.headers)) response.setHeader(name, value);
-  for (const [name, value] of trailerHeaders(fault.trailer)) response.setHeader(name, value);
+  for (const [name, values] of trailerHeaders(fault.trailer)) response.setHeader(name, values);
   whenHeard(response.req, () => {
     if (response.headersSent) return;
     if (!response.req.complete) closeSlowly(response);

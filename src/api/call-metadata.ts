@@ -27,17 +27,23 @@ export function callMetadata({ headersDistinct }: IncomingMessage): Headers {
 }
 
 /** The headers of an answer that has this metadata. */
-export function metadataHeaders(metadata: Headers): [string, string][] {
-  return [...metadata].map(([key, value]) => [headerPrefix + key, value]);
+export function metadataHeaders(metadata: Headers): [string, string[]][] {
+  return valuesByKey(metadata).map(([key, values]) => [headerPrefix + key, values]);
 }
 
 /** The headers of an answer that has these trailers. */
-export function trailerHeaders(trailer: Headers): [string, string][] {
-  return [...trailer].map(([key, value]) => [trailerPrefix + key, value]);
+export function trailerHeaders(trailer: Headers): [string, string[]][] {
+  return valuesByKey(trailer).map(([key, values]) => [trailerPrefix + key, values]);
 }
 
-/** Trailers as JSON, as Connect's protocol has them at the end of a stream. Undefined where there are none. */
-export function trailerJson(trailer: Headers): { readonly [key: string]: string[] } | undefined {
-  const entries = [...trailer].map(([key, value]): [string, string[]] => [key, [value]]);
+/** Metadata as JSON, as Connect's protocol has trailers at the end of a stream. Undefined where there is none. */
+export function metadataJson(metadata: Headers): { readonly [key: string]: string[] } | undefined {
+  const entries = valuesByKey(metadata);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+/** Several values only of Set-Cookie, which Headers keep apart; those of other keys they join with commas. */
+function valuesByKey(metadata: Headers): [string, string[]][] {
+  const byKey = Map.groupBy(metadata, ([key]) => key);
+  return [...byKey].map(([key, entries]) => [key, entries.map(([, value]) => value)]);
 }

@@ -1,13 +1,15 @@
 // Makes a call for a request of plain HTTP and answers: one JSON message, or for a stream of them lines of JSON
 // (https://jsonlines.org) or Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 //
-//     lines                          events, for a client whose Accept prefers text/event-stream
-//     {"result":{…}}                 data: {…}
-//     {"error":{"code":…}}           event: error      data: {"code":…}      the last, if it fails after the first message
-//     {"metadata":{…}}               event: end        data: {}              the last, if not; a line only with trailers
-//                                    : still here                            every 15 seconds, so that nobody on the way gives up
+//     lines                   events, for a client whose Accept prefers text/event-stream
+//     {"result":{…}}          id: CURSOR     data: {…}           the id only of messages that have one
+//     {"error":{"code":…}}    event: error   data: {"code":…}    the last, if it fails after the answer has begun
+//     {"metadata":{…}}        id: end        event: end          data: {}, the last, if not; a line only with trailers
+//                             event: header  data: {…}           a peer's metadata that came after the answer had begun
+//                             : still here                       every 15 seconds, so that nobody on the way gives up
 //
-// Trailers are "metadata" in the last of them, and headers of an answer that is no stream.
+// Trailers are "metadata" in the last of them, and headers of an answer that is no stream. The status and the headers do not wait
+// for the first message: a client is told that its stream is open.
 import { once } from "node:events";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
@@ -15,26 +17,40 @@ import type { Request, Response } from "express";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { every } from "../util/every.ts";
 import { sendText } from "./answer.ts";
-import { trailerHeaders, trailerJson } from "./call-metadata.ts";
+import { metadataHeaders, metadataJson, trailerHeaders } from "./call-metadata.ts";
 import type { FaultReporter } from "./fault.ts";
 
 const lines = "application/x-ndjson";
 const events = "text/event-stream";
 // Proxies and browsers drop connections that are silent for 30 seconds or more.
 const heartbeatMs = 15_000;
+const peerVerdictMs = 1000;
+/** The id of the last event of a stream that has ended: who comes back with it gets 204, which browsers do not repeat. */
+export const endId = "end";
 
-interface CallWithOneAnswer {
+interface Call {
   readonly method: DescMethod;
+  /** Whether a peer is called: its metadata gets the prefix of such. */
+  readonly isOfPeer?: boolean;
+}
+
+interface CallWithOneAnswer extends Call {
   readonly streams: false;
   /** Makes the call. The answer is JSON. */
   readonly answer: (context: HandlerContext) => Promise<string>;
 }
 
-interface CallWithManyAnswers {
-  readonly method: DescMethod;
+/** One message of a stream. */
+export interface StreamedAnswer {
+  readonly json: string;
+  /** The id of its event, without control characters: where a client that comes back goes on. */
+  readonly cursor?: string;
+}
+
+interface CallWithManyAnswers extends Call {
   readonly streams: true;
-  /** Makes the call. Each answer is JSON. */
-  readonly answers: (context: HandlerContext) => AsyncIterable<string>;
+  /** Makes the call. */
+  readonly answers: (context: HandlerContext) => AsyncIterable<StreamedAnswer>;
 }
 
 /** A call whose request is at hand. */
@@ -69,8 +85,8 @@ export async function answerCall(
       await answerStream(call, context, request, response, reporter, clock);
     } else {
       const json = await call.answer(context);
-      response.setHeaders(context.responseHeader);
-      for (const [name, value] of trailerHeaders(context.responseTrailer)) response.setHeader(name, value);
+      setHeader(response, call, context);
+      for (const [name, values] of trailerHeaders(context.responseTrailer)) response.setHeader(name, values);
       sendText(response, 200, json);
     }
   } finally {
@@ -78,8 +94,14 @@ export async function answerCall(
   }
 }
 
+/** Metadata that the call has given beside its answer. Only a peer's may have a value twice. */
+function setHeader(response: Response, { isOfPeer }: ReadyCall, { responseHeader }: HandlerContext): void {
+  if (isOfPeer !== true) response.setHeaders(responseHeader);
+  else for (const [name, values] of metadataHeaders(responseHeader)) response.setHeader(name, values);
+}
+
 async function answerStream(
-  { method, answers }: CallWithManyAnswers,
+  call: CallWithManyAnswers,
   context: HandlerContext,
   request: Request,
   response: Response,
@@ -87,15 +109,25 @@ async function answerStream(
   clock: Clock,
 ): Promise<void> {
   const isEvents = request.accepts([lines, events]) === events;
+  if (isEvents && request.headers["last-event-id"] === endId) {
+    response.writeHead(204).end();
+    return;
+  }
+  let isHeaderTold = false;
   const begin = (): void => {
-    if (response.headersSent) return;
-    response.setHeaders(context.responseHeader);
+    if (response.headersSent || context.signal.aborted) return;
+    setHeader(response, call, context);
+    isHeaderTold = call.isOfPeer !== true || [...context.responseHeader].length > 0;
     response.setHeader("Content-Type", `${isEvents ? events : lines}; charset=utf-8`);
+    response.flushHeaders();
   };
   const write = async (text: string): Promise<void> => {
     context.signal.throwIfAborted();
     begin();
-    if (!response.write(text)) await once(response, "drain", { signal: context.signal });
+    const metadata = isHeaderTold ? undefined : metadataJson(context.responseHeader);
+    isHeaderTold ||= metadata !== undefined;
+    const late = metadata === undefined || !isEvents ? "" : eventOf("header", { metadata });
+    if (!response.write(late + text)) await once(response, "drain", { signal: context.signal });
   };
   const beat = (): void => {
     // A client that does not read hears enough from the system's own keepalive.
@@ -104,22 +136,41 @@ async function answerStream(
     response.write(": still here\n\n");
   };
   const stopBeating = isEvents ? every(clock, heartbeatMs, beat) : () => undefined;
+  const stopWaiting = beginSoon(call, isEvents, clock, begin);
   try {
-    for await (const json of answers(context)) await write(isEvents ? `data: ${json}\n\n` : `{"result":${json}}\n`);
-    const metadata = trailerJson(context.responseTrailer);
+    for await (const answer of call.answers(context)) await write(isEvents ? dataOf(answer) : resultOf(answer));
+    const metadata = metadataJson(context.responseTrailer);
     const end = metadata === undefined ? {} : { metadata };
-    await write(isEvents ? eventOf("end", end) : lineOf(end));
+    await write(isEvents ? `id: ${endId}\n${eventOf("end", end)}` : lineOf(end));
   } catch (error) {
     if (!response.headersSent) throw error;
-    const fault = reporter.report(error, method);
-    const metadata = trailerJson(fault.trailer);
+    const fault = reporter.report(error, call.method);
+    const metadata = metadataJson(fault.trailer);
     const more = metadata === undefined ? {} : { metadata };
     if (!context.signal.aborted)
       await write(isEvents ? eventOf("error", { ...fault.toJSON(), ...more }) : lineOf({ error: fault, ...more }));
   } finally {
     stopBeating();
+    stopWaiting();
   }
   response.end();
+}
+
+/**
+ * Begins an answer whose first message takes its time. What is wrong with a request to the node itself is found within the turn of
+ * the event loop, and gets a status. A peer's verdict takes a while; lines wait for its metadata, which they have no place for.
+ */
+function beginSoon({ isOfPeer }: CallWithManyAnswers, isEvents: boolean, clock: Clock, begin: () => void): () => void {
+  if (isOfPeer !== true) return clock.nextTurn(begin);
+  return isEvents ? clock.setTimeout(begin, peerVerdictMs) : () => undefined;
+}
+
+function dataOf({ json, cursor = "" }: StreamedAnswer): string {
+  return `${cursor === "" ? "" : `id: ${cursor}\n`}data: ${json}\n\n`;
+}
+
+function resultOf({ json }: StreamedAnswer): string {
+  return `{"result":${json}}\n`;
 }
 
 function eventOf(name: string, data: object): string {

@@ -1,7 +1,7 @@
 // What /api answers when a call does not succeed: Connect's JSON for errors (https://connectrpc.com/docs/protocol),
 // with the name of dswarm's own error as "reason" where there is one. By Connect's protocol and gRPC-Web the name is in a
 // detail, as those have no place for it otherwise.
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, codeToString, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
@@ -9,6 +9,7 @@ import { isFromPeer } from "../rpc/status.ts";
 import type { Counters } from "../util/counters.ts";
 import { dswarmErrorOf, type ErrorCode, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { decodedDetails } from "./error-details.ts";
 
 const maxMessageLength = 500;
 const forbidden = 403;
@@ -82,13 +83,14 @@ export class Fault extends Error {
   /**
    * What a call of a peer by the gateway failed with. What would be 500 is 502: it is the peer that fails, or says what makes
    * no sense, and not this node.
+   * @param registry of the peer's schema, by which details are decoded
    */
-  static fromGateway(thrown: unknown): Fault {
+  static fromGateway(thrown: unknown, registry?: Registry): Fault {
     // What is wrong with a request that streams comes back out of the call.
     const own = thrown instanceof ConnectError && thrown.cause instanceof Fault ? thrown.cause : Fault.from(thrown);
     if (own === undefined) return new Fault(Code.Internal, messageOf(thrown), { status: badGateway, cause: thrown });
     const { code, message, status, headers, reason, fromPeer } = own;
-    const details = own.#details;
+    const details = registry === undefined ? own.#details : decodedDetails(own.#details, registry);
     const trailer = fromPeer && thrown instanceof ConnectError ? thrown.metadata : new Headers();
     const shownStatus = status === serverError ? badGateway : status;
     return new Fault(code, message, {

@@ -1,5 +1,5 @@
 // The requests of a call by the gateway, out of the body: one as JSON, or a stream of them as lines of JSON or an array.
-import { type DescMethod, fromJson, type Message, type Registry } from "@bufbuild/protobuf";
+import { type DescMethod, fromJson, type Message, type Registry, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import type { Request } from "express";
 import { messageOf } from "../util/errors.ts";
@@ -63,7 +63,10 @@ function parsed(text: string): ExactJson {
 
 function messageOfJson({ input }: DescMethod, json: ExactJson, registry: Registry): Message {
   try {
-    return fromJson(input, protobufJson(input, json, { registry }), { registry });
+    const message = fromJson(input, protobufJson(input, json, { registry }), { registry });
+    // It names a required field that is missing, which JSON may leave out.
+    toBinary(input, message);
+    return message;
   } catch (error) {
     throw invalid(messageOf(error), error);
   }

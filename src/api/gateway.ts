@@ -9,7 +9,7 @@ import {
   type Registry,
   toJsonString,
 } from "@bufbuild/protobuf";
-import { Code, type HandlerContext, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext, type Transport } from "@connectrpc/connect";
 import type { Request, Response } from "express";
 import { allowSlowRequest } from "../channel/slow-requests.ts";
 import { NodeId } from "../identity/node-id.ts";
@@ -19,8 +19,8 @@ import { checkMessageCost } from "../rpc/message-cost.ts";
 import { messageOf } from "../util/errors.ts";
 import { sendFault } from "./answer.ts";
 import { isLines } from "./body.ts";
-import { answerCall, type ReadyCall } from "./call.ts";
-import { callMetadata, metadataHeaders } from "./call-metadata.ts";
+import { answerCall, type ReadyCall, type StreamedAnswer } from "./call.ts";
+import { callMetadata } from "./call-metadata.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
 import { oneRequest, streamOfRequests } from "./gateway-requests.ts";
 
@@ -37,6 +37,7 @@ export interface Gateway {
  */
 const maxAnswerCells = 4_194_304;
 
+const badGateway = 502;
 const defaultTimeoutMs = 30_000;
 const timeoutHeader = "connect-timeout-ms";
 
@@ -79,17 +80,18 @@ async function readyCall(
   const typeName = String(request.params["service"]);
   const { service, registry } = await gateway.schemas.schema(id, typeName, { signal }).catch((error: unknown) => {
     const fault = Fault.fromGateway(error);
+    if (fault.code === Code.FailedPrecondition) throw badSchema(fault);
     if (!fault.fromPeer || fault.code !== Code.NotFound) throw fault;
     const why = `the peer does not serve ${typeName}; GET /api/peers/{id}/services lists what it serves`;
     throw new Fault(Code.NotFound, why, { fromPeer: true, cause: error });
   });
   const method = methodNamed(String(request.params["method"]), service);
-  const check: ResponseCheck = (schema, bytes) =>
-    checkMessageCost(schema, bytes, { maxCells: maxAnswerCells, registry });
+  const check: ResponseCheck = (schema, bytes) => checkAnswer(schema, bytes, registry);
   const callee = { transport: gateway.transport(id, check), registry, timeoutMs, metadata };
   if (isUnary(method)) {
     const message = await oneRequest(method, request, registry, maxBodyBytes);
-    return { method, streams: false, answer: (context) => callUnary(method, message, context, callee) };
+    const answer = (context: HandlerContext) => callUnary(method, message, context, callee);
+    return { method, isOfPeer: true, streams: false, answer };
   }
   if (!isStreaming(method)) throw new TypeError(`${method.name} is of an unknown kind`);
   const requests =
@@ -97,8 +99,25 @@ async function readyCall(
       ? only(await oneRequest(method, request, registry, maxBodyBytes))
       : await streamOfRequests(method, request, registry, maxBodyBytes);
   const answers = (context: HandlerContext) => callStream(method, requests, context, callee);
-  if (method.methodKind !== "client_streaming") return { method, streams: true, answers };
-  return { method, streams: false, answer: (context) => first(answers(context)) };
+  if (method.methodKind !== "client_streaming") return { method, isOfPeer: true, streams: true, answers };
+  return { method, isOfPeer: true, streams: false, answer: (context) => first(answers(context)) };
+}
+
+/** The peer's schema is not usable, which is no fault of the request. */
+function badSchema({ code, message, fromPeer, cause }: Fault): Fault {
+  return new Fault(code, message, { status: badGateway, fromPeer, cause });
+}
+
+/** Looks at an answer before it is decoded. One that is too much is no fault of the request. */
+function checkAnswer(schema: DescMessage, bytes: Uint8Array, registry: Registry): void {
+  try {
+    checkMessageCost(schema, bytes, { maxCells: maxAnswerCells, registry });
+  } catch (error) {
+    if (!(error instanceof ConnectError)) throw error;
+    const { code, rawMessage } = error;
+    const fault = new Fault(code, rawMessage, { status: badGateway, cause: error });
+    throw new ConnectError(rawMessage, code, undefined, undefined, fault);
+  }
 }
 
 function methodNamed(name: string, { methods }: DescMethod["parent"]): DescMethod {
@@ -128,9 +147,9 @@ async function* only(message: Message): AsyncGenerator<Message> {
   yield message;
 }
 
-async function first(answers: AsyncIterable<string>): Promise<string> {
+async function first(answers: AsyncIterable<StreamedAnswer>): Promise<string> {
   let found: string | undefined;
-  for await (const answer of answers) found ??= answer;
+  for await (const { json } of answers) found ??= json;
   if (found !== undefined) return found;
   throw new Fault(Code.Unimplemented, "the peer has not answered");
 }
@@ -146,7 +165,7 @@ async function callUnary(
     tell(answer, context);
     return jsonText(method.output, answer.message, registry);
   } catch (error) {
-    throw Fault.fromGateway(error);
+    throw Fault.fromGateway(error, registry);
   }
 }
 
@@ -155,30 +174,30 @@ async function* callStream(
   requests: AsyncIterable<Message>,
   context: HandlerContext,
   { transport, registry, timeoutMs, metadata }: Callee,
-): AsyncGenerator<string> {
+): AsyncGenerator<StreamedAnswer> {
   const limitMs = method.methodKind === "client_streaming" ? (timeoutMs ?? defaultTimeoutMs) : timeoutMs;
   try {
     const answer = await transport.stream(method, context.signal, limitMs, metadata, requests);
     tell({ header: answer.header, trailer: new Headers() }, context);
-    for await (const message of answer.message) yield jsonText(method.output, message, registry);
+    for await (const message of answer.message) yield { json: jsonText(method.output, message, registry) };
     tell({ header: new Headers(), trailer: answer.trailer }, context);
   } catch (error) {
-    throw Fault.fromGateway(error);
+    throw Fault.fromGateway(error, registry);
   }
 }
 
 /** Passes on what a peer sends beside its answers. */
 function tell({ header, trailer }: { readonly header: Headers; readonly trailer: Headers }, context: HandlerContext) {
-  for (const [name, value] of metadataHeaders(header)) context.responseHeader.append(name, value);
+  for (const [name, value] of header) context.responseHeader.append(name, value);
   for (const [name, value] of trailer) context.responseTrailer.append(name, value);
 }
 
-/** What a peer answers need not have a form in JSON. @throws Fault 400 */
+/** Not every answer has a form in JSON, which is no fault of the request. @throws Fault 502 */
 function jsonText(output: DescMessage, message: Message, registry: Registry): string {
   try {
     return toJsonString(output, message, { registry, alwaysEmitImplicit: true });
   } catch (error) {
     const why = `the answer has no form in JSON: ${messageOf(error)}`;
-    throw new Fault(Code.FailedPrecondition, why, { cause: error });
+    throw new Fault(Code.Internal, why, { fromPeer: true, cause: error });
   }
 }

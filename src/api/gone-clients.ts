@@ -4,6 +4,8 @@ import { ServerResponse } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Express } from "express";
 
+const maxListeners = 32;
+
 type Written = (error: Error | null | undefined) => void;
 
 /** Lets every write that waits for a client end when the client is gone, and makes its error ConnectError `aborted`. */
@@ -11,6 +13,8 @@ export function reportGoneClients(app: Express): void {
   // Express has it that responses inherit from this one.
   app.response.write = write;
   app.use((_request, response, next) => {
+    // Of a request that is forwarded: a few of this program's, the rest Node's own for its pipeline.
+    response.setMaxListeners(maxListeners);
     response.once("close", () => response.emit("drain"));
     next();
   });

@@ -6,8 +6,10 @@ import {
   type JsonObject,
   type Message,
   type MessageInitShape,
+  ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
 import { Code } from "@connectrpc/connect";
 import type { Express, NextFunction, Request, Response } from "express";
 import type { Clock } from "../util/clock.ts";
@@ -69,7 +71,16 @@ async function answerBinding(
     query: question < 0 ? "" : request.url.slice(question + 1),
     body: binding.body === undefined ? "" : await readJsonText(request, maxBytes),
   });
+  resume(message, binding, request);
   await answerCall(readyCall(binding.rpc, message), request, response, reporter, clock);
+}
+
+/** A browser that comes back to a stream of events says so in a header, and repeats the URL of the first time. */
+function resume(message: Message, { rpc }: Binding, { headers }: Request): void {
+  const lastId = headers["last-event-id"];
+  if (rpc.kind !== "server_streaming" || typeof lastId !== "string" || lastId === "") return;
+  const after = rpc.method.input.fields.find(({ name, scalar }) => name === "after" && scalar === ScalarType.STRING);
+  if (after !== undefined) reflect(rpc.method.input, message).set(after, lastId);
 }
 
 function readyCall(rpc: PlainMethod, message: Message): ReadyCall {
@@ -80,9 +91,19 @@ function readyCall(rpc: PlainMethod, message: Message): ReadyCall {
   }
   const { impl } = rpc;
   const answers: Extract<ReadyCall, { streams: true }>["answers"] = async function* (context) {
-    for await (const answer of impl(message, context)) yield jsonText(method.output, answer);
+    for await (const answer of impl(message, context)) {
+      const json = jsonText(method.output, answer);
+      const cursor = cursorOf(answer);
+      yield cursor === undefined ? { json } : { json, cursor };
+    }
   };
   return { method, streams: true, answers };
+}
+
+/** By its convention: the string field `cursor` of an answer says where a request with the field `after` goes on. */
+function cursorOf(answer: MessageInitShape<DescMessage>): string | undefined {
+  const cursor: unknown = "cursor" in answer ? answer.cursor : undefined;
+  return typeof cursor === "string" ? cursor : undefined;
 }
 
 function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>): string {

@@ -1,7 +1,7 @@
 // `dswarm call`: calls a method of a peer with JSON, by the schema that the peer tells. A running node makes the call, with its key
 // and wherever it finds the peer.
 import { createInterface } from "node:readline";
-import { type DescMessage, type DescMethod, fromJson, type Registry } from "@bufbuild/protobuf";
+import { type DescMessage, type DescMethod, fromJson, type Registry, toBinary } from "@bufbuild/protobuf";
 import { parseExactJson } from "../api/exact-json.ts";
 import { protobufJson } from "../api/protobuf-json.ts";
 import { messageOf } from "../util/errors.ts";
@@ -10,7 +10,7 @@ import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { callByGateway } from "./gateway-call.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
-import { serviceNamed } from "./peer-schema.ts";
+import { askService, schemaOf } from "./peer-schema.ts";
 import { codeOfStop, listenForStop } from "./stop-signal.ts";
 import { printable } from "./text.ts";
 
@@ -52,8 +52,8 @@ export async function call(
   try {
     await withNode(flags, context, async (client, target) => {
       const id = await peerNamed(name, client);
-      const { services } = await client.listServices({ id }, { signal, timeoutMs: schemaTimeoutMs });
-      const { service, registry } = serviceNamed(serviceName, services);
+      const info = await askService(client, id, serviceName, { signal, timeoutMs: schemaTimeoutMs });
+      const { service, registry } = schemaOf(info);
       const method = methodNamed(methodName, service);
       const requests = requestsOf(method.input, data, registry, signal);
       const options = { signal, timeoutMs: timeoutOf(method, flags.timeout), metadata, onMetadata };
@@ -103,7 +103,8 @@ async function* requestsOf(
 
 function checked(input: DescMessage, json: string, registry: Registry): string {
   try {
-    fromJson(input, protobufJson(input, parseExactJson(json), { registry }), { registry });
+    // It names a required field that is missing, which JSON may leave out.
+    toBinary(input, fromJson(input, protobufJson(input, parseExactJson(json), { registry }), { registry }));
     return json;
   } catch (error) {
     throw new CliError(`not a ${input.typeName}: ${printable(messageOf(error))}`, exitCodes.usage);

@@ -1,4 +1,5 @@
 // What a command ends with: exit codes, the error that carries one, and how a mistake in the command line is told.
+import type { JsonValue } from "@bufbuild/protobuf";
 import { printable } from "./text.ts";
 
 /** Exit codes of the command line; `--help` lists them. */
@@ -16,12 +17,24 @@ export class CliError extends Error {
   }
 }
 
+/** A detail of an error, as Connect's protocol has it. */
+export interface FailureDetail {
+  /** Name of its message type. */
+  readonly type: string;
+  /** Its bytes, as base64. */
+  readonly value: string;
+  /** What they say, where the schema of the service has the type. */
+  readonly debug?: JsonValue;
+}
+
 /** A failure as a line of JSON on stderr. */
 export interface FailureLine {
   readonly event: "failed";
   /** An error code of dswarm's own, or a gRPC status code's name, or "failed", "usage", "internal". */
   readonly code: string;
   readonly message: string;
+  /** What a peer has added. Absent where that is nothing. */
+  readonly details?: readonly FailureDetail[];
 }
 
 /**

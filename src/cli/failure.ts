@@ -4,7 +4,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Failure, FailureSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { dswarmErrorOf, messageOf } from "../util/errors.ts";
 import { ioMessageOf } from "../util/io-error.ts";
-import { CliError, exitCodes, type FailureLine } from "./cli-error.ts";
+import { CliError, exitCodes, type FailureDetail, type FailureLine } from "./cli-error.ts";
 import type { Terminal } from "./terminal.ts";
 import { printable } from "./text.ts";
 
@@ -19,9 +19,12 @@ export function reportFailure(thrown: unknown, flags: FailureFlags, stderr: Term
   const code = codeOf(thrown);
   // Its text was not written for the one at the keyboard.
   const hint = code === "internal" && flags.logLevel !== undefined ? " (--log-level debug shows where)" : "";
-  const line: FailureLine = { event: "failed", code, message: printable(textOf(thrown)) + hint };
+  const message = printable(textOf(thrown)) + hint;
+  const details = detailsOf(thrown);
+  const line: FailureLine = { event: "failed", code, message, ...(details.length > 0 && { details }) };
   if (flags.json === true) stderr.line(JSON.stringify(line));
-  else stderr.line(`${stderr.paint("red", "dswarm:")} ${line.message}`);
+  else
+    for (const text of [`${stderr.paint("red", "dswarm:")} ${message}`, ...details.map(detailLine)]) stderr.line(text);
   if (flags.logLevel === "debug" && thrown instanceof Error) stderr.line(thrown.stack);
   return exitCodeOf(thrown);
 }
@@ -45,6 +48,20 @@ function codeOf(thrown: unknown): string {
 /** What a node says of an error besides its status. Those before the last are a peer's. */
 function failureIn(error: ConnectError): Failure | undefined {
   return error.findDetails(FailureSchema).at(-1);
+}
+
+/** Details beside what the node itself says. Of each what it decodes to, where the schema of the service tells. */
+function detailsOf(thrown: unknown): FailureDetail[] {
+  if (!(thrown instanceof ConnectError)) return [];
+  return thrown.details.flatMap((detail) => {
+    if ("desc" in detail || detail.type === FailureSchema.typeName) return [];
+    const { type, value, debug } = detail;
+    return [{ type, value: Buffer.from(value).toString("base64"), ...(debug !== undefined && { debug }) }];
+  });
+}
+
+function detailLine({ type, value, debug }: FailureDetail): string {
+  return printable(`  ${type}: ${debug === undefined ? `${value} (base64)` : JSON.stringify(debug)}`);
 }
 
 const whoAnswers = '; "ping" shows which peers answer';

@@ -86,9 +86,9 @@ export async function* callByGateway(
   }
 }
 
-function tell({ headers }: IncomingMessage, prefix: string, { onMetadata }: GatewayCallOptions): void {
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(prefix)) onMetadata(name.slice(prefix.length), String(value));
+function tell({ headersDistinct }: IncomingMessage, prefix: string, { onMetadata }: GatewayCallOptions): void {
+  for (const [name, values = []] of Object.entries(headersDistinct)) {
+    if (name.startsWith(prefix)) for (const value of values) onMetadata(name.slice(prefix.length), value);
   }
 }
 
@@ -115,7 +115,7 @@ function post(
   { timeoutMs, signal, metadata }: GatewayCallOptions,
 ): Promise<IncomingMessage> {
   const headers = {
-    ...Object.fromEntries([...metadata].map(([name, value]) => [`Grpc-Metadata-${name}`, value])),
+    ...metadataHeaders(metadata),
     ...(timeoutMs !== undefined && { "Connect-Timeout-Ms": timeoutMs }),
     ...(token !== undefined && { Authorization: `Bearer ${token}` }),
     ...(typeof body === "string"
@@ -139,6 +139,13 @@ function post(
       answer?.destroy(error);
     });
   });
+}
+
+/** Several values only of Set-Cookie, which Headers keep apart. */
+function metadataHeaders(metadata: Headers): Record<string, string[]> {
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of metadata) (headers[`Grpc-Metadata-${name}`] ??= []).push(value);
+  return headers;
 }
 
 async function* linesOf(response: AsyncIterable<string>): AsyncGenerator<string> {

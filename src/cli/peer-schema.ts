@@ -1,8 +1,10 @@
 // The services of a peer with their schemas, as a running node tells them.
 import { createFileRegistry, type DescService, fromBinary, type Registry } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { ServiceInfo } from "../../gen/dswarm/v1/node_pb.ts";
 import { withWellKnownTypes } from "../node/well-known-types.ts";
+import type { NodeClient } from "./api-client.ts";
 import { CliError } from "./cli-error.ts";
 import { printable } from "./text.ts";
 
@@ -13,15 +15,35 @@ export interface ServiceSchema {
 }
 
 /**
- * The service of a name among those of a peer.
- * @throws CliError that names those there are
+ * A service of a peer, as the node that is asked tells it.
+ * @throws CliError that names those there are, where the peer does not serve it; ConnectError
  */
-export function serviceNamed(name: string, services: readonly ServiceInfo[]): ServiceSchema {
-  const info = services.find((service) => service.name === name);
-  if (info === undefined) {
-    const names = services.map((service) => printable(service.name)).join(", ");
-    throw new CliError(`the peer does not serve ${printable(name)}; it serves ${names === "" ? "nothing" : names}`);
+export async function askService(
+  client: NodeClient,
+  id: string,
+  service: string,
+  options: CallOptions,
+): Promise<ServiceInfo> {
+  try {
+    const { services } = await client.listServices({ id, service }, options);
+    const info = services.find(({ name }) => name === service);
+    if (info !== undefined) return info;
+  } catch (error) {
+    if (!(error instanceof ConnectError && error.code === Code.NotFound)) throw error;
   }
+  // That the peer is not there at all, this one says.
+  const { services, leftOut } = await client.listServices({ id }, options);
+  const names = [...services.map(({ name }) => printable(name)), ...(leftOut === 0 ? [] : [`${leftOut} more`])];
+  const served = names.length === 0 ? "nothing" : names.join(", ");
+  throw new CliError(`the peer does not serve ${printable(service)}; it serves ${served}`);
+}
+
+/**
+ * The schema of a service.
+ * @throws CliError where there is none
+ */
+export function schemaOf(info: ServiceInfo): ServiceSchema {
+  const { name } = info;
   if (info.error !== undefined) throw new CliError(`no schema of ${printable(name)}: ${printable(info.error.message)}`);
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, info.descriptors));
   const service = registry.getService(name);

@@ -1,14 +1,15 @@
 // `dswarm services`: shows what a peer serves, or the schema of one of its services.
-import type { DescEnum, DescField, DescMessage, DescService } from "@bufbuild/protobuf";
+import { create, type DescEnum, type DescField, type DescMessage, type DescService } from "@bufbuild/protobuf";
 import {
   type NodeServiceListServicesResponse,
   NodeServiceListServicesResponseSchema,
+  type ServiceInfo,
 } from "../../gen/dswarm/v1/node_pb.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
-import { serviceNamed } from "./peer-schema.ts";
+import { askService, schemaOf } from "./peer-schema.ts";
 import { tableLines } from "./table.ts";
 import { counted, printable } from "./text.ts";
 
@@ -29,50 +30,43 @@ export async function services(
   await askNode(flags, context, {
     schema: NodeServiceListServicesResponseSchema,
     async ask(client, options) {
-      const answer = await client.listServices({ id: await peerNamed(name, client) }, options);
-      return wanted === undefined ? answer : onlyWanted(answer, wanted);
+      const id = await peerNamed(name, client);
+      if (wanted === undefined) return await client.listServices({ id }, options);
+      const [serviceName = "", methodName] = wanted.split("/", 2);
+      return onlyMethod(await askService(client, id, serviceName, options), methodName);
     },
-    show: (answer) => (wanted === undefined ? listLines(answer, context) : schemaLines(answer, wanted)),
+    show: (answer) => (wanted === undefined ? listLines(answer, context) : answer.services.flatMap(schemaLines)),
   });
   return exitCodes.ok;
 }
 
 /**
  * The answer about one service, and one method of it where that is named.
- * @throws CliError where the peer does not serve it
+ * @throws CliError where the service has no such method
  */
-function onlyWanted(answer: NodeServiceListServicesResponse, wanted: string): NodeServiceListServicesResponse {
-  const [serviceName = "", methodName] = wanted.split("/", 2);
-  const service = answer.services.find((each) => each.name === serviceName);
-  if (service === undefined) {
-    // It throws, and names those there are.
-    serviceNamed(serviceName, answer.services);
-    return answer;
+function onlyMethod(service: ServiceInfo, methodName: string | undefined): NodeServiceListServicesResponse {
+  if (methodName === undefined) return create(NodeServiceListServicesResponseSchema, { services: [service] });
+  const methods = service.methods.filter(({ name }) => name === methodName);
+  if (methods.length === 0 && service.error === undefined) {
+    const names = service.methods.map(({ name }) => printable(name)).join(", ");
+    throw new CliError(`${printable(service.name)} has no method ${printable(methodName)}; it has ${names}`);
   }
-  const isWanted = (method: { readonly name: string }): boolean =>
-    methodName === undefined || method.name === methodName;
-  return { ...answer, services: [{ ...service, methods: service.methods.filter(isWanted) }] };
+  return create(NodeServiceListServicesResponseSchema, { services: [{ ...service, methods }] });
 }
 
-function listLines({ services: listed }: NodeServiceListServicesResponse, { stdout }: Context): string[] {
+function listLines({ services: listed, leftOut }: NodeServiceListServicesResponse, { stdout }: Context): string[] {
   const rows = listed.map(({ name, methods, error }) => [
     printable(name),
     printable(error === undefined ? methods.map((method) => method.name).join(" ") : error.message),
   ]);
   const heads = [{ head: "SERVICE" }, { head: "METHODS", cut: "text" as const }];
-  return [...tableLines(heads, rows, stdout), stdout.paint("dim", counted(listed.length, "service"))];
+  const more = leftOut === 0 ? "" : `; ${leftOut} more are not shown: name one to see it`;
+  return [...tableLines(heads, rows, stdout), stdout.paint("dim", counted(listed.length, "service") + more)];
 }
 
-function schemaLines({ services: listed }: NodeServiceListServicesResponse, wanted: string): string[] {
-  const [serviceName = "", methodName] = wanted.split("/", 2);
-  const { service } = serviceNamed(serviceName, listed);
-  const methods = service.methods.filter(({ name }) => methodName === undefined || name === methodName);
-  if (methods.length === 0) {
-    const names = service.methods.map(({ name }) => name).join(", ");
-    throw new CliError(
-      `${printable(serviceName)} has no method ${printable(methodName ?? "")}; it has ${printable(names)}`,
-    );
-  }
+function schemaLines(info: ServiceInfo): string[] {
+  const { service } = schemaOf(info);
+  const methods = service.methods.filter(({ name }) => info.methods.some((each) => each.name === name));
   const types = typesOf(methods);
   const blocks = [
     serviceLines(service, methods),

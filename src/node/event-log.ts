@@ -2,19 +2,23 @@
 import type { Clock } from "../util/clock.ts";
 
 /** The names of events. They never change; docs/api.md lists them. */
-export type EventName =
-  | "peer_appeared"
-  | "peer_verified"
-  | "peer_lost"
-  | "connection_opened"
-  | "connection_closed"
-  | "handshake_failed"
-  | "dial_failed"
-  | "key_used_twice"
-  | "record_stored"
-  | "record_expired"
-  | "record_evicted"
-  | "republish_failed";
+export const eventNames = [
+  "peer_appeared",
+  "peer_verified",
+  "peer_lost",
+  "connection_opened",
+  "connection_closed",
+  "handshake_failed",
+  "dial_failed",
+  "key_used_twice",
+  "record_stored",
+  "record_expired",
+  "record_evicted",
+  "republish_failed",
+] as const;
+
+/** The name of an event. */
+export type EventName = (typeof eventNames)[number];
 
 /** What an event says. */
 export interface EventFields {
@@ -40,11 +44,15 @@ export interface LoggedEvent extends EventFields {
 /** Events remembered at most. */
 export const maxPastEvents = 256;
 
+const cursorPattern = /^([0-9a-z]{1,11})-(\d{1,15})$/;
+
 type Listener = (event: LoggedEvent) => void;
 
 /** Events of a node. Bounded by `maxPastEvents`. */
 export class EventLog {
   readonly #clock: Clock;
+  /** Tells the runs of a node apart: numbers begin again with each. */
+  readonly #run: string;
   readonly #past: LoggedEvent[] = [];
   /** Bounded by those who watch. */
   readonly #listeners = new Set<Listener>();
@@ -52,6 +60,7 @@ export class EventLog {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#run = clock.wallMs().toString(36);
   }
 
   /** Notes an event. */
@@ -62,11 +71,30 @@ export class EventLog {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** The last events, the oldest first. @param count 0 to `maxPastEvents` */
-  past(count: number): LoggedEvent[] {
-    return this.#past
-      .toSorted((a, b) => a.number - b.number)
-      .slice(this.#past.length - Math.min(count, this.#past.length));
+  /**
+   * The last events, the oldest first.
+   * @param count 0 to `maxPastEvents`
+   * @param isWanted which of them count. @default all
+   */
+  past(count: number, isWanted: (event: LoggedEvent) => boolean = () => true): LoggedEvent[] {
+    const wanted = this.#past.filter(isWanted).toSorted((a, b) => a.number - b.number);
+    return wanted.slice(wanted.length - Math.min(count, wanted.length));
+  }
+
+  /** Where to go on after an event, also in a later run. */
+  cursorOf({ number }: LoggedEvent): string {
+    return `${this.#run}-${number}`;
+  }
+
+  /**
+   * Events after a cursor, as far as they are remembered, the oldest first; after one of another run, all of them.
+   * @returns undefined for what is no cursor
+   */
+  since(cursor: string): LoggedEvent[] | undefined {
+    const [, run, number] = cursorPattern.exec(cursor) ?? [];
+    if (run === undefined) return undefined;
+    const last = run === this.#run ? Number(number) : 0;
+    return this.past(maxPastEvents, (event) => event.number > last);
   }
 
   /** Calls back with each event from now on. It must not throw. Returns a function that ends it. */

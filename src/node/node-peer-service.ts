@@ -41,11 +41,12 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
       const addresses = located === undefined ? [] : [formatHostPort(located.address)];
       return { peer: { ...found, addresses }, lookedUp: located?.isLookedUp ?? false };
     },
-    async listServices({ id: text }, { signal }) {
+    async listServices({ id: text, service }, { signal }) {
       const id = NodeId.parse(text);
-      if (id.equals(node.id)) return { services: node.services.map(ownService).toSorted(byName) };
-      const names = await node.schemas.names(id, { signal });
-      return { services: await Promise.all(names.map((name) => serviceOf(node, id, name, signal))) };
+      if (id.equals(node.id)) return { services: ownServices(node, service) };
+      if (service !== "") return { services: [await onlyService(node, id, service, signal)] };
+      const { names, leftOut } = await node.schemas.names(id, { signal });
+      return { services: await Promise.all(names.map((name) => serviceOf(node, id, name, signal))), leftOut };
     },
     async checkHealth({ id: text, service }, { signal }) {
       const id = NodeId.parse(text);
@@ -65,6 +66,17 @@ function notFound(id: NodeId, isKnown: boolean): DswarmError {
   );
 }
 
+/** The one that was asked for. A schema that is not usable is told of the service; with all else, the call fails. */
+async function onlyService(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {
+  try {
+    const { service, files } = await node.schemas.schema(id, name, { signal });
+    return shownService(service, files);
+  } catch (error) {
+    if (ConnectError.from(error).code !== Code.FailedPrecondition) throw error;
+    return { name, error: failureOf(error) };
+  }
+}
+
 async function serviceOf(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {
   try {
     const { service, files } = await node.schemas.schema(id, name, { signal });
@@ -73,6 +85,13 @@ async function serviceOf(node: DswarmNode, id: NodeId, name: string, signal: Abo
     signal.throwIfAborted();
     return { name, error: failureOf(error) };
   }
+}
+
+/** All services of a node, or the one of a name. @throws ConnectError `not_found` */
+function ownServices(node: DswarmNode, name: string): ServiceMessage[] {
+  const found = node.services.filter(({ typeName }) => name === "" || typeName === name);
+  if (found.length === 0 && name !== "") throw new ConnectError("not served here", Code.NotFound);
+  return found.map(ownService).toSorted(byName);
 }
 
 function ownService(service: DescService): ServiceMessage {

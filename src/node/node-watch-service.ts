@@ -12,6 +12,7 @@ import {
 import type { Contact } from "../dht/contact.ts";
 import type { LookupEvent } from "../dht/lookup-event.ts";
 import type { LookupResult } from "../dht/lookup-options.ts";
+import { sequenceOf } from "../dht/record.ts";
 import { recordToMessage } from "../dht/record-codec.ts";
 import { nodeIdBytes, sharedBits } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
@@ -19,7 +20,7 @@ import { toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 import { every } from "../util/every.ts";
 import { Pending } from "../util/pending.ts";
-import { type LoggedEvent, maxPastEvents } from "./event-log.ts";
+import { eventNames, type LoggedEvent, maxPastEvents } from "./event-log.ts";
 import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { lookupResponse, rounded, targetOf } from "./node-dht-service.ts";
@@ -32,6 +33,7 @@ const defaultRatesMs = 1000;
 const minRatesMs = 250;
 const maxRatesMs = 60_000;
 const maxNames = 32;
+const ratesName = "rates";
 const maxWaitingEvents = 1024;
 // More than the steps of any lookup: 200 queries of at most four each.
 const maxWaitingSteps = 1024;
@@ -42,24 +44,25 @@ const defaultWatchMs = 5000;
 /** Tells what happens in a node and its DHT to the node's owner. */
 export function createNodeWatchService(node: DswarmNode): Pick<ServiceImpl<typeof NodeService>, WatchMethod> {
   return {
-    async *watchEvents({ ratesMs, past, names }, { signal }) {
+    async *watchEvents({ ratesMs, past, names, after }, { signal }) {
       checkRange("rates_ms", ratesMs, minRatesMs, maxRatesMs);
       if (past > maxPastEvents) throw invalid(`past: at most ${maxPastEvents}`);
-      if (names.length > maxNames) throw invalid(`names: at most ${maxNames}`);
-      const wanted = new Set(names);
-      const isWanted = (name: string): boolean => wanted.size === 0 || wanted.has(name);
+      const isWanted = filterOf(names);
+      const missed = after === "" ? [] : node.events.since(after);
+      if (missed === undefined) throw invalid("after: give the cursor of an event");
       const waiting = new Pending<EventMessage>({ max: maxWaitingEvents, signal });
       const note = (event: LoggedEvent): void => {
-        if (isWanted(event.name)) waiting.push(event);
+        if (isWanted(event.name)) waiting.push({ ...event, cursor: node.events.cursorOf(event) });
       };
-      for (const event of node.events.past(past)) note(event);
-      const rates = new RateMeter(node);
+      const old = after === "" ? node.events.past(past, ({ name }) => isWanted(name)) : missed;
+      for (const event of old) note(event);
+      const meter = new RateMeter(node);
       const tellRates = (): void =>
-        waiting.push({ timeMs: node.config.clock.wallMs(), name: "rates", rates: rates.take() });
-      if (isWanted("rates")) tellRates();
+        waiting.push({ timeMs: node.config.clock.wallMs(), name: ratesName, rates: meter.take() });
+      if (isWanted(ratesName)) tellRates();
       const stops = [
         node.events.listen(note),
-        isWanted("rates") ? every(node.config.clock, ratesMs === 0 ? defaultRatesMs : ratesMs, tellRates) : () => {},
+        isWanted(ratesName) ? every(node.config.clock, ratesMs === 0 ? defaultRatesMs : ratesMs, tellRates) : () => {},
         endWith(node.closing, waiting),
       ];
       try {
@@ -92,15 +95,32 @@ export function createNodeWatchService(node: DswarmNode): Pick<ServiceImpl<typeo
         gone.abort();
       }
     },
-    async *watchValue({ key, intervalMs }, { signal }) {
+    async *watchValue({ key, intervalMs, after }, { signal }) {
       checkRange("interval_ms", intervalMs, minWatchMs, maxWatchMs);
       const options = { intervalMs: intervalMs === 0 ? defaultWatchMs : intervalMs, signal };
+      let seen = after;
       for await (const found of node.dht.watchFound(key, options)) {
-        yield found === undefined ? {} : { record: recordToMessage(found.record, found.ttlS) };
+        const cursor = found === undefined ? "none" : `sequence-${sequenceOf(found.record)}`;
+        const isSeen = cursor === seen;
+        seen = "";
+        if (!isSeen)
+          yield found === undefined ? { cursor } : { record: recordToMessage(found.record, found.ttlS), cursor };
       }
       if (node.closing.aborted) throw new DswarmError("node_closed");
     },
   };
+}
+
+/** Which events are wanted, by name. @throws ConnectError `invalid_argument` for names of none */
+function filterOf(names: readonly string[]): (name: string) => boolean {
+  if (names.length > maxNames) throw invalid(`names: at most ${maxNames}`);
+  const unknown = names.find((name) => name !== ratesName && !eventNames.some((known) => known === name));
+  if (unknown !== undefined) {
+    const known = [...eventNames, ratesName].join(", ");
+    throw invalid(`names: there is no event ${JSON.stringify(unknown.slice(0, 64))}; there are ${known}`);
+  }
+  const wanted = new Set(names);
+  return (name) => wanted.size === 0 || wanted.has(name);
 }
 
 function checkRange(field: string, value: number, min: number, max: number): void {

@@ -28,7 +28,7 @@ export interface PeerSchema {
 
 /** What a peer may tell at most. */
 const schemaLimits = {
-  /** Services of a peer; those that follow are left out. */
+  /** Services of a peer that are listed at once; of those that follow, the number is. */
   services: 64,
   /** Bytes of the descriptors of one service. */
   bytes: 1_048_576,
@@ -79,13 +79,17 @@ export class PeerSchemas {
     for (const key of this.#cache.keys()) if (key.startsWith(start)) this.#cache.delete(key);
   }
 
-  /** Type names of a peer's services, in alphabetical order, at most 64. Rejects with a ConnectError. */
-  async names(id: NodeId, { signal }: CallOptions = {}): Promise<string[]> {
+  /**
+   * Type names of a peer's services, in alphabetical order, at most 64, and how many more there are. Rejects with a ConnectError.
+   */
+  async names(id: NodeId, { signal }: CallOptions = {}): Promise<{ names: string[]; leftOut: number }> {
     const { services } = await this.#clientOf(id, checkAnswer).listServices(
       {},
       { timeoutMs, ...(signal && { signal }) },
     );
-    return [...new Set(services.filter(isTypeName))].slice(0, schemaLimits.services).sort();
+    const all = [...new Set(services.filter(isTypeName))].sort();
+    const names = all.slice(0, schemaLimits.services);
+    return { names, leftOut: all.length - names.length };
   }
 
   /**

@@ -37,7 +37,7 @@ test("a stream comes as events when the client prefers them", async (t) => {
   const answer = await send(port, "/api/count", { headers: acceptEvents });
   assert.equal(answer.headers["content-type"], "text/event-stream; charset=utf-8");
   assert.equal(answer.headers["cache-control"], "no-store");
-  assert.equal(answer.text, `data: ${empty}\n\ndata: ${empty}\n\nevent: end\ndata: {}\n\n`);
+  assert.equal(answer.text, `data: ${empty}\n\ndata: ${empty}\n\nid: end\nevent: end\ndata: {}\n\n`);
   const preferences = [
     ["text/event-stream, */*;q=0.1", "text/event-stream; charset=utf-8"],
     ["*/*", "application/x-ndjson; charset=utf-8"],
@@ -55,7 +55,7 @@ test("a stream without messages ends at once", async (t) => {
   assert.equal(lines.status, 200);
   assert.equal(lines.headers["content-type"], "application/x-ndjson; charset=utf-8");
   assert.equal(lines.text, "");
-  assert.equal((await send(port, "/api/count", { headers: acceptEvents })).text, "event: end\ndata: {}\n\n");
+  assert.equal((await send(port, "/api/count", { headers: acceptEvents })).text, "id: end\nevent: end\ndata: {}\n\n");
 });
 
 test("HEAD of a stream does not start it", async (t) => {

@@ -54,7 +54,8 @@ test("the OpenAPI document of a node is valid and has every route of the list, w
   assert.deepEqual(document.paths["/api/events"].get.parameters[1], {
     name: "past",
     in: "query",
-    description: "How many events of the past to tell first. At most 256, as many as the node remembers.",
+    description:
+      "How many events of the past to tell first, of those that `names` lets through. At most 256, as many as the node remembers.",
     schema: { type: "integer", format: "uint32", minimum: 0, maximum: 4_294_967_295 },
   });
 });

@@ -275,7 +275,7 @@ test("trailers of a stream are in its last line or event, those of an error with
   assert.equal(lines.headers["grpc-metadata-greeting"], "hello");
   assert.deepEqual(jsonLines(lines.text), [{ result: { count: 0 } }, { metadata }]);
   const events = await call("Repeat", `{"count":1}`, { Accept: "text/event-stream" });
-  assert.equal(events.text, `data: {"count":0}\n\nevent: end\ndata: ${JSON.stringify({ metadata })}\n\n`);
+  assert.equal(events.text, `data: {"count":0}\n\nid: end\nevent: end\ndata: ${JSON.stringify({ metadata })}\n\n`);
   const failed = jsonLines((await call("Repeat", `{"count":3}`)).text).at(-1) as JsonObject;
   assert.deepEqual(failed["error"], { code: "out_of_range", message: "too many", fromPeer: true });
   assert.deepEqual((failed["metadata"] as JsonObject)["why"], ["greed"]);

@@ -134,12 +134,15 @@ test("a schema that cannot be is refused with a code, by the gateway and where s
   for (const [what, files] of Object.entries(refused)) {
     const { peer, call } = await meet(files);
     const { status, json, text } = await call();
-    assert.equal(status, 400, `${what}: ${text}`);
+    // It is no fault of the request.
+    assert.equal(status, 502, `${what}: ${text}`);
     assert.equal(json.code, "failed_precondition", what);
     assert.match(json.message, cannotBeUsed, what);
     assert.ok(text.length < 1000, what);
     const { services } = await apiJson(node.port, `/api/peers/${peer.id.toBase64url()}/services`);
     assert.equal(services[0].error.code, "failed_precondition", what);
+    const alone = await apiJson(node.port, `/api/peers/${peer.id.toBase64url()}/services?service=${name}`);
+    assert.deepEqual(alone.services, services, what);
   }
   await assertUnharmed(node, logger);
 });
@@ -180,7 +183,7 @@ test("descriptors that no encoder makes, nested thousands deep or no protobuf at
       { method: "POST" },
       "{}",
     );
-    assert.equal(status, 400, text);
+    assert.equal(status, 502, text);
     assert.match(JSON.parse(text).message, cannotBeUsed);
   }
   await assertUnharmed(node, logger);
@@ -378,7 +381,7 @@ test("an answer that would swell is refused before it is decoded", async (t) => 
   for (const [what, [files, answer]] of Object.entries(swelling)) {
     const { call } = await meet(() => files, answer);
     const { status, json, text } = await call();
-    assert.deepEqual([status, json.code], [429, "resource_exhausted"], `${what}: ${text.slice(0, 200)}`);
+    assert.deepEqual([status, json.code], [502, "resource_exhausted"], `${what}: ${text.slice(0, 200)}`);
     assert.equal(json.fromPeer, undefined);
   }
   await assertUnharmed(node, logger);
@@ -392,7 +395,7 @@ test("an answer, or a request, that is nested deeper than a codec follows is ref
     const { status, json, text } = await call();
     assert.deepEqual(
       [status, json.code],
-      levels === 10 ? [200, undefined] : [429, "resource_exhausted"],
+      levels === 10 ? [200, undefined] : [502, "resource_exhausted"],
       text.slice(0, 200),
     );
   }

@@ -108,6 +108,8 @@ export function byDistance(target: NodeId, ids: readonly NodeId[]): string[] {
 export interface Answer {
   readonly status: number;
   readonly headers: NodeJS.ReadOnlyDict<string | string[]>;
+  /** Each header with all its values. */
+  readonly distinct: NodeJS.ReadOnlyDict<string[]>;
   readonly text: string;
 }
 
@@ -121,7 +123,7 @@ export async function send(port: number, path: string, options: RequestOptions =
   incoming.setEncoding("utf8");
   let text = "";
   for await (const chunk of incoming) text += chunk;
-  return { status: incoming.statusCode, headers: incoming.headers, text };
+  return { status: incoming.statusCode, headers: incoming.headers, distinct: incoming.headersDistinct, text };
 }
 
 /** One result of /api/ping. */
