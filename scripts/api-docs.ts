@@ -27,6 +27,18 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
 
 - **Messages** are [protobuf JSON](https://protobuf.dev/programming-guides/json/): 64-bit integers and bytes (base64) are text. A
   field that is not known is refused. In paths and queries a key is best written as base64url or hex.
+- **Raw values**: with \`Content-Type: application/octet-stream\`, or none, the body of \`/api/values\` and \`/api/update\` is the value
+  itself, up to 65536 bytes, and the query has the other fields. With \`Accept: application/octet-stream\`, \`GET /api/values/{key}\` answers
+  the exact bytes, with the headers \`Dswarm-Ttl\` (seconds) and, of a value that can change, \`Dswarm-Sequence\`:
+
+  \`\`\`
+  $ curl -k -X POST -T photo.jpg https://localhost:34213/api/values
+  {"key":"&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","replicas":9,"keptHere":true}
+  $ curl -k -H 'Accept: application/octet-stream' -o photo.jpg https://localhost:34213/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ
+  $ curl -k -X PUT -T photo.jpg https://localhost:34213/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ    refused if it has another key
+  $ curl -k -X POST -T notes.txt 'https://localhost:34213/api/update?salt=bm90ZXM'                              the node's own value "notes"
+  \`\`\`
+
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status
   follows the code, which is [Connect's](https://connectrpc.com/docs/protocol/#error-codes). With \`"fromPeer":true\` a peer has
   answered so; then 502 stands for what would be 500. 401 is for the node's own token alone: any other \`unauthenticated\` is 403.

@@ -17,6 +17,17 @@ export function sendText(response: ServerResponse, status: number, json: string)
   response.end(`${json}\n`);
 }
 
+/** Answers with bytes of the content type that the headers name. */
+export function sendBytes(
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>>,
+  bytes: Uint8Array,
+): void {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader("Content-Length", bytes.length);
+  response.end(bytes);
+}
+
 /** Answers with a fault, and closes the connection: who is refused holds none. */
 export function refuse(response: ServerResponse, fault: Fault): void {
   response.shouldKeepAlive = false;

@@ -24,8 +24,8 @@ export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Uint8A
 
 function refuseCompressed(request: IncomingMessage): void {
   const encoding = request.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity") {
-    throw new Fault(Code.InvalidArgument, "compressed bodies are not accepted", {
+  if (encoding.toLowerCase() !== "identity") {
+    throw new Fault(Code.Unimplemented, "compressed bodies are not accepted", {
       status: 415,
       headers: { "Accept-Encoding": "identity" },
     });
@@ -54,16 +54,18 @@ export async function readBody(request: IncomingMessage, maxBytes: number): Prom
 
 /**
  * Reads a whole body as JSON text. No body at all is "{}".
+ * @param otherType a content type that the caller takes beside JSON, to be named where the body is neither
  * @throws Fault as `readBody`; 415 for another content type; 400 for what is not UTF-8
  */
-export async function readJsonText(request: IncomingMessage, maxBytes: number): Promise<string> {
+export async function readJsonText(request: IncomingMessage, maxBytes: number, otherType?: string): Promise<string> {
   const type = request.headers["content-type"];
   const bytes = await readBody(request, maxBytes);
   if (bytes.length === 0) return "{}";
   if (type === undefined || !jsonType.test(type)) {
-    throw new Fault(Code.InvalidArgument, "the body must be application/json in UTF-8 (with curl: --json)", {
+    const or = otherType === undefined ? "" : `, or ${otherType}`;
+    throw new Fault(Code.InvalidArgument, `the body must be application/json in UTF-8 (with curl: --json)${or}`, {
       status: 415,
-      headers: { "Accept-Post": "application/json" },
+      headers: { "Accept-Post": ["application/json", ...(otherType === undefined ? [] : [otherType])].join(", ") },
     });
   }
   return decoded(bytes);

@@ -16,9 +16,10 @@ import { Code, ConnectError, createHandlerContext, type HandlerContext } from "@
 import type { Request, Response } from "express";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { every } from "../util/every.ts";
-import { sendText } from "./answer.ts";
+import { sendBytes, sendText } from "./answer.ts";
 import { metadataHeaders, metadataJson, trailerHeaders } from "./call-metadata.ts";
 import type { FaultReporter } from "./fault.ts";
+import type { RawAnswer } from "./raw-values.ts";
 
 const lines = "application/x-ndjson";
 const events = "text/event-stream";
@@ -26,7 +27,7 @@ const events = "text/event-stream";
 const heartbeatMs = 15_000;
 const peerVerdictMs = 1000;
 /** The id of the last event of a stream that has ended: who comes back with it gets 204, which browsers do not repeat. */
-export const endId = "end";
+const endId = "end";
 
 interface Call {
   readonly method: DescMethod;
@@ -36,8 +37,8 @@ interface Call {
 
 interface CallWithOneAnswer extends Call {
   readonly streams: false;
-  /** Makes the call. The answer is JSON. */
-  readonly answer: (context: HandlerContext) => Promise<string>;
+  /** Makes the call. The answer is JSON, or raw. */
+  readonly answer: (context: HandlerContext) => Promise<string | RawAnswer>;
 }
 
 /** One message of a stream. */
@@ -84,10 +85,11 @@ export async function answerCall(
     if (call.streams) {
       await answerStream(call, context, request, response, reporter, clock);
     } else {
-      const json = await call.answer(context);
+      const answer = await call.answer(context);
       setHeader(response, call, context);
       for (const [name, values] of trailerHeaders(context.responseTrailer)) response.setHeader(name, values);
-      sendText(response, 200, json);
+      if (typeof answer === "string") sendText(response, 200, answer);
+      else sendBytes(response, answer.headers, answer.bytes);
     }
   } finally {
     context.abort();

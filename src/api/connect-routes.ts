@@ -115,6 +115,8 @@ async function refusalOf({ status, body }: Result): Promise<Fault> {
   const unclear = new ConnectError("not a request", Code.Internal);
   const { code, rawMessage } = errorFromJsonBytes(await buffer(body), undefined, unclear);
   if (code === Code.ResourceExhausted) return new Fault(code, rawMessage, { status: 413 });
+  // An encoding that is not known here.
+  if (code === Code.Unimplemented) return new Fault(code, rawMessage, { status: 415 });
   return new Fault(codeToHttpStatus(code) < 500 ? code : Code.InvalidArgument, rawMessage);
 }
 

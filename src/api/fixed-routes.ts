@@ -11,10 +11,14 @@ import { textOf } from "./json-values.ts";
 import { createMetrics } from "./metrics.ts";
 import { jsonContent, openApi, streamContent } from "./openapi.ts";
 import type { ApiConfig } from "./options.ts";
+import { processMetrics } from "./process-metrics.ts";
 import type { Route } from "./routes.ts";
 
 /** Where the page is that shows the OpenAPI document. It tells nothing of the node. */
 export const docsPath = "/api/docs";
+
+/** Says that the node runs, to a supervisor that has no token. It tells nothing of the node. */
+export const healthPath = "/healthz";
 
 const fault = { $ref: "#/components/responses/Fault" };
 const json = jsonContent({ type: "object" });
@@ -41,15 +45,16 @@ export function nodeRoutes(config: ApiConfig, reporter: FaultReporter): Route[] 
       "/metrics",
       {
         operationId: "metrics",
-        summary: "Figures for Prometheus.",
+        summary: "Figures for Prometheus, of the node and of its process.",
         responses: answers("Prometheus' text format.", text("text/plain")),
       },
       async (_, response) => {
-        response.type(metrics.contentType).send(await metrics.metrics());
+        const texts = await Promise.all([metrics, processMetrics()].map((registry) => registry.metrics()));
+        response.type(metrics.contentType).send(texts.join(""));
       },
     ),
     get(
-      "/healthz",
+      healthPath,
       { operationId: "healthz", summary: "Says that the node runs.", responses: answers("It does.", json) },
       (_, response) => sendText(response, 200, `{"status":"SERVING"}`),
     ),

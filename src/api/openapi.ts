@@ -6,6 +6,7 @@ import { findField } from "./field-path.ts";
 import type { Binding } from "./http-rule.ts";
 import { type Comments, JsonSchemas } from "./json-schema.ts";
 import { textOf } from "./json-values.ts";
+import { hasRawAnswer, rawFieldOf, rawType } from "./raw-values.ts";
 import type { Route } from "./routes.ts";
 
 const faultSchema: JsonObject = {
@@ -41,6 +42,9 @@ const trailerSchema: JsonObject = {
 export function jsonContent(schema: JsonObject): JsonObject {
   return { "application/json": { schema } };
 }
+
+/** The content of a value as its exact bytes. */
+const rawContent: JsonObject = { [rawType]: { schema: { type: "string", format: "binary" } } };
 
 const fault = { $ref: "#/components/responses/Fault" };
 const faultForm = { $ref: "#/components/schemas/Fault" };
@@ -110,17 +114,23 @@ function shortRequest(binding: Binding, schemas: JsonSchemas): JsonObject {
   const inPath = captures.map(({ leaf }, i) =>
     parameter({ name: names[i] ?? "", in: "path", required: true }, leaf, schemas),
   );
-  const taken = new Set([...captures.map(({ parents, leaf }) => parents[0] ?? leaf), body]);
+  const raw = body === "*" ? rawFieldOf(input) : undefined;
+  const taken = new Set([...captures.map(({ parents, leaf }) => parents[0] ?? leaf), body, raw]);
   const inQuery = input.fields
-    .filter((field) => body !== "*" && !taken.has(field) && findField(input, field.name) !== undefined)
+    .filter((field) => (body !== "*" || raw !== undefined) && !taken.has(field))
+    .filter(({ name }) => findField(input, name) !== undefined)
     .map((field) => parameter({ name: field.jsonName, in: "query" }, field, schemas));
   const parameters = [...inPath, ...inQuery];
   return {
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(body === undefined
-      ? {}
-      : { requestBody: { content: jsonContent(body === "*" ? schemas.message(input) : schemas.field(body)) } }),
+    ...(body === undefined ? {} : { requestBody: { content: bodyContent(binding, schemas) } }),
   };
+}
+
+function bodyContent({ rpc, body }: Binding, schemas: JsonSchemas): JsonObject {
+  const { input } = rpc.method;
+  if (body !== undefined && body !== "*") return jsonContent(schemas.field(body));
+  return { ...jsonContent(schemas.message(input)), ...(rawFieldOf(input) === undefined ? {} : rawContent) };
 }
 
 function parameter(where: JsonObject, field: DescField, schemas: JsonSchemas): JsonObject {
@@ -157,7 +167,8 @@ function connectType(isStream: boolean): string {
 
 function shortAnswer({ output, methodKind }: DescMethod, schemas: JsonSchemas): JsonObject {
   const result = schemas.message(output);
-  if (methodKind === "unary") return { description: "The answer.", content: jsonContent(result) };
+  const more = hasRawAnswer(output) ? rawContent : {};
+  if (methodKind === "unary") return { description: "The answer.", content: { ...jsonContent(result), ...more } };
   return { description: "A stream of answers.", content: streamContent(result) };
 }
 

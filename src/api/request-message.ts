@@ -1,13 +1,7 @@
 // Makes the request message of a short route out of path, query and body, by the rules of google/api/http.proto: the
 // path's fields, then the body's, and from the query what neither of them holds. Everything goes through protobuf JSON.
-import {
-  create,
-  type DescMessage,
-  type JsonObject,
-  type JsonValue,
-  type Message,
-  mergeFromJson,
-} from "@bufbuild/protobuf";
+import { create, type DescMessage, type JsonObject, type Message, mergeFromJson } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
 import { Code } from "@connectrpc/connect";
 import { messageOf } from "../util/errors.ts";
 import { parseExactJson } from "./exact-json.ts";
@@ -15,6 +9,7 @@ import { Fault } from "./fault.ts";
 import { emptyObject, findField, putText } from "./field-path.ts";
 import type { Binding } from "./http-rule.ts";
 import { protobufJson } from "./protobuf-json.ts";
+import { rawFieldOf } from "./raw-values.ts";
 
 /** The parts of a request that hold fields. */
 export interface RequestParts {
@@ -22,8 +17,8 @@ export interface RequestParts {
   readonly captured: readonly string[];
   /** What follows "?", as it came. */
   readonly query: string;
-  /** JSON text. Not looked at where the binding has no body. */
-  readonly body: string;
+  /** JSON text, or what `rawFieldOf` the message is to hold. Not looked at where the binding has no body. */
+  readonly body: string | Uint8Array;
 }
 
 /**
@@ -35,7 +30,7 @@ export function requestMessage(binding: Binding, parts: RequestParts): Message {
   const message = create(input);
   const fields = textFields(binding, parts);
   try {
-    if (binding.body !== undefined) mergeFromJson(input, message, bodyJson(binding.body, input, parts.body));
+    if (binding.body !== undefined) mergeBody(binding.body, message, input, parts.body);
     return mergeFromJson(input, message, protobufJson(input, fields, jsonOptions));
   } catch (error) {
     throw invalid(messageOf(error));
@@ -45,16 +40,32 @@ export function requestMessage(binding: Binding, parts: RequestParts): Message {
 // The document of the API has no field that may be null.
 const jsonOptions = { allowNull: false };
 
-function bodyJson(body: NonNullable<Binding["body"]>, input: DescMessage, text: string): JsonValue {
-  const json = parseExactJson(text);
-  return protobufJson(input, body === "*" ? json : { [body.jsonName]: json }, jsonOptions);
+function mergeBody(
+  field: NonNullable<Binding["body"]>,
+  message: Message,
+  input: DescMessage,
+  body: string | Uint8Array,
+): void {
+  if (typeof body === "string") {
+    const json = parseExactJson(body);
+    const value = protobufJson(input, field === "*" ? json : { [field.jsonName]: json }, jsonOptions);
+    mergeFromJson(input, message, value);
+    return;
+  }
+  const raw = rawFieldOf(input);
+  if (raw === undefined) throw new TypeError(`${input.typeName} has no raw form`);
+  reflect(input, message).set(raw, body);
 }
 
-function textFields({ rpc, captures, body }: Binding, { captured, query }: RequestParts): JsonObject {
+function textFields(binding: Binding, { captured, query, body: given }: RequestParts): JsonObject {
+  const { rpc, captures } = binding;
+  const raw = binding.body === "*" ? rawFieldOf(rpc.method.input) : undefined;
+  // The query has what a raw body has no place for. Beside JSON it goes before the body, so that one document describes both.
+  const body = raw === undefined || typeof given === "string" ? binding.body : raw;
   const json = emptyObject();
   for (const [i, field] of captures.entries()) putText(json, field, captured[i] ?? "");
   for (const [name, value] of parseQuery(query)) {
-    if (body === "*") throw invalid(`the query parameter ${quote(name)} belongs into the body`);
+    if (body === "*" && raw === undefined) throw invalid(`the query parameter ${quote(name)} belongs into the body`);
     const field = findField(rpc.method.input, name);
     if (field === undefined)
       throw invalid(`unknown query parameter ${quote(name)}; there are: ${known(rpc.method.input)}`);

@@ -10,15 +10,16 @@ import {
   toJson,
 } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
-import { Code } from "@connectrpc/connect";
+import { Code, type HandlerContext } from "@connectrpc/connect";
 import type { Express, NextFunction, Request, Response } from "express";
 import type { Clock } from "../util/clock.ts";
 import { sendFault } from "./answer.ts";
-import { readJsonText } from "./body.ts";
+import { readBody, readJsonText } from "./body.ts";
 import { answerCall, type ReadyCall } from "./call.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
 import { type Binding, bindingsOf, type PlainMethod } from "./http-rule.ts";
 import type { ApiConfig } from "./options.ts";
+import { hasRawAnswer, isRawBody, rawAnswer, rawFieldOf, rawType, wantsRaw } from "./raw-values.ts";
 import { requestMessage } from "./request-message.ts";
 
 /** One HTTP method of one path. */
@@ -69,10 +70,20 @@ async function answerBinding(
   const message = requestMessage(binding, {
     captured: binding.captures.map((_, i) => String(request.params[`p${i}`])),
     query: question < 0 ? "" : request.url.slice(question + 1),
-    body: binding.body === undefined ? "" : await readJsonText(request, maxBytes),
+    body: await bodyOf(binding, request, maxBytes),
   });
   resume(message, binding, request);
-  await answerCall(readyCall(binding.rpc, message), request, response, reporter, clock);
+  const raw = binding.rpc.kind === "unary" && hasRawAnswer(binding.rpc.method.output);
+  if (raw) response.vary("Accept");
+  const call = readyCall(binding.rpc, message, raw && wantsRaw(request));
+  await answerCall(call, request, response, reporter, clock);
+}
+
+async function bodyOf({ rpc, body }: Binding, request: Request, maxBytes: number): Promise<string | Uint8Array> {
+  if (body === undefined) return "";
+  const takesRaw = body === "*" && rawFieldOf(rpc.method.input) !== undefined;
+  if (takesRaw && isRawBody(request)) return await readBody(request, maxBytes);
+  return await readJsonText(request, maxBytes, takesRaw ? rawType : undefined);
 }
 
 /** A browser that comes back to a stream of events says so in a header, and repeats the URL of the first time. */
@@ -83,10 +94,14 @@ function resume(message: Message, { rpc }: Binding, { headers }: Request): void 
   if (after !== undefined) reflect(rpc.method.input, message).set(after, lastId);
 }
 
-function readyCall(rpc: PlainMethod, message: Message): ReadyCall {
+function readyCall(rpc: PlainMethod, message: Message, isRaw: boolean): ReadyCall {
   const { method } = rpc;
   if (rpc.kind === "unary") {
     const { impl } = rpc;
+    if (isRaw) {
+      const bytes = async (context: HandlerContext) => rawAnswer(create(method.output, await impl(message, context)));
+      return { method, streams: false, answer: bytes };
+    }
     return { method, streams: false, answer: async (context) => jsonText(method.output, await impl(message, context)) };
   }
   const { impl } = rpc;

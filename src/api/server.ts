@@ -12,12 +12,14 @@ import { Access, type Refusal } from "./access.ts";
 import { refuse, sendFault } from "./answer.ts";
 import { connectRoutes } from "./connect-routes.ts";
 import { Fault, FaultReporter } from "./fault.ts";
-import { docsPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
+import { docsPath, healthPath, indexRoutes, nodeRoutes } from "./fixed-routes.ts";
 import { reportGoneClients } from "./gone-clients.ts";
 import { type ApiConfig, type ApiOptions, resolveApiOptions } from "./options.ts";
 import { isPage, servePages } from "./pages.ts";
 import { addRoutes, answerUnrouted, shortRoutes } from "./routes.ts";
 
+/** What tells nothing of the node. */
+const tokenless: ReadonlySet<string> = new Set([docsPath, healthPath]);
 const maxRememberedClients = 1000;
 
 const refusals: Readonly<Record<Refusal | "rate", Fault>> = {
@@ -93,7 +95,7 @@ function guard({ token, hosts, pages, requestsPerSecond, requestBurst, counters,
           target: request.url,
           headers: request.headersDistinct,
         },
-        request.path !== docsPath && (pages === undefined || !isPage(request.path)),
+        !tokenless.has(request.path) && (pages === undefined || !isPage(request.path)),
       ) ?? (limiter.take(addressShare(remoteAddress ?? "")) ? undefined : "rate");
     if (refusal === undefined) {
       next();

@@ -149,3 +149,13 @@ test("a refused request closes its connection, whether it has come whole or neve
     assert.match(answer, /^HTTP\/1\.1 401 [^]*Connection: close\r\n[^]*"unauthenticated"/);
   }
 });
+
+test("/healthz needs no token, and keeps all other rules of access", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()], token });
+  const answer = await send(port, "/healthz");
+  assert.deepEqual([answer.status, answer.text], [200, '{"status":"SERVING"}\n']);
+  assert.equal((await send(port, "/healthz", { headers: ["Host", "evil"] })).status, 403);
+  assert.equal((await send(port, "/healthz", { headers: ["Sec-Fetch-Site", "cross-site"] })).status, 403);
+  for (const path of ["/metrics", "/api/status", "/healthz/", "/api/healthz"])
+    assert.equal((await send(port, path)).status, 401, path);
+});

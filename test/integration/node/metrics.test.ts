@@ -109,3 +109,24 @@ test("a meter is bounded: methods beyond a thousand are one", () => {
   // The same method by another descriptor is the same.
   assert.equal(meter.of({ ...method, name: "M1" }), meter.of({ ...method, name: "M1" }));
 });
+
+test("the figures of the process are there, once, with several nodes in it", async (t) => {
+  const nodes = await Promise.all([1, 2].map(() => startNode(t, { discovery: false })));
+  for (const { port } of nodes) {
+    const text = await metricsOf(port);
+    for (const name of [
+      "process_cpu_seconds_total",
+      "process_resident_memory_bytes",
+      "nodejs_eventloop_lag_seconds",
+      "nodejs_heap_size_used_bytes",
+      "dswarm_uptime_seconds",
+    ]) {
+      const lines = text.split("\n").filter((line) => new RegExp(`^${name}[ {]`).test(line));
+      assert.equal(lines.length, 1, name);
+    }
+    assert.ok(valueOf(text, "process_resident_memory_bytes") > 1_000_000);
+    const names = text.match(/(?<=^# TYPE )\w+/gm) ?? [];
+    assert.equal(new Set(names).size, names.length);
+    assert.equal(text.endsWith("\n"), true);
+  }
+});
