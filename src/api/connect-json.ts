@@ -2,7 +2,7 @@
 //
 //     unary      the body, or the parameter `message` of a GET
 //     streams    envelopes: 1 byte of flags, 4 bytes of length, the JSON (https://connectrpc.com/docs/protocol)
-import { type DescMessage, fromJson } from "@bufbuild/protobuf";
+import { type DescMessage, fromJson, type Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { messageOf } from "../util/errors.ts";
 import { parseExactJson } from "./exact-json.ts";
@@ -15,10 +15,10 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * The JSON of a message with its numbers as the codec reads them exactly.
  * @throws ConnectError `invalid_argument` for what is not the message
  */
-export function exactMessage(input: DescMessage, json: Uint8Array): Uint8Array {
+export function exactMessage(input: DescMessage, json: Uint8Array, registry: Registry): Uint8Array {
   try {
-    const exact = protobufJson(input, parseExactJson(decoder.decode(json)));
-    fromJson(input, exact);
+    const exact = protobufJson(input, parseExactJson(decoder.decode(json)), { registry });
+    fromJson(input, exact, { registry });
     return Buffer.from(JSON.stringify(exact));
   } catch (error) {
     throw new ConnectError(messageOf(error), Code.InvalidArgument, undefined, undefined, error);
@@ -29,14 +29,14 @@ export function exactMessage(input: DescMessage, json: Uint8Array): Uint8Array {
  * The URL of a GET with its message made exact. A compressed message, or one over the limit, is Connect's to refuse.
  * @throws ConnectError `invalid_argument` for what is not the message
  */
-export function exactUrl(input: DescMessage, url: string, maxBytes: number): string {
+export function exactUrl(input: DescMessage, url: string, maxBytes: number, registry: Registry): string {
   const [path = "", query = ""] = url.split("?", 2);
   const parameters = new URLSearchParams(query);
   const message = parameters.get("message");
   if (message === null || parameters.get("encoding") !== "json" || parameters.has("compression")) return url;
   const bytes = Buffer.from(message, parameters.get("base64") === "1" ? "base64url" : "utf8");
   if (bytes.length > maxBytes) return url;
-  parameters.set("message", Buffer.from(exactMessage(input, bytes)).toString("base64url"));
+  parameters.set("message", Buffer.from(exactMessage(input, bytes, registry)).toString("base64url"));
   parameters.set("base64", "1");
   return `${path}?${parameters}`;
 }
@@ -49,6 +49,7 @@ export async function* exactEnvelopes(
   input: DescMessage,
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
+  registry: Registry,
 ): AsyncGenerator<Uint8Array> {
   /** Of one envelope, as far as it has come. Bounded by `maxBytes` and a chunk. */
   let rest = Buffer.alloc(0);
@@ -60,7 +61,7 @@ export async function* exactEnvelopes(
       const length = rest.readUInt32BE(1);
       isPassing = length > maxBytes;
       if (isPassing || rest.length < prefixBytes + length) break;
-      ready.push(envelope(rest[0] ?? 0, input, rest.subarray(prefixBytes, prefixBytes + length)));
+      ready.push(envelope(rest[0] ?? 0, input, rest.subarray(prefixBytes, prefixBytes + length), registry));
       rest = rest.subarray(prefixBytes + length);
     }
     if (isPassing) {
@@ -74,8 +75,8 @@ export async function* exactEnvelopes(
 }
 
 /** A compressed message, or one that ends the stream, is Connect's to judge. */
-function envelope(flags: number, input: DescMessage, json: Uint8Array): Uint8Array {
-  const exact = flags === 0 ? exactMessage(input, json) : json;
+function envelope(flags: number, input: DescMessage, json: Uint8Array, registry: Registry): Uint8Array {
+  const exact = flags === 0 ? exactMessage(input, json, registry) : json;
   const prefix = Buffer.alloc(prefixBytes);
   prefix[0] = flags;
   prefix.writeUInt32BE(exact.length, 1);

@@ -3,7 +3,7 @@
 // that it would get elsewhere under /api; what fails in it, it would print, leaving the client without an answer.
 import { validateHeaderValue } from "node:http";
 import { buffer } from "node:stream/consumers";
-import type { DescMethod } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createContextValues, type ServiceImplSpec } from "@connectrpc/connect";
 import { codeToHttpStatus, errorFromJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { expressConnectMiddleware } from "@connectrpc/connect-express";
@@ -30,7 +30,7 @@ const jsonOptions = {
 };
 
 /** A route for each method of each service. */
-export function connectRoutes({ services, maxBodyBytes }: ApiConfig, reporter: FaultReporter): Route[] {
+export function connectRoutes({ services, registry, maxBodyBytes }: ApiConfig, reporter: FaultReporter): Route[] {
   const handlers: Handler[] = [];
   const middleware = expressConnectMiddleware({
     requestPathPrefix: "/api",
@@ -39,8 +39,8 @@ export function connectRoutes({ services, maxBodyBytes }: ApiConfig, reporter: F
     // Neither taken nor given: a small body must not become a large one here.
     acceptCompression: [],
     readMaxBytes: maxBodyBytes,
-    jsonOptions,
-    interceptors: [reportFaults(reporter)],
+    jsonOptions: { ...jsonOptions, registry },
+    interceptors: [reportFaults(reporter, registry)],
     routes: (router) => {
       addServices(router, services);
       handlers.push(...router.handlers.map((handler) => Object.assign(withFaults(handler, reporter), handler)));
@@ -52,9 +52,9 @@ export function connectRoutes({ services, maxBodyBytes }: ApiConfig, reporter: F
     const httpMethods = allowedMethods.filter((each) => each === "POST" || method.methodKind === "unary");
     const path = `/api${requestPath}`;
     const answer: Route["answer"] = async (request, response, next) => {
-      request.body = await bodyOf(request, method, maxBodyBytes);
+      request.body = await bodyOf(request, method, maxBodyBytes, registry);
       if (request.method === "HEAD") request.method = "GET";
-      if (request.method === "GET") request.url = exactUrl(method.input, request.url, maxBodyBytes);
+      if (request.method === "GET") request.url = exactUrl(method.input, request.url, maxBodyBytes, registry);
       middleware(request, response, next);
     };
     return httpMethods.map((httpMethod) => ({ httpMethod, template: path, path, rpc: method, answer }));
@@ -69,16 +69,21 @@ function addServices(router: ConnectRouter, services: readonly ServiceImplSpec[]
 }
 
 /** What is read in place of the request: leaving that early, as the middleware does, closes the connection unanswered. */
-async function bodyOf(request: Request, method: DescMethod, maxBytes: number): Promise<AsyncIterable<Uint8Array>> {
+async function bodyOf(
+  request: Request,
+  method: DescMethod,
+  maxBytes: number,
+  registry: Registry,
+): Promise<AsyncIterable<Uint8Array>> {
   const type = request.get("content-type") ?? "";
   const isEnveloped = method.methodKind !== "unary" || /^application\/grpc-web/i.test(type);
   if (isEnveloped) {
     const chunks = chunksOf(request);
-    return envelopedJson.test(type) ? exactEnvelopes(method.input, chunks, maxBytes) : chunks;
+    return envelopedJson.test(type) ? exactEnvelopes(method.input, chunks, maxBytes, registry) : chunks;
   }
   const body = await readBody(request, maxBytes);
   if (!plainJson.test(type) || body.length === 0) return only(body);
-  const exact = exactMessage(method.input, body);
+  const exact = exactMessage(method.input, body, registry);
   // Connect compares.
   request.headers["content-length"] = `${exact.length}`;
   return only(exact);

@@ -1,10 +1,12 @@
 // What may be set of /api.
+import type { Registry } from "@bufbuild/protobuf";
 import type { ServiceImplSpec } from "@connectrpc/connect";
 import type { SwarmDirectory } from "../node/swarm-directory.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { canonicalHost } from "./access.ts";
+import { anyTypesOf } from "./any-types.ts";
 import type { Gateway } from "./gateway.ts";
 import type { Comments } from "./json-schema.ts";
 import type { MeasuredCalls } from "./metrics.ts";
@@ -54,6 +56,8 @@ export interface ApiOptions {
 /** Checked settings of /api. */
 export interface ApiConfig {
   readonly services: readonly ServiceImplSpec[];
+  /** The types that google.protobuf.Any may hold. */
+  readonly registry: Registry;
   readonly token: string | undefined;
   readonly hosts: readonly string[];
   readonly gateway: Gateway | undefined;
@@ -125,6 +129,7 @@ export function resolveApiOptions(options: ApiOptions): ApiConfig {
   }
   return Object.freeze({
     services,
+    registry: anyTypesOf(services),
     token,
     hosts: [...hosts],
     gateway,

@@ -1,6 +1,13 @@
 // Makes the request message of a short route out of path, query and body, by the rules of google/api/http.proto: the
 // path's fields, then the body's, and from the query what neither of them holds. Everything goes through protobuf JSON.
-import { create, type DescMessage, type JsonObject, type Message, mergeFromJson } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type JsonObject,
+  type Message,
+  mergeFromJson,
+  type Registry,
+} from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { Code } from "@connectrpc/connect";
 import { messageOf } from "../util/errors.ts";
@@ -23,15 +30,16 @@ export interface RequestParts {
 
 /**
  * The request message.
+ * @param registry the types that google.protobuf.Any may hold
  * @throws Fault 400 that names the field at fault
  */
-export function requestMessage(binding: Binding, parts: RequestParts): Message {
+export function requestMessage(binding: Binding, parts: RequestParts, registry: Registry): Message {
   const { input } = binding.rpc.method;
   const message = create(input);
   const fields = textFields(binding, parts);
   try {
-    if (binding.body !== undefined) mergeBody(binding.body, message, input, parts.body);
-    return mergeFromJson(input, message, protobufJson(input, fields, jsonOptions));
+    if (binding.body !== undefined) mergeBody(binding.body, message, input, parts.body, registry);
+    return mergeFromJson(input, message, protobufJson(input, fields, { ...jsonOptions, registry }), { registry });
   } catch (error) {
     throw invalid(messageOf(error));
   }
@@ -45,11 +53,12 @@ function mergeBody(
   message: Message,
   input: DescMessage,
   body: string | Uint8Array,
+  registry: Registry,
 ): void {
   if (typeof body === "string") {
     const json = parseExactJson(body);
-    const value = protobufJson(input, field === "*" ? json : { [field.jsonName]: json }, jsonOptions);
-    mergeFromJson(input, message, value);
+    const value = protobufJson(input, field === "*" ? json : { [field.jsonName]: json }, { ...jsonOptions, registry });
+    mergeFromJson(input, message, value, { registry });
     return;
   }
   const raw = rawFieldOf(input);

@@ -6,6 +6,7 @@ import {
   type JsonObject,
   type Message,
   type MessageInitShape,
+  type Registry,
   ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
@@ -40,7 +41,7 @@ export interface Route {
 }
 
 /** The routes of google.api.http annotations. */
-export function shortRoutes({ services, maxBodyBytes, clock }: ApiConfig, reporter: FaultReporter): Route[] {
+export function shortRoutes({ services, registry, maxBodyBytes, clock }: ApiConfig, reporter: FaultReporter): Route[] {
   return services
     .flatMap(({ methods }) => Object.values(methods))
     .flatMap(bindingsOf)
@@ -50,7 +51,7 @@ export function shortRoutes({ services, maxBodyBytes, clock }: ApiConfig, report
       path: binding.path,
       rpc: binding.rpc.method,
       binding,
-      answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter, clock),
+      answer: (request, response) => answerBinding(binding, request, response, maxBodyBytes, reporter, clock, registry),
     }));
 }
 
@@ -61,21 +62,23 @@ async function answerBinding(
   maxBytes: number,
   reporter: FaultReporter,
   clock: Clock,
+  registry: Registry,
 ): Promise<void> {
   if (request.method === "HEAD" && binding.rpc.kind !== "unary") {
     response.end();
     return;
   }
   const question = request.url.indexOf("?");
-  const message = requestMessage(binding, {
+  const parts = {
     captured: binding.captures.map((_, i) => String(request.params[`p${i}`])),
     query: question < 0 ? "" : request.url.slice(question + 1),
     body: await bodyOf(binding, request, maxBytes),
-  });
+  };
+  const message = requestMessage(binding, parts, registry);
   resume(message, binding, request);
   const raw = binding.rpc.kind === "unary" && hasRawAnswer(binding.rpc.method.output);
   if (raw) response.vary("Accept");
-  const call = readyCall(binding.rpc, message, raw && wantsRaw(request));
+  const call = readyCall(binding.rpc, message, raw && wantsRaw(request), registry);
   await answerCall(call, request, response, reporter, clock);
 }
 
@@ -94,7 +97,7 @@ function resume(message: Message, { rpc }: Binding, { headers }: Request): void 
   if (after !== undefined) reflect(rpc.method.input, message).set(after, lastId);
 }
 
-function readyCall(rpc: PlainMethod, message: Message, isRaw: boolean): ReadyCall {
+function readyCall(rpc: PlainMethod, message: Message, isRaw: boolean, registry: Registry): ReadyCall {
   const { method } = rpc;
   if (rpc.kind === "unary") {
     const { impl } = rpc;
@@ -102,12 +105,16 @@ function readyCall(rpc: PlainMethod, message: Message, isRaw: boolean): ReadyCal
       const bytes = async (context: HandlerContext) => rawAnswer(create(method.output, await impl(message, context)));
       return { method, streams: false, answer: bytes };
     }
-    return { method, streams: false, answer: async (context) => jsonText(method.output, await impl(message, context)) };
+    return {
+      method,
+      streams: false,
+      answer: async (context) => jsonText(method.output, await impl(message, context), registry),
+    };
   }
   const { impl } = rpc;
   const answers: Extract<ReadyCall, { streams: true }>["answers"] = async function* (context) {
     for await (const answer of impl(message, context)) {
-      const json = jsonText(method.output, answer);
+      const json = jsonText(method.output, answer, registry);
       const cursor = cursorOf(answer);
       yield cursor === undefined ? { json } : { json, cursor };
     }
@@ -121,8 +128,8 @@ function cursorOf(answer: MessageInitShape<DescMessage>): string | undefined {
   return typeof cursor === "string" ? cursor : undefined;
 }
 
-function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>): string {
-  return JSON.stringify(toJson(output, create(output, message), { alwaysEmitImplicit: true }));
+function jsonText(output: DescMessage, message: MessageInitShape<DescMessage>, registry: Registry): string {
+  return JSON.stringify(toJson(output, create(output, message), { registry, alwaysEmitImplicit: true }));
 }
 
 /**
@@ -164,9 +171,15 @@ function answerOne(routes: readonly Route[], reporter: FaultReporter) {
   };
 }
 
+// Clients of Connect and gRPC expect the code "unimplemented" for a method that is not served.
+const rpcPath = /^\/api\/[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\/[A-Za-z_]\w*$/;
+
 /** Answers what no route did: 405, or what OPTIONS asks, where the path is known, else 404. */
 export function answerUnrouted(request: Request, response: Response): void {
   const allowed: string[] | undefined = response.locals["allowed"];
+  if (allowed === undefined && rpcPath.test(request.path)) {
+    throw new Fault(Code.Unimplemented, "there is no such method; GET /api lists those there are", { status: 404 });
+  }
   if (allowed === undefined) throw new Fault(Code.NotFound, "there is no such path; GET /api lists those there are");
   const headers = { Allow: [...new Set([...allowed, "OPTIONS"])].join(", ") };
   if (request.method !== "OPTIONS") {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { createRegistry, type JsonObject, toJson } from "@bufbuild/protobuf";
 import * as fc from "fast-check";
 import { Fault } from "../../../src/api/fault.ts";
 import { bindingsOf } from "../../../src/api/http-rule.ts";
@@ -11,7 +11,10 @@ function read(rule: JsonObject, parts: Partial<RequestParts>): unknown {
   const rpc = sampleRpc("Try", rule);
   const [binding] = bindingsOf(rpc);
   assert(binding);
-  return toJson(rpc.method.input, requestMessage(binding, { captured: [], query: "", body: "{}", ...parts }));
+  return toJson(
+    rpc.method.input,
+    requestMessage(binding, { captured: [], query: "", body: "{}", ...parts }, createRegistry()),
+  );
 }
 
 const key = `${"+/a".repeat(14)}A=`;

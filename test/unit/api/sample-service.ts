@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import {
   FileDescriptorProtoSchema,
+  file_google_protobuf_any,
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
@@ -45,6 +46,7 @@ const sampleFields = [
   field(14, "right", "BOOL", { oneofIndex: 0 }),
   field(15, "wrapped", "MESSAGE", { typeName: ".google.protobuf.BoolValue" }),
   field(16, "inners", "MESSAGE", { typeName: ".sample.v1.Inner", ...repeated }),
+  field(17, "any", "MESSAGE", { typeName: ".google.protobuf.Any" }),
 ];
 
 const sample = ".sample.v1.Sample";
@@ -77,6 +79,12 @@ function method(
 }
 
 function describe(methods: readonly JsonObject[]): DescService {
+  const imports = [
+    file_google_protobuf_any,
+    file_google_protobuf_timestamp,
+    file_google_protobuf_wrappers,
+    file_google_api_annotations,
+  ];
   const colors = ["COLOR_UNSPECIFIED", "COLOR_RED", "COLOR_BLUE"];
   const labelsEntry = {
     name: "LabelsEntry",
@@ -87,7 +95,7 @@ function describe(methods: readonly JsonObject[]): DescService {
     syntax: "proto3",
     name: "sample/v1/sample.proto",
     package: "sample.v1",
-    dependency: ["google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto", "google/api/annotations.proto"],
+    dependency: imports.map(({ proto }) => proto.name),
     enumType: [{ name: "Color", value: colors.map((name, number) => ({ name, number })) }],
     messageType: [
       {
@@ -103,7 +111,6 @@ function describe(methods: readonly JsonObject[]): DescService {
     ],
     service: [{ name: "SampleService", method: [...methods] }],
   };
-  const imports = [file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_google_api_annotations];
   const file = fromJson(FileDescriptorProtoSchema, json, { registry: createRegistry(file_google_api_annotations) });
   const service = createFileRegistry(file, (name) => imports.find((each) => each.proto.name === name)).getService(
     "sample.v1.SampleService",
