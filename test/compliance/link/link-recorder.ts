@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { LinkSink } from "../../../src/link/link.ts";
 import type { DswarmError } from "../../../src/util/errors.ts";
 
-const deadlineMs = 15_000;
+const deadlineMs = 60_000;
 
 /** What a test does in answer to what it is told. */
 export interface LinkReactions {

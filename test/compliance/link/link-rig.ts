@@ -21,7 +21,7 @@ export interface OpenPair extends LinkPair {
   readonly atListener: LinkRecorder;
 }
 
-const deadlineMs = 15_000;
+const deadlineMs = 60_000;
 
 /** Bytes that differ wherever two places are swapped or shifted. */
 export function pattern(length: number, seed = 1): Buffer {

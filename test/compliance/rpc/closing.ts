@@ -227,7 +227,7 @@ export function closingTests(rpcTest: RpcTest): void {
       await dialer.client().echo({});
       assert.equal(dialer.ended, undefined);
     },
-    { dialer: { keepaliveIntervalMs: 5, keepaliveTimeoutMs: 5000 }, listener: { keepaliveIntervalMs: 7 } },
+    { dialer: { keepaliveIntervalMs: 5, keepaliveTimeoutMs: 60_000 }, listener: { keepaliveIntervalMs: 7 } },
   );
 
   rpcTest("connecting that fails fails the call with its error", async ({ dialer }) => {

@@ -46,7 +46,7 @@ export interface PairOptions {
 /** An interceptor that does nothing but be there. */
 export const transparent: Interceptor = (next) => next;
 
-const deadlineMs = 10_000;
+const deadlineMs = 60_000;
 const pollMs = 1;
 /** The keepalive of each connection. */
 const idleTimers = 2;

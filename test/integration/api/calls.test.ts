@@ -167,7 +167,7 @@ async function* unhurried(message: Message): AsyncGenerator<Message> {
   }
 }
 
-test("a stream ends at the deadline of its caller", { timeout: 10_000 }, async (t) => {
+test("a stream ends at the deadline of its caller", { timeout: 60_000 }, async (t) => {
   const { port, errors } = await startApi(t, { services: [sampleService(undefined, unhurried)] });
   const headers = ["Content-Type", "application/connect+json", "Connect-Timeout-Ms", "20"];
   const body = "\0\0\0\0\x02{}";
@@ -211,7 +211,7 @@ const ways: [string, Parameters<typeof start> extends [number, ...infer Rest] ? 
 ];
 
 for (const [way, args] of ways) {
-  test(`a client that goes away cancels its call by ${way}`, { timeout: 10_000 }, async (t) => {
+  test(`a client that goes away cancels its call by ${way}`, { timeout: 60_000 }, async (t) => {
     const print = t.mock.method(console, "error", () => {});
     const called = Promise.withResolvers<HandlerContext>();
     const pingPeers = async (_: unknown, context: HandlerContext): Promise<never> => {
@@ -245,7 +245,7 @@ test("the signal of a call that has ended aborts, and nothing is cancelled befor
   assert.equal(seen?.aborted, true);
 });
 
-test("a stream stops at a client that does not read, and ends with it", { timeout: 10_000 }, async (t) => {
+test("a stream stops at a client that does not read, and ends with it", { timeout: 60_000 }, async (t) => {
   const print = t.mock.method(console, "error", () => {});
   for (const [path, headers, body] of [
     ["/api/count", {}, undefined],
@@ -285,7 +285,7 @@ test("a stream stops at a client that does not read, and ends with it", { timeou
   assert.equal(print.mock.callCount(), 0);
 });
 
-test("a client that goes away within its body costs nothing", { timeout: 10_000 }, async (t) => {
+test("a client that goes away within its body costs nothing", { timeout: 60_000 }, async (t) => {
   const print = t.mock.method(console, "error", () => {});
   const { port, errors, counters } = await startApi(t, { services: [sampleService()] });
   for (const path of ["/api/echo", "/api/sample.v1.SampleService/Echo", "/api/sample.v1.SampleService/Upload"]) {

@@ -25,7 +25,7 @@ import { Counters } from "../../../src/util/counters.ts";
 import type { DswarmError } from "../../../src/util/errors.ts";
 import type { LogFields } from "../../../src/util/log.ts";
 
-const deadlineMs = 20_000;
+const deadlineMs = 60_000;
 const pollMs = 2;
 /** So that a busy machine does not make a good peer look slow. Tests of the deadlines have a clock of their own. */
 const patience: ChannelOptions = { handshakeTimeoutMs: 20_000, closeTimeoutMs: 10_000 };

@@ -28,11 +28,13 @@ export async function freeUdpPort(): Promise<number> {
   return port;
 }
 
-/** Resolves when the condition holds; rejects when it does not within ten seconds. */
+const deadlineMs = 60_000;
+
+/** Resolves once the condition holds; rejects after a deadline that only a fault reaches. */
 export async function until(condition: () => boolean, what: () => string = () => String(condition)): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + deadlineMs;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ten seconds: ${what()}`);
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what()}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -50,7 +50,7 @@ test("refuses one byte too many, and a sparse file of a terabyte at once", (t) =
   refuses(path, /too long/);
 });
 
-test("refuses a pipe that nobody writes to, a device without an end and a directory", { timeout: 10_000 }, (t) => {
+test("refuses a pipe that nobody writes to, a device without an end and a directory", { timeout: 60_000 }, (t) => {
   const directory = newDirectory(t);
   const pipe = join(directory, "pipe");
   assert.equal(spawnSync("mkfifo", ["-m", "600", pipe]).status, 0);
