@@ -44,7 +44,7 @@ interface Program {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const builtIndex = "./dist/src/index.js";
+const builtIndex = "./dist/index.js";
 // As package.json starts it.
 const cli = ["--max-semi-space-size=4", "bin/dswarm.mjs"];
 const cacheDir = mkdtempSync(join(tmpdir(), "dswarm-bench-"));

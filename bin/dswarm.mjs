@@ -23,4 +23,4 @@ nodeModule.enableCompileCache(
 );
 
 const source = new URL("../src/cli/main.ts", import.meta.url);
-await import(existsSync(source) ? source : new URL("../dist/src/cli/main.js", import.meta.url));
+await import(existsSync(source) ? source : new URL("../dist/cli.js", import.meta.url));

@@ -1,9 +1,17 @@
-// Emits dist/: JavaScript, types and source maps, for Node and for TypeScript projects that depend on dswarm, and the
-// dashboard.
+// Makes dist/, which is what the package holds: JavaScript for Node, types for TypeScript projects, and the dashboard.
+//
+//     dist/index.js, cli.js, chunks/   the code, with the libraries that are in devDependencies alone
+//     dist/types/                      the types that index.js and testing.js export, and those that they mention
+//     dist/licenses.txt                the licenses of the libraries within the code
+//     dist/dashboard/                  the page
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
+import { buildCode } from "./build-code.ts";
+import { pruneTypes } from "./build-types.ts";
 import { buildDashboard } from "./dashboard.mjs";
 
 rmSync("dist", { recursive: true, force: true });
 execFileSync("tsc", ["--project", "tsconfig.build.json"], { stdio: "inherit" });
+pruneTypes("dist/types", ["src/index.d.ts"]);
+writeFileSync("dist/licenses.txt", await buildCode({ index: "src/index.ts", cli: "src/cli/main.ts" }, "dist"));
 await buildDashboard();

@@ -2,8 +2,6 @@
 import { createServiceImplSpec } from "@connectrpc/connect";
 import { NodeService } from "../gen/dswarm/v1/node_pb.ts";
 import type { ApiOptions } from "./api/options.ts";
-import { dashboardDirectory } from "./api/pages.ts";
-import { createApi } from "./api/server.ts";
 import { type DswarmNode, startNode } from "./node/node.ts";
 import { createNodeService } from "./node/node-service.ts";
 import type { NodeOptions } from "./node/options.ts";
@@ -21,8 +19,13 @@ export interface CreateNodeOptions extends NodeOptions {
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
  *   `key_file_invalid`, `storage_failed`, `database_damaged`, `address_invalid`, `node_id_invalid`; RangeError and TypeError for other bad options
  */
-export function createNode({ api = true, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
+export async function createNode({ api = true, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
   if (api === false) return startNode(options);
+  // Only now: Express and its kin take as long to load as all the rest.
+  const [{ createApi }, { dashboardDirectory }] = await Promise.all([
+    import("./api/server.ts"),
+    import("./api/pages.ts"),
+  ]);
   return startNode(options, (node) =>
     createApi({
       pages: dashboardDirectory(),

@@ -1,4 +1,6 @@
 // dswarm's public API.
+/// <reference types="node" preserve="true" />
+export { type Failure, FailureSchema, NodeService } from "../gen/dswarm/v1/node_pb.ts";
 export { type CreateNodeOptions, createNode } from "./create-node.ts";
 export type { Contact } from "./dht/contact.ts";
 export type { Dht, WatchOptions } from "./dht/dht.ts";
@@ -17,5 +19,6 @@ export type { PeerInfo, PeerOrigin } from "./node/peers.ts";
 export type { PingOptions, Pong } from "./node/ping.ts";
 export { callerKey } from "./rpc/handler-context.ts";
 export type { ServeOptions } from "./rpc/serve.ts";
-export { DswarmError, type ErrorCode } from "./util/errors.ts";
+export { isFromPeer } from "./rpc/status.ts";
+export { DswarmError, dswarmErrorOf, type ErrorCode, errorTable } from "./util/errors.ts";
 export type { LogFields, Logger } from "./util/log.ts";

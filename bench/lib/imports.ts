@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
+// A part of a program that it loads when it is needed counts as well: a node needs all of them.
+const laterPattern = /\bimport\(\s*"([^"]+)"/g;
 const importPattern = /^(?:import|export)\s+(?!type\b)(?:([^;"]*?)\s*from\s+)?"([^"]+)"/gm;
 
 /**
@@ -14,7 +16,9 @@ export function importedLibraries(path: string): string[] {
   const visit = (file: string): void => {
     if (seen.has(file)) return;
     seen.add(file);
-    for (const [, bindings = "", specifier = ""] of readFileSync(file, "utf8").matchAll(importPattern)) {
+    const text = readFileSync(file, "utf8");
+    const later = [...text.matchAll(laterPattern)].map(([, specifier = ""]) => ["", "", specifier]);
+    for (const [, bindings = "", specifier = ""] of [...text.matchAll(importPattern), ...later]) {
       if (isTypesOnly(bindings)) continue;
       if (specifier.startsWith(".")) visit(join(dirname(file), specifier));
       else libraries.add(specifier);

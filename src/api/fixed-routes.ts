@@ -6,11 +6,12 @@ import { sendText } from "./answer.ts";
 import { docsPage, docsPageHeaders } from "./docs-page.ts";
 import type { FaultReporter } from "./fault.ts";
 import { forwardedPath, forwardToNodes } from "./forward.ts";
-import { answerGateway, type Gateway, gatewayPath } from "./gateway.ts";
+import { answerGateway, gatewayPath } from "./gateway.ts";
 import { textOf } from "./json-values.ts";
 import { createMetrics } from "./metrics.ts";
 import { jsonContent, openApi, streamContent } from "./openapi.ts";
 import type { ApiConfig } from "./options.ts";
+import type { Gateway } from "./peer-access.ts";
 import { processMetrics } from "./process-metrics.ts";
 import type { Route } from "./routes.ts";
 

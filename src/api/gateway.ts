@@ -13,7 +13,6 @@ import { Code, ConnectError, type HandlerContext, type Transport } from "@connec
 import type { Request, Response } from "express";
 import { allowSlowRequest } from "../channel/slow-requests.ts";
 import { NodeId } from "../identity/node-id.ts";
-import type { PeerSchemas } from "../node/peer-schemas.ts";
 import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { checkMessageCost } from "../rpc/message-cost.ts";
 import { messageOf } from "../util/errors.ts";
@@ -23,13 +22,7 @@ import { answerCall, type ReadyCall, type StreamedAnswer } from "./call.ts";
 import { callMetadata } from "./call-metadata.ts";
 import { Fault, type FaultReporter } from "./fault.ts";
 import { oneRequest, streamOfRequests } from "./gateway-requests.ts";
-
-/** How the gateway reaches peers. */
-export interface Gateway {
-  readonly schemas: Pick<PeerSchemas, "schema">;
-  /** Calls a peer, connecting where there is no connection. */
-  readonly transport: (id: NodeId, check: ResponseCheck) => Transport;
-}
+import type { Gateway } from "./peer-access.ts";
 
 /**
  * Cells that an answer may take, as `checkMessageCost` counts them: 32 MiB, roughly, which any message of the default size has

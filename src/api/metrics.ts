@@ -9,11 +9,8 @@ import {
   type MetricValueWithName,
   Registry,
 } from "prom-client";
-import { type CallMeter, type CallStats, durationBounds } from "../rpc/call-meter.ts";
+import { type CallStats, durationBounds, type MeasuredCalls } from "../rpc/call-meter.ts";
 import type { Counters } from "../util/counters.ts";
-
-/** The calls of a node, by side. */
-export type MeasuredCalls = Readonly<Record<"served" | "made", CallMeter>>;
 
 /** What is measured of a node. */
 export interface Measured {

@@ -2,14 +2,14 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { ServiceImplSpec } from "@connectrpc/connect";
 import type { SwarmDirectory } from "../node/swarm-directory.ts";
+import type { MeasuredCalls } from "../rpc/call-meter.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { canonicalHost } from "./access.ts";
 import { anyTypesOf } from "./any-types.ts";
-import type { Gateway } from "./gateway.ts";
 import type { Comments } from "./json-schema.ts";
-import type { MeasuredCalls } from "./metrics.ts";
+import type { Gateway } from "./peer-access.ts";
 
 /** Settings of /api. Only `services` is needed. */
 export interface ApiOptions {

@@ -1,12 +1,11 @@
 // The dashboard's files, at / and nowhere below /api. They hold nothing of the node, so they need no token: what they show,
 // they ask /api for. All other rules of access hold for them too.
 
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Code } from "@connectrpc/connect";
 import type { NextFunction, Request, Response } from "express";
+import { packageRoot } from "../util/package-root.ts";
 import { Fault } from "./fault.ts";
 
 interface Page {
@@ -66,10 +65,9 @@ export function servePages(directory: string) {
   };
 }
 
-/** Where the bundled dashboard is, of a checkout or of a package; whether or not it is built. */
+/** Where the bundled dashboard is, whether or not it is built. */
 export function dashboardDirectory(): string {
-  const packaged = fileURLToPath(new URL("../../dashboard", import.meta.url));
-  return existsSync(packaged) ? packaged : fileURLToPath(new URL("../../dist/dashboard", import.meta.url));
+  return join(packageRoot, "dist/dashboard");
 }
 
 async function bodyOf(path: string): Promise<Buffer | undefined> {

@@ -4,7 +4,6 @@ import { createHash, X509Certificate } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer, type Server } from "node:https";
 import { isIP } from "node:net";
-import { generate } from "selfsigned";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { endSlowRequests, NotedResponse } from "./slow-requests.ts";
 
@@ -61,6 +60,8 @@ export async function createCertificate(
   addresses: readonly string[] = [],
   clock: Clock = systemClock,
 ): Promise<Certificate> {
+  // Only now: it takes long to load, and most programs that import dswarm have a certificate or make none yet.
+  const { generate } = await import("selfsigned");
   const names = certificateNames(addresses);
   const now = Math.max(clock.wallMs(), earliestNowMs);
   const { private: key, cert } = await generate([{ name: "commonName", value: "dswarm" }], {

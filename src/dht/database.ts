@@ -13,7 +13,8 @@ import { DswarmError, messageOf } from "../util/errors.ts";
 import { ioCodeOf, ioMessageOf, isMissing } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
 import { syncDirectory } from "../util/sync-directory.ts";
-import { DamagedDatabaseError, DiskDatabase } from "./disk-database.ts";
+import { DamagedDatabaseError } from "./damaged-database-error.ts";
+import type { DiskDatabase } from "./disk-database.ts";
 import { salvage } from "./salvage.ts";
 
 /** Any database of the abstract-level family. Its users name their own encodings. */
@@ -49,7 +50,7 @@ export async function openDatabase(path: string | undefined, options: DatabaseOp
   }
   try {
     await finishReplacing(path);
-    return await DiskDatabase.open(path, options.logger);
+    return await openOnDisk(path, options.logger);
   } catch (error) {
     if (!(error instanceof DamagedDatabaseError)) throw refusalOf(path, error);
     try {
@@ -58,6 +59,17 @@ export async function openDatabase(path: string | undefined, options: DatabaseOp
       throw refusalOf(path, failure);
     }
   }
+}
+
+/** @throws DswarmError `data_dir_invalid` where LevelDB is not installed; what `DiskDatabase.open` throws */
+async function openOnDisk(path: string, logger?: Logger): Promise<DiskDatabase> {
+  const { DiskDatabase } = await import("./disk-database.ts").catch((error: unknown) => {
+    if (ioCodeOf(error) !== "ERR_MODULE_NOT_FOUND") throw error;
+    const detail =
+      "a data directory needs the package classic-level, which is not installed: npm install classic-level";
+    throw new DswarmError("data_dir_invalid", detail, { cause: error });
+  });
+  return DiskDatabase.open(path, logger);
 }
 
 function refusalOf(path: string, error: unknown): DswarmError {
@@ -86,7 +98,7 @@ async function openSalvaged(path: string, reason: string, options: DatabaseOptio
   let rows: number;
   let isWhole: boolean;
   try {
-    const database = await DiskDatabase.open(salvaged);
+    const database = await openOnDisk(salvaged);
     try {
       ({ rows, isWhole } = await salvage(path, database));
     } finally {
@@ -104,7 +116,7 @@ async function openSalvaged(path: string, reason: string, options: DatabaseOptio
   const fields = { event: "database_damaged", path, damaged, reason, rows, isWhole };
   logger.error(fields, "the database was damaged: what is readable of it is in use, and it is kept as it was");
   await dropOldest(path);
-  return await DiskDatabase.open(path);
+  return await openOnDisk(path);
 }
 
 async function replace(path: string, salvaged: string, damaged: string): Promise<void> {

@@ -3,15 +3,11 @@ import { chmod, mkdir } from "node:fs/promises";
 import { ClassicLevel } from "classic-level";
 import { ioCodeOf } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
+import { DamagedDatabaseError } from "./damaged-database-error.ts";
 import { checkDatabase } from "./database-check.ts";
 import { checkDescriptors, checkSpace } from "./disk-room.ts";
 
 const encodings = { keyEncoding: "view", valueEncoding: "view" } as const;
-
-/** A database was opened whose files are damaged. */
-export class DamagedDatabaseError extends Error {
-  override readonly name = "DamagedDatabaseError";
-}
 
 /** A LevelDB database. After a write that failed it must be opened again: what LevelDB appends to a half-written log, it loses. */
 export class DiskDatabase extends ClassicLevel<Uint8Array, Uint8Array> {

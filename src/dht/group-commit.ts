@@ -3,15 +3,12 @@
 //
 // After a write that failed, as on a full disk, nothing more is written until the database was opened again, which is tried
 // with growing delays. Reads go on meanwhile.
-import type { AbstractBatchOperation } from "abstract-level";
 import { type Clock, jittered, systemClock } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { ioAdviceFor, ioMessageOf } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
-import type { Database } from "./database.ts";
-
-type Operation = AbstractBatchOperation<Database, string, Uint8Array>;
+import type { DatabaseOperation, RecordDatabase } from "./record-database.ts";
 
 // A group is closed when it has this much to write, so that the first in it need not wait for ever.
 const maxGroupBytes = 4 * 1024 * 1024;
@@ -22,7 +19,7 @@ const durable = { keyEncoding: "utf8", valueEncoding: "view", sync: true } as co
 
 /** What a piece of work has to write, and how to take back what it has done in memory should that fail. */
 export class Changes {
-  readonly #operations: Operation[] = [];
+  readonly #operations: DatabaseOperation[] = [];
   readonly #undo: (() => void)[] = [];
   #bytes = 0;
 
@@ -55,7 +52,7 @@ export class Changes {
   }
 
   /** @throws Error of the database */
-  async write(database: Database): Promise<void> {
+  async write(database: RecordDatabase): Promise<void> {
     await database.batch(this.#operations, durable);
   }
 }
@@ -91,7 +88,7 @@ const jobBytes = 512;
 
 /** Runs pieces of work in order, and writes what they change in groups. */
 export class GroupCommit {
-  readonly #database: Database;
+  readonly #database: RecordDatabase;
   readonly #options: Required<GroupCommitOptions>;
   /** Bounded by `maxWaitingBytes`. */
   #waiting: Job[] = [];
@@ -104,7 +101,7 @@ export class GroupCommit {
   #mending: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(database: Database, options: GroupCommitOptions = {}) {
+  constructor(database: RecordDatabase, options: GroupCommitOptions = {}) {
     this.#database = database;
     this.#options = {
       clock: options.clock ?? systemClock,

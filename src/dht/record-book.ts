@@ -4,15 +4,15 @@
 // A tombstone (a deleted record) stays in it for as long as older copies may live, and gives way to what is published before that.
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import type { Database } from "./database.ts";
 import type { Changes, GroupCommit } from "./group-commit.ts";
 import { type DhtRecord, isGone, recordId } from "./record.ts";
+import type { RecordDatabase } from "./record-database.ts";
 import { readRows, recordFromRow, recordToRow, sequenceToRow } from "./record-row.ts";
 import type { StoreConfig } from "./store-options.ts";
 
 /** What a book is made of. */
 export interface RecordBookInit {
-  readonly database: Database;
+  readonly database: RecordDatabase;
   readonly config: StoreConfig;
   readonly commits: GroupCommit;
   readonly clock: Clock;

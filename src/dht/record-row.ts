@@ -12,9 +12,9 @@ import { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { DswarmError } from "../util/errors.ts";
 import { ioAdviceFor } from "../util/io-error.ts";
-import type { Database } from "./database.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordToMessage, unverifiedRecord } from "./record-codec.ts";
+import type { RecordDatabase } from "./record-database.ts";
 
 /** What is known of a record beside the record itself. */
 export interface RowHead {
@@ -110,15 +110,15 @@ export function recordFromRow(row: Uint8Array): DhtRecord {
  * @throws DswarmError `storage_failed`
  */
 export async function readRows(
-  database: Database,
+  database: RecordDatabase,
   keys: readonly string[],
 ): Promise<readonly (Uint8Array | undefined)[]> {
   const [first] = keys;
   if (database.status !== "open") await database.settled?.();
   try {
     // To read one alone is faster.
-    if (first !== undefined && keys.length === 1) return [await database.get<string, Uint8Array>(first, rowEncodings)];
-    return await database.getMany<string, Uint8Array>([...keys], rowEncodings);
+    if (first !== undefined && keys.length === 1) return [await database.get(first, rowEncodings)];
+    return await database.getMany([...keys], rowEncodings);
   } catch (cause) {
     if (!isCorruption(cause)) throw new DswarmError("storage_failed", ioAdviceFor(cause), { cause });
     // What is in other parts can be read.

@@ -12,12 +12,12 @@ import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { ioAdviceFor } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
-import type { Database } from "./database.ts";
 import { type Changes, GroupCommit } from "./group-commit.ts";
 import { type Knows, providersToAnswer } from "./provider-slots.ts";
 import { type DhtRecord, recordId } from "./record.ts";
 import { isOf, type PutOptions, type PutOutcome, RecordAdmission, type RecordChange } from "./record-admission.ts";
 import { RecordBook } from "./record-book.ts";
+import type { RecordDatabase } from "./record-database.ts";
 import type { RecordEntry } from "./record-entry.ts";
 import { RecordIndex } from "./record-index.ts";
 import type { RecordKey } from "./record-key.ts";
@@ -49,7 +49,7 @@ export interface RecordStoreInit {
   /** This node: of what is to give way, the farthest from it goes first. */
   readonly self: NodeId;
   /** Open; closed with the store. */
-  readonly database: Database;
+  readonly database: RecordDatabase;
   readonly config: StoreConfig;
   readonly clock: Clock;
   readonly logger?: Logger;
@@ -351,7 +351,7 @@ export class RecordStore implements AsyncDisposable {
     const headless: RecordEntry[] = [];
     const wallMs = clock.wallMs();
     // Rows come in the order of their keys: all of "d/" and "m/", then "p/", "r/" and "s/".
-    for await (const [key, row] of database.iterator<string, Uint8Array>(rowEncodings)) {
+    for await (const [key, row] of database.iterator(rowEncodings)) {
       const id = key.slice(2);
       try {
         if (key.startsWith("m/")) {

@@ -71,3 +71,6 @@ export class CallMeter {
     return [...this.#byName.values(), this.#other];
   }
 }
+
+/** The calls of a node, by side. */
+export type MeasuredCalls = Readonly<Record<"served" | "made", CallMeter>>;

@@ -72,7 +72,7 @@ export interface Outgoing {
   readonly message: Uint8Array;
   /** Bytes of it that are sent. */
   sent: number;
-  readonly done: PromiseWithResolvers<void>;
+  readonly done: { readonly promise: Promise<void>; resolve(): void; reject(reason: unknown): void };
 }
 
 /** What is wrong with a message that came within Open or End. */

@@ -1,12 +1,12 @@
-// The version of dswarm, as package.json says it. src/ and dist/src/ lie at different depths below it.
+// The version of dswarm, as package.json says it.
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageRoot } from "./package-root.ts";
 
-const file = [new URL("../../package.json", import.meta.url), new URL("../../../package.json", import.meta.url)].find(
-  (url) => existsSync(url),
-);
+const file = join(packageRoot, "package.json");
 
 /** Semantic version of dswarm. */
-export const version: string = file === undefined ? "0.0.0" : versionIn(readFileSync(file, "utf8"));
+export const version: string = existsSync(file) ? versionIn(readFileSync(file, "utf8")) : "0.0.0";
 
 function versionIn(packageJson: string): string {
   const parsed: unknown = JSON.parse(packageJson);

@@ -20,6 +20,6 @@ test("from a checkout it is node and the path as seen from the current directory
 
 test("installed it is dswarm, or npx with it", () => {
   assert.equal(programName({}, "/usr/bin/dswarm", "/home/a"), "dswarm");
-  assert.equal(programName({}, "/usr/lib/node_modules/dswarm/dist/src/cli/main.js", "/home/a"), "dswarm");
+  assert.equal(programName({}, "/usr/lib/node_modules/dswarm/dist/cli.js", "/home/a"), "dswarm");
   assert.equal(programName({ npm_lifecycle_event: "npx" }, "/x/.bin/dswarm", "/home/a"), "npx dswarm");
 });
