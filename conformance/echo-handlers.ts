@@ -1,14 +1,13 @@
 // EchoService with the behaviours that docs/conformance.md agrees on.
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { EchoRequestSchema, type EchoService } from "../gen/dswarm/example/v1/echo_pb.ts";
+import { codeOf } from "./status-code.ts";
 
 interface Payload {
   readonly payload: Uint8Array;
 }
 
 const maxOrderBytes = 256;
-/** The statuses that are errors: 1 to 16. */
-const codes = Object.values(Code).filter((code) => typeof code === "number");
 
 /** The handlers of one connection, or of one node, and what is known of them. */
 export class EchoHandlers {
@@ -111,7 +110,7 @@ export class EchoHandlers {
     const [, order, code, message = ""] = /^(fail|fault|hang|stall)(?: (\d+) ?(.*))?$/s.exec(text) ?? [];
     if (order === "fail") {
       const detail = { desc: EchoRequestSchema, value: { payload: new TextEncoder().encode(message) } };
-      throw new ConnectError(message, codes[Number(code) - 1] ?? Code.Unknown, undefined, [detail]);
+      throw new ConnectError(message, codeOf(Number(code)), undefined, [detail]);
     }
     if (order === "fault") throw new Error("a fault, as asked");
     if (order === "hang") await aborted(signal);
