@@ -7,7 +7,7 @@ import { generateKeyPair, keyPairFromSeed } from "../src/identity/keys.ts";
 import type { NodeId } from "../src/identity/node-id.ts";
 import type { DswarmNode } from "../src/node/node.ts";
 import { EchoHandlers } from "./echo-handlers.ts";
-import { type HostileConnection, HostileListener } from "./hostile-listener.ts";
+import { type HostileConnection, HostileListener, type HostileListenerOptions } from "./hostile-listener.ts";
 import { CommandError, type Fields, type Program } from "./program.ts";
 
 /** What an adapter may say that it can do. */
@@ -255,8 +255,8 @@ export class CaseContext {
   }
 
   /** Starts a listener that does as the case says. */
-  async hostile(subprotocol?: string | false): Promise<HostileListener> {
-    const listener = await HostileListener.start(this.network, subprotocol);
+  async hostile(options: HostileListenerOptions = {}): Promise<HostileListener> {
+    const listener = await HostileListener.start(this.network, options);
     this.after(() => listener[Symbol.asyncDispose]());
     return listener;
   }

@@ -1,11 +1,14 @@
 // All cases of the suite, in the order in which they run: from the bottom of the protocol up.
 import type { Case } from "./case.ts";
 import { announceCases } from "./cases/announces.ts";
+import { assemblingCases } from "./cases/assembling.ts";
 import { boxStreamCases } from "./cases/box-stream.ts";
 import { calledCases } from "./cases/called.ts";
 import { connectionCases } from "./cases/connection.ts";
 import { creditCases } from "./cases/credit.ts";
 import { dhtCases } from "./cases/dht.ts";
+import { dhtAnswerCases } from "./cases/dht-answers.ts";
+import { dhtUpdateCases } from "./cases/dht-updates.ts";
 import { flowCases } from "./cases/flow.ts";
 import { frameCases } from "./cases/frames.ts";
 import { handshakeCases } from "./cases/handshake.ts";
@@ -25,8 +28,11 @@ export const allCases: readonly Case[] = [
   ...calledCases,
   ...flowCases,
   ...creditCases,
+  ...assemblingCases,
   ...memoryCases,
   ...connectionCases,
   ...announceCases,
   ...dhtCases,
+  ...dhtUpdateCases,
+  ...dhtAnswerCases,
 ];

@@ -7,7 +7,8 @@ interface Payload {
   readonly payload: Uint8Array;
 }
 
-const maxOrderBytes = 256;
+/** What fits in an open frame. */
+const maxOrderBytes = 69_632;
 
 /** The handlers of one connection, or of one node, and what is known of them. */
 export class EchoHandlers {
@@ -104,14 +105,18 @@ export class EchoHandlers {
   }
 
   /** Does what the first payload of a call asks for. */
-  async #obey(payload: Uint8Array, { signal }: HandlerContext): Promise<void> {
+  async #obey(payload: Uint8Array, context: HandlerContext): Promise<void> {
     this.messages += 1;
+    const { signal } = context;
     const text = payload.length > maxOrderBytes ? "" : new TextDecoder().decode(payload);
-    const [, order, code, message = ""] = /^(fail|fault|hang|stall)(?: (\d+) ?(.*))?$/s.exec(text) ?? [];
-    if (order === "fail") {
+    const [, order, rest] = /^(error|fail|fault|hang|stall|trailer)(?: (.*))?$/s.exec(text) ?? [];
+    const [, code, message = ""] = /^(\d+) ?(.*)$/s.exec(rest ?? "") ?? [];
+    if (order === "fail" && code !== undefined) {
       const detail = { desc: EchoRequestSchema, value: { payload: new TextEncoder().encode(message) } };
       throw new ConnectError(message, codeOf(Number(code)), undefined, [detail]);
     }
+    if (order === "trailer") context.responseTrailer.set("x-trailer", rest ?? "");
+    if (order === "error") throw new Error("a secret");
     if (order === "fault") throw new Error("a fault, as asked");
     if (order === "hang") await aborted(signal);
     if (order === "stall") await Promise.race([this.#release.promise, aborted(signal)]);

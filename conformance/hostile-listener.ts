@@ -1,7 +1,7 @@
 // A listener that does with its dialers what a case says: the lower layers are those of src/channel, the frames are written by hand.
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import type { Server } from "node:https";
+import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
@@ -108,6 +108,12 @@ export class HostileConnection {
     this.#received = Buffer.alloc(0);
     this.#onBoxes(early);
     return this;
+  }
+
+  /** A hello of an ephemeral key: HMAC-SHA-512 under the network key, the first 32 bytes, before the key. */
+  helloOf(ephemeral: Uint8Array): Buffer {
+    const mac = createHmac("sha512", this.#networkKey).update(ephemeral).digest().subarray(0, 32);
+    return Buffer.concat([mac, ephemeral]);
   }
 
   /** Boxes bytes of the plaintext. */
@@ -234,6 +240,14 @@ export class HostileConnection {
   }
 }
 
+/** What a listener says before the handshake. */
+export interface HostileListenerOptions {
+  /** @default "dswarm.v1" */
+  readonly subprotocol?: string | false;
+  /** The only version that it speaks. @default "TLSv1.3" */
+  readonly tls?: "TLSv1.2" | "TLSv1.3";
+}
+
 /** A running listener. */
 export class HostileListener implements AsyncDisposable {
   readonly keys = generateKeyPair();
@@ -253,9 +267,17 @@ export class HostileListener implements AsyncDisposable {
   }
 
   /** Starts one on a free port of 127.0.0.1. */
-  static async start(network: string, subprotocol: string | false = "dswarm.v1"): Promise<HostileListener> {
+  static async start(
+    network: string,
+    { subprotocol = "dswarm.v1", tls = "TLSv1.3" }: HostileListenerOptions = {},
+  ): Promise<HostileListener> {
     certificate ??= createCertificate();
-    const server = createTlsServer(await certificate);
+    const server =
+      tls === "TLSv1.3"
+        ? createTlsServer(await certificate)
+        : createServer({ ...(await certificate), minVersion: tls, maxVersion: tls });
+    // What a dialer does not go on with is no fault of ours.
+    server.on("tlsClientError", () => undefined);
     const listener = new HostileListener(server, networkKeyOf(network), subprotocol);
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -270,6 +292,11 @@ export class HostileListener implements AsyncDisposable {
 
   get address(): string {
     return this.addressAs(this.keys.id);
+  }
+
+  /** Connections whose websocket is open and that were not accepted. */
+  get waiting(): number {
+    return this.#accepted.length;
   }
 
   /** The next connection: its websocket is open. */

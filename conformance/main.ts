@@ -1,4 +1,4 @@
-// npm run conformance -- [--only PATTERN] [--all] [--json] [--list] [COMMAND [ARGUMENT…]]
+// npm run conformance -- [--only PATTERN[,PATTERN…]] [--all] [--json] [--list] [COMMAND [ARGUMENT…]]
 //
 // Drives a client of dswarm's protocol, in whatever language, through the cases of docs/conformance.md.
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,10 @@ interface Result {
 const caseDeadlineMs = 30_000;
 const ownAdapter = [process.execPath, fileURLToPath(new URL("adapters/typescript.ts", import.meta.url))];
 
+/** What a case has left behind that fails, before it is over or after it has failed. */
+let onStray: (error: unknown) => void = () => undefined;
+process.on("unhandledRejection", (error) => onStray(error));
+
 async function runCase({ name, needs, run }: Case, program: Program, has: ReadonlySet<string>): Promise<Result> {
   const missing = needs.filter((feature) => !has.has(feature));
   if (missing.length > 0) return { name, result: "skipped", ms: 0, reason: `not supported: ${missing.join(", ")}` };
@@ -26,6 +30,7 @@ async function runCase({ name, needs, run }: Case, program: Program, has: Readon
   const context = new CaseContext(program);
   let reason: string | undefined;
   const late = Promise.withResolvers<never>();
+  onStray = late.reject;
   const timer = setTimeout(() => late.reject(new Error("it takes too long")), caseDeadlineMs);
   try {
     if (program.fault !== undefined) throw program.fault;
@@ -47,9 +52,11 @@ function shown({ name, result, ms, reason }: Result, width: number): string {
 
 function matcher(pattern: string | undefined): (name: string) => boolean {
   if (pattern === undefined) return () => true;
-  const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
-  const whole = new RegExp(`^${escaped}$`);
-  return (name) => whole.test(name) || name.startsWith(`${pattern}/`);
+  const each = pattern.split(",").map((one) => {
+    const escaped = one.replaceAll(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*");
+    return new RegExp(`^${escaped}(/.*)?$`);
+  });
+  return (name) => each.some((one) => one.test(name));
 }
 
 /** Options come first: the rest is the program's. */

@@ -2,9 +2,13 @@
 const deadlineMs = 12_000;
 const pollMs = 2;
 
-/** Resolves once the condition holds; rejects after 12 s. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + deadlineMs;
+/** Resolves once the condition holds; rejects after `patienceMs`, 12 s by default. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  patienceMs = deadlineMs,
+): Promise<void> {
+  const giveUpAt = performance.now() + patienceMs;
   while (!(await condition())) {
     if (performance.now() > giveUpAt) throw new Error(`waited in vain until ${what}`);
     await new Promise((go) => setTimeout(go, pollMs));

@@ -38,12 +38,12 @@ class Echo(EchoServiceBase):
 
     async def echo(self, request: pb.EchoRequest, context: ServerContext) -> pb.EchoResponse:
         with _Counted(self, context):
-            await self._obey(request.payload)
+            await self._obey(request.payload, context)
             return pb.EchoResponse(payload=request.payload)
 
     async def repeat(self, request: pb.RepeatRequest, context: ServerContext) -> AsyncIterator[pb.RepeatResponse]:
         with _Counted(self, context):
-            await self._obey(request.payload)
+            await self._obey(request.payload, context)
             for index in range(request.count):
                 yield pb.RepeatResponse(payload=request.payload, index=index)
 
@@ -51,7 +51,7 @@ class Echo(EchoServiceBase):
         with _Counted(self, context):
             total = pb.CollectResponse()
             async for request in requests:
-                await self._take(request.payload, total.count == 0)
+                await self._take(request.payload, total.count == 0, context)
                 total.count += 1
                 total.bytes += len(request.payload)
             return total
@@ -62,22 +62,26 @@ class Echo(EchoServiceBase):
         with _Counted(self, context):
             is_first = True
             async for request in requests:
-                await self._take(request.payload, is_first)
+                await self._take(request.payload, is_first, context)
                 is_first = False
                 yield pb.ConverseResponse(payload=request.payload)
 
-    async def _take(self, payload: bytes, is_first: bool) -> None:
+    async def _take(self, payload: bytes, is_first: bool, context: ServerContext) -> None:
         if not is_first:
             self.messages += 1
             return
-        await self._obey(payload)
+        await self._obey(payload, context)
         if payload == b"stall":
             await self.released.wait()
 
-    async def _obey(self, payload: bytes) -> None:
+    async def _obey(self, payload: bytes, context: ServerContext) -> None:
         self.messages += 1
+        if payload.startswith(b"trailer "):
+            context.trailer.append(("x-trailer", payload.removeprefix(b"trailer ").decode()))
         if payload == b"hang":
             await asyncio.get_running_loop().create_future()
+        if payload == b"error":
+            raise OSError("a secret")
         if payload == b"fault":
             raise ValueError("a fault, as asked")
         order = _ORDER.fullmatch(payload)

@@ -208,7 +208,7 @@ function keep(kind: string, node: DswarmNode): string {
 }
 
 async function discover(command: Command): Promise<object> {
-  const discovery = { udpPort: command.udpPort, intervalMs: 200 };
+  const discovery = { udpPort: command.udpPort };
   return { discovery: keep("discovery", await createNode({ ...nodeOptions(command), discovery })) };
 }
 

@@ -10,17 +10,29 @@ import { type AnnounceContent, encodeAnnounce, networkIdOf } from "../../src/dis
 import { discoveryDefaults } from "../../src/discovery/options.ts";
 import { generateKeyPair, type KeyPair, sign } from "../../src/identity/keys.ts";
 import { base64, type CaseContext, group } from "../case.ts";
+import { type Sign, signWithSmallOrderR } from "../forged-proofs.ts";
 import { until } from "../until.ts";
 
 const now = Date.now();
+const dayMs = 86_400_000;
+/** So long a peer that is silent is kept: 3.5 intervals of 5 s in a small swarm. */
+const expiryMs = 17_500;
 
 function announce(network: string, keys: KeyPair, content: Partial<AnnounceContent> = {}): Buffer {
   const all = { port: 4000, addresses: [], certificateSha256: undefined, epochMs: now, leaving: false, ...content };
   return Buffer.from(encodeAnnounce(all, networkIdOf(networkKeyOf(network)), keys));
 }
 
-/** A packet of any fields, signed under any domain. */
-function forged(network: string, keys: KeyPair, fields: object, domain = "dswarm-announce-v1\0"): Buffer {
+const announceDomain = "dswarm-announce-v1\0";
+
+/** A packet of any fields, signed in any way under any domain. */
+function forged(
+  network: string,
+  keys: KeyPair,
+  fields: object,
+  domain = announceDomain,
+  signAnnounce: Sign = sign,
+): Buffer {
   const bytes = toBinary(
     AnnounceSchema,
     create(AnnounceSchema, {
@@ -33,7 +45,7 @@ function forged(network: string, keys: KeyPair, fields: object, domain = "dswarm
     }),
   );
   const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 0x7f) | 0x80, bytes.length >> 7];
-  const signature = sign(Buffer.concat([Buffer.from(domain), bytes]), keys);
+  const signature = signAnnounce(Buffer.concat([Buffer.from(domain), bytes]), keys);
   return Buffer.concat([Buffer.of(0x0a, ...length), bytes, Buffer.of(0x12, 64), signature]);
 }
 
@@ -86,11 +98,12 @@ class Ether {
   }
 
   /** Sends a good announce, again and again, until its peer is known. */
-  async becomesKnown(keys: KeyPair, packet: Uint8Array): Promise<void> {
+  async becomesKnown(keys: KeyPair, packet: Uint8Array, onSend?: () => void): Promise<void> {
     let sentAt = 0;
     await until("the peer is known", async () => {
       if (performance.now() - sentAt > 200) {
         sentAt = performance.now();
+        onSend?.();
         await this.send(packet);
       }
       return (await this.addresses(keys)) !== undefined;
@@ -141,6 +154,7 @@ export const announceCases = group("announces", ["discovery"], {
     return Buffer.concat([packet.subarray(0, -64), other.subarray(-64)]);
   }),
   "without-domain": dropped((network, keys) => forged(network, keys, {}, "")),
+  "r-of-small-order": dropped((network, keys) => forged(network, keys, {}, announceDomain, signWithSmallOrderR)),
   "other-network": dropped((network, keys) => announce(`${network}-another`, keys)),
   "other-version": dropped((network, keys) => forged(network, keys, { version: 2 })),
   "port-0": dropped((network, keys) => forged(network, keys, { port: 0 })),
@@ -181,6 +195,31 @@ export const announceCases = group("announces", ["discovery"], {
     await ether.send(announce(context.network, keys, { port: 4002, epochMs: now + 1 }));
     await ether.judged();
     assert.ok((await ether.addresses(keys))?.includes("127.0.0.1:4002"));
+  },
+  // A clock that was far ahead locks its node out of nothing, and displaces no epoch that is sound.
+  "day-ahead": async (context) => {
+    const ether = await Ether.open(context);
+    const keys = generateKeyPair();
+    const ahead = Date.now() + 2 * dayMs;
+    await ether.becomesKnown(keys, announce(context.network, keys, { port: 4001, epochMs: ahead }));
+    await ether.send(announce(context.network, keys, { port: 4002, epochMs: now }));
+    await ether.judged();
+    assert.ok((await ether.addresses(keys))?.includes("127.0.0.1:4002"), "an epoch a day ahead wins for ever");
+    await ether.send(announce(context.network, keys, { port: 4003, epochMs: ahead + 1 }));
+    await ether.judged();
+    assert.deepEqual(await ether.addresses(keys), ["127.0.0.1:4002"]);
+  },
+  "silent-peer": async (context) => {
+    const ether = await Ether.open(context);
+    const keys = generateKeyPair();
+    let sentAt = 0;
+    await ether.becomesKnown(keys, announce(context.network, keys), () => {
+      sentAt = performance.now();
+    });
+    const isForgotten = async () => (await ether.addresses(keys)) === undefined;
+    await until("the peer is forgotten", isForgotten, expiryMs + 8000);
+    const keptMs = performance.now() - sentAt;
+    assert.ok(keptMs >= expiryMs, `a peer that is silent is forgotten after ${Math.round(keptMs)} ms`);
   },
   leaving: async (context) => {
     const ether = await Ether.open(context);

@@ -138,6 +138,8 @@ export const boxStreamCases = group("box", ["calls"], {
     raw.goodbye();
     await until("the program says goodbye too", () => raw.saidGoodbye);
     await connection.endsBy("goodbye");
+    await raw.closed();
+    assert.equal(raw.closeCode, 1000, "the close code of the websocket after both goodbyes");
   },
   "after-goodbye": async (context) => {
     const { raw, connection } = await context.hostilePair();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EchoRequestSchema } from "../../gen/dswarm/example/v1/echo_pb.ts";
 import { type CaseContext, group } from "../case.ts";
-import type { Body } from "../hostile-listener.ts";
+import { type Body, frameBytes, type HostileConnection } from "../hostile-listener.ts";
 import { until } from "../until.ts";
 
 const lastStreamId = 2 ** 31 - 1;
@@ -23,6 +23,11 @@ async function closingWithCall(context: CaseContext) {
   const closing = connection.close();
   assert.equal((await raw.next("goAway")).lastStreamId, lastStreamId);
   return { raw, connection, closing };
+}
+
+/** Lets what was sent leave, so that it does not pile up here. */
+async function settledSoon(raw: HostileConnection): Promise<void> {
+  await until("it leaves", () => raw.closeCode !== undefined || raw.socket.bufferedAmount < 1_000_000);
 }
 
 /** Cases of connections as such. */
@@ -52,6 +57,7 @@ export const connectionCases = [
       raw.goodbye();
       await closing;
       await raw.closed();
+      assert.equal(raw.closeCode, 1000, "the close code of the websocket after both goodbyes");
       await connection.endsBy("goodbye");
     },
     "close-without-pong": async (context) => {
@@ -99,6 +105,28 @@ export const connectionCases = [
       await call.succeeds();
       await closing;
       await connection.endsBy("goodbye");
+    },
+    "too-many-faults": async (context) => {
+      const { raw, connection } = await context.hostilePair();
+      const pongs = Buffer.concat(
+        Array.from({ length: 1000 }, () => frameBytes(0, { case: "pong", value: { id: 99_999 } })),
+      );
+      // Far more than 20,000 at once and 5,000 a second of the time that they take.
+      let sent = 0;
+      await until("the program has had enough", async () => {
+        if (raw.closeCode !== undefined || sent >= 1_000_000) return true;
+        for (let i = 0; i < 20; i++) raw.sendBytes(pongs);
+        sent += 20_000;
+        await settledSoon(raw);
+        return false;
+      });
+      assert.equal((await raw.next("goAway")).code, 8);
+      await connection.endsBy("too_many_faults");
+    },
+    "faults-that-are-borne": async (context) => {
+      const { raw } = await context.hostilePair();
+      for (let id = 0; id < 10_000; id++) raw.send(0, { case: "pong", value: { id: 99_999 } });
+      await raw.assertWorks();
     },
     "go-away-turns-away": async (context) => {
       const { raw, connection } = await context.hostilePair();
@@ -167,6 +195,16 @@ export const connectionCases = [
       raw.pongs = false;
       await connection.endsBy("keepalive_timeout");
       await raw.closed();
+    },
+    // Any byte is a sign of life: this end answers no ping, and sends something else each time.
+    "keepalive-any-byte": async (context) => {
+      const { raw } = await context.hostilePair({ options: { keepaliveIntervalMs: 200, keepaliveTimeoutMs: 300 } });
+      raw.pongs = false;
+      for (let i = 0; i < 5; i++) {
+        await raw.next("ping");
+        raw.send(0, { case: "credit", value: { bytes: 64 } });
+      }
+      assert.equal(raw.closeCode, undefined, "only a pong counts as a sign of life");
     },
     "drain-is-bounded": async (context) => {
       const { raw, connection, call } = await context.hostileCall("Echo", {}, { options: { drainTimeoutMs: 200 } });

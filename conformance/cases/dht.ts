@@ -1,134 +1,13 @@
 // The DHT as a client that serves none: values, signed values, providers; and nodes that lie.
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { DhtService, type RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
-import { generateKeyPair, keyPairFromSeed } from "../../src/identity/keys.ts";
+import { generateKeyPair } from "../../src/identity/keys.ts";
 import type { NodeId } from "../../src/identity/node-id.ts";
 import type { DswarmNode } from "../../src/node/node.ts";
-import { base64, type CaseContext, group } from "../case.ts";
-import { until } from "../until.ts";
-
-const value = Buffer.from("a value");
-const text = (bytes: unknown): string => Buffer.from(String(bytes), "base64").toString();
-
-/** Nodes that have joined by the first of them. */
-async function nodes(context: CaseContext, count = 4): Promise<DswarmNode[]> {
-  const all: DswarmNode[] = [];
-  for (let i = 0; i < count; i++) all.push(await context.node());
-  const [first, ...others] = all;
-  if (first === undefined) return all;
-  const contact = { id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] };
-  await Promise.all(others.map((node) => node.dht.bootstrap([contact])));
-  await until("all are in the tables", () => all.every(({ dht }) => dht.table.size >= count - 1));
-  return all;
-}
-
-/** The program as a client of a DHT. */
-class ProgramDht {
-  readonly #context: CaseContext;
-  readonly #dht: unknown;
-
-  private constructor(context: CaseContext, dht: unknown) {
-    this.#context = context;
-    this.#dht = dht;
-  }
-
-  static async join(context: CaseContext, bootstrap: readonly DswarmNode[], seed?: string): Promise<ProgramDht> {
-    const { network, program } = context;
-    const addresses = bootstrap.map(({ address }) => address);
-    const { dht } = await program.request("join", { bootstrap: addresses, network, ...(seed && { seed }) });
-    context.after(() => program.request("close", { dht }));
-    return new ProgramDht(context, dht);
-  }
-
-  request(command: string, fields: object) {
-    return this.#context.program.request(command, { dht: this.#dht, ...fields });
-  }
-
-  fails(command: string, fields: object): Promise<string> {
-    return this.#context.fails(command, { dht: this.#dht, ...fields });
-  }
-
-  async put(bytes: Uint8Array): Promise<RecordKey> {
-    return RecordKey.fromBytes(
-      Buffer.from(String((await this.request("put", { value: base64(bytes) }))["key"]), "base64"),
-    );
-  }
-
-  get(key: RecordKey) {
-    return this.request("get", { key: base64(key.bytes) });
-  }
-
-  /** Fails unless nothing is found. */
-  async assertNothing(key: RecordKey): Promise<void> {
-    assert.equal((await this.get(key))["found"], false);
-  }
-
-  async providers(key: RecordKey): Promise<string[]> {
-    const { providers } = await this.request("findProviders", { key: base64(key.bytes) });
-    return (providers as { id: string }[]).map(({ id }) => id);
-  }
-}
-
-/** A node that answers every question with these records. */
-async function liar(context: CaseContext, records: readonly object[]): Promise<DswarmNode> {
-  const node = await context.node({ dht: { isClient: true } });
-  node.serve(DhtService, {
-    ping: ({ nonce }) => ({ nonce }),
-    findNode: () => ({ contacts: [] }),
-    store: () => ({}),
-    findValue: () => ({ records: [...records], contacts: [] }),
-  });
-  return node;
-}
-
-/** A node that refuses every record as if it had another in its place, and answers `records`. */
-async function refuser(
-  context: CaseContext,
-  records: (hasRefused: boolean) => MessageInitShape<typeof RecordSchema>[],
-): Promise<DswarmNode> {
-  const node = await context.node({ dht: { isClient: true } });
-  let hasRefused = false;
-  node.serve(DhtService, {
-    ping: ({ nonce }) => ({ nonce }),
-    findNode: () => ({ contacts: [] }),
-    store: () => {
-      hasRefused = true;
-      throw new ConnectError("there is another", Code.Aborted);
-    },
-    findValue: () => ({ records: records(hasRefused), contacts: [] }),
-  });
-  return node;
-}
-
-/** Nodes that know one another, keep what they are given (`kept` gets them), and pass nothing on. */
-async function keepers(context: CaseContext, count: number, kept: Set<DswarmNode>): Promise<DswarmNode[]> {
-  const all: DswarmNode[] = [];
-  for (let i = 0; i < count; i++) {
-    const node = await context.node({ dht: { isClient: true } });
-    const contacts = () => all.map(({ id, port }) => ({ id: id.bytes, addresses: [`127.0.0.1:${port}`] }));
-    node.serve(DhtService, {
-      ping: ({ nonce }) => ({ nonce }),
-      findNode: () => ({ contacts: contacts() }),
-      store: () => {
-        kept.add(node);
-        return {};
-      },
-      findValue: () => ({ records: [], contacts: contacts() }),
-    });
-    all.push(node);
-  }
-  return all;
-}
-
-/** A program whose only acquaintance lies. */
-async function amongLiars(context: CaseContext, ...records: readonly object[]): Promise<ProgramDht> {
-  return ProgramDht.join(context, [await liar(context, records)]);
-}
+import { base64, group } from "../case.ts";
+import { amongLiars, answering, keepers, liar, nodes, ProgramDht, text, value } from "../program-dht.ts";
 
 function isIn(node: DswarmNode, id: NodeId): boolean {
   return node.dht.table.closest(id.bytes, 1).some((contact) => contact.id.equals(id));
@@ -200,6 +79,24 @@ export const dhtCases = [
       await dht.put(value);
       for (const node of all) assert.equal(isIn(node, id), false, "a client is in a routing table");
     },
+    "client-ping": async (context) => {
+      const ports: number[] = [];
+      const askers = [1, 2].map(() =>
+        answering(context, {
+          ping: ({ nonce, port }) => {
+            ports.push(port);
+            return { nonce };
+          },
+        }),
+      );
+      const dht = await ProgramDht.join(context, await Promise.all(askers));
+      await dht.put(value);
+      await dht.assertNothing(RecordKey.ofName("nothing"));
+      assert.ok(
+        ports.every((port) => port === 0),
+        `a client that serves no DHT names a port in its Ping: ${ports.join(", ")}`,
+      );
+    },
     update: async (context) => {
       const { id, seed } = context.identity();
       const all = await nodes(context);
@@ -223,34 +120,6 @@ export const dhtCases = [
       for (const salt of ["a", "b"]) {
         assert.equal(text((await dht.get(RecordKey.ofSigner(id, Buffer.from(salt))))["value"]), salt);
       }
-    },
-    "compare-and-swap": async (context) => {
-      const { seed } = context.identity();
-      const dht = await ProgramDht.join(context, await nodes(context, 2), seed);
-      const { sequence } = await dht.request("update", { value: base64(value) });
-      const wrong = `${BigInt(String(sequence)) + 5n}`;
-      assert.equal(await dht.fails("update", { value: base64(value), expectedSequence: wrong }), "record_conflict");
-      await dht.request("update", { value: base64(value), expectedSequence: sequence });
-    },
-    "refused-without-proof": async (context) => {
-      const { seed } = context.identity();
-      const all = await nodes(context, 2);
-      const dht = await ProgramDht.join(context, [...all, await refuser(context, () => [])], seed);
-      await dht.request("update", { value: base64(Buffer.from("one")) });
-      const { key, sequence } = await dht.request("update", { value: base64(Buffer.from("two")) });
-      assert.equal(sequence, "2");
-      const found = await dht.get(RecordKey.fromBytes(Buffer.from(String(key), "base64")));
-      assert.equal(text(found["value"]), "two");
-    },
-    overtaken: async (context) => {
-      const { seed } = context.identity();
-      const rival = createMutable({ keys: keyPairFromSeed(Buffer.from(seed, "base64")), sequence: 1n, value });
-      const all = await nodes(context, 2);
-      // It shows what came between when it has refused.
-      const refusing = await refuser(context, (hasRefused) => (hasRefused ? [recordToMessage(rival, 60)] : []));
-      const dht = await ProgramDht.join(context, [...all, refusing], seed);
-      const update = { value: base64(Buffer.from("late")), expectedSequence: "0" };
-      assert.equal(await dht.fails("update", update), "record_conflict");
     },
     "newest-wins": async (context) => {
       const all = await nodes(context, 2);

@@ -20,8 +20,26 @@ function end(code: number, fields: object = {}): Body {
   return { case: "end", value: { code, ...fields } };
 }
 
-function header(key = "x-a", value = "b"): Body {
-  return { case: "header", value: { metadata: [{ key, value: Buffer.from(value) }] } };
+function entry(key = "x-a", value = "b"): { key: string; value: Buffer } {
+  return { key, value: Buffer.from(value) };
+}
+
+/** One byte more than a list may have, the key included. */
+const longEntry = entry("x-a-bin", "x".repeat(16_378));
+
+function header(key?: string, value?: string): Body {
+  return { case: "header", value: { metadata: [entry(key, value)] } };
+}
+
+/** A status whose message has so many bytes: the call fails with it, and tells at least what may be sent of it. */
+function statusMessage(size: number) {
+  return async (context: CaseContext): Promise<void> => {
+    const { raw, call, stream } = await context.hostileCall();
+    raw.send(stream, end(5, { message: "x".repeat(size) }));
+    const { message: told } = await call.fails(5);
+    assert.ok(told.startsWith("x".repeat(Math.min(size, 4000))), `of ${size} bytes ${told.length} are told`);
+    await raw.assertWorks();
+  };
 }
 
 /** Whoever sends these bytes has broken the connection: the program says why, and ends it. */
@@ -34,6 +52,20 @@ function endsConnection(code: string, bytes: Buffer | ((stream: number) => Buffe
     await connection.endsBy(code);
     await call.outcome.then(({ code: outcome }) => assert.notEqual(outcome, 0));
     await raw.closed();
+    assert.equal(raw.saidGoodbye, false, "a goodbye after a fault");
+    assert.equal(raw.closeCode, 1000, "the close code of the websocket after a fault");
+  };
+}
+
+/** A caller's frame from the callee, on a stream that is closed: it ends the connection all the same. */
+function wrongDirectionAfterEnd(body: Body) {
+  return async (context: CaseContext): Promise<void> => {
+    const { raw, call, connection, stream } = await context.hostileCall();
+    await answer(raw, stream, 1);
+    await call.succeeds();
+    raw.send(stream, body);
+    assert.equal((await raw.next("goAway")).code, 13);
+    await connection.endsBy("frame_invalid");
   };
 }
 
@@ -102,6 +134,18 @@ export const frameCases = group("frames", ["calls"], {
   "too-much-credit": endsConnection("frame_invalid", tooMuchCredit(0)),
   "too-much-credit-of-stream": endsConnection("frame_invalid", tooMuchCredit),
   "piece-too-long": endsConnection("frame_invalid", (stream) => frameBytes(stream, data(Buffer.alloc(69_633), true))),
+  // What comes behind the fault is read and dropped: closed with bytes unread, TCP would take from the peer what it has not read.
+  "more-behind-a-fault": async (context) => {
+    const { raw, connection, call, stream } = await context.hostileCall("Repeat", { count: 1 });
+    const pieces = Array.from({ length: 40 }, () => frameBytes(stream, data(message(60_000))));
+    const ping = frameBytes(0, { case: "ping", value: { id: 1 } });
+    raw.sendBytes(Buffer.concat([frameBytes(0, end(0)), ...pieces, frameBytes(stream, end(0)), ping]));
+    assert.equal((await raw.next("goAway")).code, 13);
+    await connection.endsBy("frame_invalid");
+    await call.outcome.then(({ code, messages }) => assert.deepEqual([code === 0, messages], [false, 0]));
+    await raw.closed();
+    assert.deepEqual([raw.count("pong", 0), raw.saidGoodbye, raw.closeCode], [0, false, 1000]);
+  },
   "credit-exceeded": async (context) => {
     const { raw, connection, stream } = await context.hostileCall("Repeat", { count: 1, paused: true });
     // Whatever window it has, this is above it.
@@ -129,9 +173,27 @@ export const frameCases = group("frames", ["calls"], {
   "too-much-metadata": failsCall("Repeat", [8, 13], header("x-a-bin", "x".repeat(16_384))),
   "success-within-message": failsCall("Repeat", [13], data(Buffer.of(10), true), end(0)),
   "error-within-message": failsCall("Repeat", [5], data(Buffer.of(10), true), end(5, { message: "no" })),
-  "undecodable-answer": failsCall("Echo", [3, 13], end(0, { response: Buffer.from("0a05", "hex") })),
+  "undecodable-answer": failsCall("Echo", [13], end(0, { response: Buffer.from("0a05", "hex") })),
+  "undecodable-answer-of-stream": async (context) => {
+    const { raw, call, stream } = await context.hostileCall("Repeat", { count: 1 });
+    raw.send(stream, data(Buffer.from("0a05", "hex")));
+    await call.fails(13);
+    await raw.next("cancel", stream);
+    await raw.assertWorks();
+  },
   "status-above-16": failsCall("Echo", [2], end(17, { message: "of a later version" })),
-  "too-long-a-message-by-end": failsCall("Echo", [5], end(5, { message: "x".repeat(4096) })),
+  "longest-message-by-end": statusMessage(4096),
+  "too-long-a-message-by-end": statusMessage(4097),
+  "far-too-long-a-message-by-end": statusMessage(100_000),
+  "bad-trailer-key": failsCall("Echo", [3, 13], end(0, { response: message(1), trailer: [entry("Upper-Case")] })),
+  "bad-trailer-value": failsCall("Echo", [3, 13], end(0, { response: message(1), trailer: [entry("x-a", "ä")] })),
+  "too-much-trailer": failsCall("Echo", [8, 13], end(0, { response: message(1), trailer: [longEntry] })),
+  "too-many-trailers": failsCall(
+    "Echo",
+    [8, 13],
+    end(0, { response: message(1), trailer: Array.from({ length: 129 }, () => entry()) }),
+  ),
+  "bad-trailer-of-error": failsCall("Echo", [3, 13], end(5, { trailer: [entry("Upper-Case")] })),
 
   // What is borne.
   "empty-frame": changesNothing(Buffer.of(0)),
@@ -207,6 +269,20 @@ export const frameCases = group("frames", ["calls"], {
     await answer(raw, await raw.opened("Echo"), 3);
     assert.equal((await next.succeeds()).bytes, 3);
   },
+  // Each of these ends the call or the connection while the stream is open.
+  "bad-frames-after-end": async (context) => {
+    const { raw, call, stream } = await context.hostileCall();
+    await answer(raw, stream, 1);
+    await call.succeeds();
+    raw.send(stream, data(Buffer.alloc(69_633)));
+    raw.send(stream, data(Buffer.alloc(0), true));
+    raw.send(stream, { case: "credit", value: { bytes: 0 } });
+    raw.send(stream, header("Upper-Case"));
+    raw.send(stream, end(0, { response: Buffer.alloc(69_633) }));
+    await raw.assertWorks();
+  },
+  "half-close-after-end": wrongDirectionAfterEnd({ case: "halfClose", value: {} }),
+  "cancel-after-end": wrongDirectionAfterEnd({ case: "cancel", value: {} }),
   "after-cancel": async (context) => {
     const { raw, call, stream } = await context.hostileCall("Repeat", { count: 1 });
     await call.cancel();

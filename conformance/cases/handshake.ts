@@ -4,8 +4,10 @@ import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { networkKeyOf } from "../../src/channel/options.ts";
+import { generateKeyPair, sign } from "../../src/identity/keys.ts";
 import { formatPeerAddress } from "../../src/identity/peer-address.ts";
 import { base64, type CaseContext, type DialSpec, group } from "../case.ts";
+import { type Sign, shakeWithAcceptSignedBy, signSomethingElse, signWithSmallOrderR } from "../forged-proofs.ts";
 import type { HostileConnection } from "../hostile-listener.ts";
 import { until } from "../until.ts";
 
@@ -48,6 +50,19 @@ function assertOneOf(code: string, ...codes: readonly string[]): void {
 async function withAccept(raw: HostileConnection, change: (accept: Uint8Array) => Uint8Array): Promise<void> {
   let sent = 0;
   await raw.shake((bytes) => raw.socket.send(sent++ === 0 ? bytes : change(bytes)));
+}
+
+/** An accept that opens and does not prove the listener's key: the dial fails. */
+function badProof(signAccept: Sign) {
+  return async (context: CaseContext): Promise<void> => {
+    const listener = await context.hostile();
+    const failing = context.dialFails(listener.address);
+    failing.catch(() => undefined);
+    const raw = await listener.accept();
+    await shakeWithAcceptSignedBy(raw, listener, signAccept);
+    await raw.closed();
+    assert.equal(await failing, "authentication_failed");
+  };
 }
 
 /** Cases of the handshake. */
@@ -147,6 +162,16 @@ export const handshakeCases = [
       });
       assert.equal(code, "authentication_failed");
     },
+    // The same with a good signature is taken: it is the signature that the three cases below it are about.
+    "accept-that-opens": async (context) => {
+      const listener = await context.hostile();
+      const dialing = context.dial(listener.address);
+      await shakeWithAcceptSignedBy(await listener.accept(), listener, sign);
+      await dialing;
+    },
+    "accept-of-another-key": badProof((message) => sign(message, generateKeyPair())),
+    "accept-of-something-else": badProof(signSomethingElse),
+    "accept-with-r-of-small-order": badProof(signWithSmallOrderR),
     "truncated-hello": async (context) => {
       const code = await refusal(context, async (raw) => {
         await raw.read(64);
@@ -209,8 +234,13 @@ export const handshakeCases = [
       const address = formatPeerAddress({ id: context.strangerId(), host: "127.0.0.1", port });
       assertOneOf(await context.dialFails(address), "not_dswarm", "unreachable", "handshake_truncated");
     },
+    "tls-1.2": async (context) => {
+      const listener = await context.hostile({ tls: "TLSv1.2" });
+      assertOneOf(await context.dialFails(listener.address), "not_dswarm", "unreachable", "handshake_truncated");
+      assert.equal(listener.waiting, 0, "the program speaks TLS 1.2");
+    },
     "no-subprotocol": async (context) => {
-      const listener = await context.hostile(false);
+      const listener = await context.hostile({ subprotocol: false });
       assertOneOf(await context.dialFails(listener.address), "not_dswarm", "websocket_invalid");
     },
     "text-message": async (context) => {

@@ -51,6 +51,7 @@ function endsConnection(code: string, ...frames: readonly (readonly [number, Bod
     assert.equal(status, 13, `go_away with ${status}`);
     await connection.endsBy(code);
     await raw.closed();
+    assert.deepEqual([raw.saidGoodbye, raw.closeCode], [false, 1000], "how the connection ends after a fault");
   };
 }
 
@@ -61,6 +62,31 @@ function endsStream(status: number, ...bodies: readonly Body[]) {
     for (const body of bodies) raw.send(2, body);
     assert.equal((await raw.next("end", 2)).code, status);
     await assertServes(raw, 4);
+  };
+}
+
+/** Has the program's handler do something with which its call fails: the end that it sends. */
+async function failure(context: CaseContext, words: string) {
+  const { raw } = await served(context);
+  raw.send(2, open("Echo", { ...orderOf(words), halfClose: true }));
+  const end = await raw.next("end", 2);
+  assert.notEqual(end.code, 0);
+  await assertServes(raw, 4);
+  return end;
+}
+
+function orderOf(words: string): { message: Uint8Array } {
+  return { message: toBinary(EchoRequestSchema, create(EchoRequestSchema, { payload: Buffer.from(words) })) };
+}
+
+/** A handler's trailer that must not be sent: its call fails without it. */
+function badTrailer(value: string) {
+  return async (context: CaseContext): Promise<void> => {
+    for (const { key, value: sent } of (await failure(context, `trailer ${value}`)).trailer) {
+      assert.match(key, /^[a-z0-9._-]{1,256}$/);
+      assert.ok(key.length + sent.length <= 16_384, "more metadata is sent than is allowed");
+      if (!key.endsWith("-bin")) assert.match(Buffer.from(sent).toString("latin1"), /^[ -~]*$/);
+    }
   };
 }
 
@@ -93,6 +119,12 @@ export const requestFrameCases = group("requests", ["calls", "serve"], {
   // The call.
   unimplemented: endsStream(12, { case: "open", value: { method: "no.Service/Method", ...whole } }),
   "unknown-method": endsStream(12, open("Nothing", whole)),
+  // The name of a method that is served, under other names of services.
+  "other-service": endsStream(12, { case: "open", value: { method: "dswarm.example.v1.OtherService/Echo", ...whole } }),
+  "no-service": endsStream(12, { case: "open", value: { method: "Echo", ...whole } }),
+  "other-package": endsStream(12, { case: "open", value: { method: "example.v1.EchoService/Echo", ...whole } }),
+  "leading-slash": endsStream(12, { case: "open", value: { method: `/${service}/Echo`, ...whole } }),
+  "long-method": endsStream(12, open("x".repeat(300), whole)),
   "half-close-within-message": endsStream(13, open("Collect"), data(Buffer.of(10), true), halfClose),
   "data-after-half-close": async (context) => {
     const { raw } = await served(context);
@@ -121,6 +153,22 @@ export const requestFrameCases = group("requests", ["calls", "serve"], {
   "metadata-value": endsStream(3, open("Echo", { ...whole, ...metadata("x-a", "ä") })),
   "metadata-entries": endsStream(8, open("Echo", { ...whole, ...metadata("x-a", "a", 129) })),
   "metadata-bytes": endsStream(8, open("Echo", { ...whole, ...metadata("x-a-bin", "x".repeat(16_378)) })),
+
+  // What it sends of its handlers' answers.
+  "status-message-is-bounded": async (context) => {
+    const text = `fail 5 ${"ä".repeat(3000)}`;
+    const { message: told } = await failure(context, text);
+    const bytes = Buffer.from(told).length;
+    assert.ok(bytes <= 4096, `a status message of ${bytes} bytes is sent`);
+    assert.ok(told.startsWith("ä".repeat(1000)), "the message is not that of the handler");
+  },
+  "status-details-are-bounded": async (context) => {
+    const { details } = await failure(context, `fail 5 ${"x".repeat(30_000)}`);
+    const bytes = details.reduce((sum, { typeUrl, value }) => sum + typeUrl.length + value.length, 0);
+    assert.ok(bytes <= 20_480, `details of ${bytes} bytes are sent`);
+  },
+  "trailer-value": badTrailer("ä"),
+  "trailer-bytes": badTrailer("x".repeat(16_384)),
 
   // What is borne.
   "ids-left-out": async (context) => {

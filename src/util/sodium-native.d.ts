@@ -24,6 +24,11 @@ declare module "sodium-native" {
     crypto_secretbox_open_easy(message: Uint8Array, cipher: Uint8Array, nonce: Uint8Array, key: Uint8Array): boolean;
     /** Refuses small-order and non-canonical keys and non-canonical signatures. */
     crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
+    crypto_scalarmult_base(publicKey: Uint8Array, secretKey: Uint8Array): void;
+    /** Throws for a key of small order. */
+    crypto_scalarmult(shared: Uint8Array, secretKey: Uint8Array, publicKey: Uint8Array): void;
+    crypto_sign_ed25519_pk_to_curve25519(curvePublicKey: Uint8Array, publicKey: Uint8Array): void;
+    crypto_sign_ed25519_sk_to_curve25519(curveSecretKey: Uint8Array, secretKey: Uint8Array): void;
     sodium_increment(nonce: Uint8Array): void;
     sodium_memzero(secret: Uint8Array): void;
   }

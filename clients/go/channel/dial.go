@@ -55,7 +55,13 @@ func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey,
 
 // dialWebsocket opens a websocket. TLS authenticates nobody here, so any certificate will do; the handshake follows.
 func dialWebsocket(ctx context.Context, host string) (*socket, error) {
+	var tcp net.Conn
 	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			tcp = conn
+			return conn, err
+		},
 		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 16 << 10,
@@ -75,7 +81,7 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 		return nil, status.Fail("not_dswarm", "the subprotocol is refused", nil)
 	}
 	ws.SetReadLimit(maxMessage)
-	return &socket{ws: ws}, nil
+	return &socket{ws: ws, tcp: tcp}, nil
 }
 
 func dialError(ctx context.Context, err error) error {

@@ -12,6 +12,8 @@ import (
 
 const (
 	handshakeTimeout = 5 * time.Second
+	// closeTimeout is the time that a peer has to close the websocket, too.
+	closeTimeout = time.Second
 	// maxWrite keeps websocket messages below their limit of 1 MiB: 256 boxes less room for their headers.
 	maxWrite = 900 << 10
 )
@@ -75,8 +77,13 @@ func (l *Link) Write(p []byte) (int, error) {
 // Goodbye says that nothing more is written.
 func (l *Link) Goodbye() error { return l.writer.Goodbye() }
 
-// Close ends the connection at once.
-func (l *Link) Close() error { return l.conn.Close() }
+// Close ends the connection after what was written; reads and writes under way fail within a second.
+func (l *Link) Close() error {
+	if shutter, ok := l.conn.(interface{ Shut() error }); ok {
+		return shutter.Shut()
+	}
+	return l.conn.Close()
+}
 
 // RemoteID is the peer's proven key.
 func (l *Link) RemoteID() identity.NodeID { return l.remote }

@@ -3,6 +3,9 @@ package channel
 import (
 	"context"
 	"errors"
+	"net"
+	"sync"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -12,8 +15,10 @@ import (
 // socket is the byte stream that the binary messages of a websocket carry. Messages are read whole, at most 1 MiB each, so that
 // one that is too large is refused for that.
 type socket struct {
-	ws   *websocket.Conn
-	rest []byte
+	ws    *websocket.Conn
+	tcp   net.Conn // below TLS
+	rest  []byte
+	shuts sync.Once
 }
 
 // Read reads of one message. Errors websocket_text, websocket_too_large, and those of the websocket.
@@ -40,5 +45,22 @@ func (s *socket) Write(p []byte) (int, error) {
 	return len(p), s.ws.Write(context.Background(), websocket.MessageBinary, p)
 }
 
-// Close ends the websocket at once: the goodbye is in the box stream, so the closing handshake says nothing more.
-func (s *socket) Close() error { return s.ws.CloseNow() }
+// Close ends the connection at once.
+func (s *socket) Close() error {
+	err := s.tcp.Close() // CloseNow would wait for a Shut that is under way
+	_ = s.ws.CloseNow()
+	return err
+}
+
+// Shut closes the websocket with code 1000 after what was written. It returns at once. What comes meanwhile is dropped: closed with
+// bytes unread, TCP would take from the peer what it has not read. The peer has closeTimeout to close as well.
+func (s *socket) Shut() error {
+	s.shuts.Do(func() {
+		time.AfterFunc(closeTimeout, func() { _ = s.tcp.Close() })
+		go func() {
+			_ = s.ws.Close(websocket.StatusNormalClosure, "") // how the peer closes changes nothing any more
+			_ = s.tcp.Close()
+		}()
+	})
+	return nil
+}

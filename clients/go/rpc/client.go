@@ -119,6 +119,15 @@ func unmarshal(b []byte, m any) error {
 	return nil
 }
 
+// unmarshalAnswer decodes an answer. That it does not decode is no fault of the caller's arguments.
+func unmarshalAnswer(b []byte, m any) error {
+	err := unmarshal(b, m)
+	if status.ReasonOf(err) == "message_invalid" {
+		return &status.Error{Code: status.Internal, Message: "the answer does not decode"}
+	}
+	return err
+}
+
 var unaryDesc = &MethodDesc{}
 
 // Invoke makes a unary call.
@@ -165,7 +174,7 @@ func (s *stream) receiveOnly(reply any) error {
 	if _, err := s.receive(); !errors.Is(err, io.EOF) {
 		return err
 	}
-	return unmarshal(answer, reply)
+	return unmarshalAnswer(answer, reply)
 }
 
 // ClientStream is a caller's end of a stream. One goroutine may send while another receives.
@@ -253,7 +262,7 @@ func (cs *clientStream) RecvMsg(m any) error {
 		cs.end()
 		return err
 	}
-	if err := unmarshal(message, m); err != nil {
+	if err := unmarshalAnswer(message, m); err != nil {
 		_ = cs.abandon(err) // returned below
 		return err
 	}

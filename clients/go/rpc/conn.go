@@ -229,7 +229,8 @@ func (c *Conn) fail(err error) {
 	close(c.done)
 }
 
-// endAfterWrite writes what is queued and a goodbye, then ends: as cut where a planned end is not answered by one. With the lock.
+// endAfterWrite writes what is queued, and a goodbye where the end is planned, then ends: as cut where that is not answered by one.
+// With the lock.
 func (c *Conn) endAfterWrite(err error) {
 	if c.closeAfter != nil || c.err != nil {
 		return
@@ -333,6 +334,10 @@ func (c *Conn) writeLoop() {
 				return
 			}
 			if end != nil {
+				if !errors.Is(end, errClosed) {
+					_ = c.link.Close() // after a fault there is no goodbye
+					return
+				}
 				if err := c.link.Goodbye(); err != nil {
 					c.fail(end)
 				}
@@ -473,15 +478,15 @@ func (c *Conn) readLoop() {
 			continue
 		}
 		c.mu.Lock()
-		planned := c.closeAfter
+		planned, isFault := c.closeAfter, false
 		switch {
 		case errors.Is(err, io.EOF):
 			err = errClosed
 			c.endAfterWrite(errClosed)
 		case errors.Is(err, frame.ErrInvalid):
-			err = c.fault("frame_invalid", "a frame that does not decode")
+			err, isFault = c.fault("frame_invalid", "a frame that does not decode"), true
 		case errors.Is(err, frame.ErrTooLarge):
-			err = c.fault("frame_too_large", "a frame over the size limit")
+			err, isFault = c.fault("frame_too_large", "a frame over the size limit"), true
 		default:
 			err = linkError(err)
 		}
@@ -490,7 +495,9 @@ func (c *Conn) readLoop() {
 		}
 		isWritten := c.goodbyeSent
 		c.mu.Unlock()
-		if !isWritten && (errors.Is(err, errClosed) || status.FromError(err).Code == status.Internal) {
+		if isFault {
+			_, _ = io.Copy(io.Discard, c.link) // as above
+		} else if !isWritten && errors.Is(err, errClosed) {
 			// Give the writer a moment for its goodbye; endAfterWrite bounds it.
 			c.awaitGoodbye()
 		}

@@ -152,7 +152,7 @@ func (c *Conn) handleData(st *stream, data *pb.Data) error {
 	if cost > c.window || st != nil && cost > st.window {
 		return c.fault("credit_exceeded", "more bytes than there was credit for")
 	}
-	if len(data.GetPayload()) > maxPieceBytes {
+	if st != nil && len(data.GetPayload()) > maxPieceBytes {
 		return c.fault("frame_invalid", "a piece over the size limit")
 	}
 	c.window -= cost

@@ -13,7 +13,7 @@ type Link interface {
 	io.Writer
 	// Goodbye says that nothing more is written.
 	Goodbye() error
-	// Close ends the stream at once; reads and writes under way fail.
+	// Close ends the stream after what was written; it does not wait, and reads and writes under way soon fail.
 	Close() error
 	// RemoteID is the peer's proven key.
 	RemoteID() identity.NodeID

@@ -175,7 +175,7 @@ func TestAPeerThatDoesNotReadIsGivenUpWhateverItSends(t *testing.T) {
 }
 
 func TestAPeerThatGivesNoCreditOfTheConnectionIsGivenUpWhateverItSends(t *testing.T) {
-	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), WriteTimeout: 50 * time.Millisecond, MaxFaults: 1 << 30})
+	conn, peer := connect(t, false, rpc.Options{Server: echoServer(), WriteTimeout: 500 * time.Millisecond, MaxFaults: 1 << 30})
 	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestAPeerThatGivesNoCreditOfTheConnectionIsGivenUpWhateverItSends(t *testin
 
 func TestAPeerThatCancelsWhatWaitsForCreditOfTheConnectionIsKept(t *testing.T) {
 	conn, peer := connect(t, false, rpc.Options{
-		Server: echoServer(), WriteTimeout: 50 * time.Millisecond, RequestTimeout: 200 * time.Millisecond,
+		Server: echoServer(), WriteTimeout: time.Second, RequestTimeout: 3 * time.Second,
 	})
 	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
 	if err != nil {

@@ -1,7 +1,10 @@
 // Package rpc carries calls in both directions over one connection between two nodes.
 package rpc
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Fixed by the protocol.
 const (
@@ -63,6 +66,9 @@ type Options struct {
 	KeepaliveTimeout time.Duration
 	// IdleTimeout closes a connection without a call. Default 5 min; negative is never.
 	IdleTimeout time.Duration
+	// Logger hears of handlers that panic, and of errors of theirs that are no status, whose text their callers do not see. Default
+	// slog.Default(); slog.New(slog.DiscardHandler) hears of none.
+	Logger *slog.Logger
 	// DrainTimeout is the time that calls in flight have when the connection is closed. Default 5 s; negative is none.
 	DrainTimeout time.Duration
 }
@@ -88,6 +94,13 @@ func (o Options) withDefaults() Options {
 	orElse(&o.IdleTimeout, 5*time.Minute)
 	orElse(&o.DrainTimeout, 5*time.Second)
 	return o
+}
+
+func (o Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.Default() // of now: a program may set it later
+	}
+	return o.Logger
 }
 
 func orElse[T int | time.Duration](value *T, fallback T) {

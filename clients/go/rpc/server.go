@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ type Server struct {
 }
 
 type servedMethod struct {
+	name string // "package.Service/Method"
 	desc *MethodDesc
 	impl any
 }
@@ -65,7 +67,8 @@ func (s *Server) RegisterService(desc *ServiceDesc, impl any) {
 	}
 	s.names[desc.ServiceName] = true
 	for i := range desc.Methods {
-		s.methods[desc.ServiceName+"/"+desc.Methods[i].Name] = servedMethod{&desc.Methods[i], impl}
+		name := desc.ServiceName + "/" + desc.Methods[i].Name
+		s.methods[name] = servedMethod{name, &desc.Methods[i], impl}
 	}
 }
 
@@ -323,8 +326,11 @@ func (h *serverStream) run(method servedMethod) {
 func (h *serverStream) call(method servedMethod) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = status.Errorf(status.Internal, "the handler failed")
+			h.conn.opts.logger().Error("a handler panicked", "method", method.name, "panic", p, "stack", string(debug.Stack()))
+			err = errInternal
+			return
 		}
+		err = h.publicError(method, err)
 	}()
 	if method.desc.Unary == nil {
 		return method.desc.Stream(method.impl, h)
@@ -337,6 +343,19 @@ func (h *serverStream) call(method servedMethod) (err error) {
 		return status.Errorf(status.Internal, "the handler answered nothing")
 	}
 	return h.SendMsg(answer)
+}
+
+// errInternal is what a caller sees of an error that is no status: its text may tell what is nobody's business.
+var errInternal = status.Errorf(status.Internal, "internal error")
+
+// publicError is what the caller may see of a handler's error.
+func (h *serverStream) publicError(method servedMethod, err error) error {
+	var known *status.Error
+	if err == nil || errors.As(err, &known) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	h.conn.opts.logger().Error("a handler failed", "method", method.name, "error", err)
+	return errInternal
 }
 
 // finishCall sends the end. Idempotent.

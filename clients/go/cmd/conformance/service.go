@@ -66,6 +66,10 @@ func (s *echoService) order(ctx context.Context, payload []byte) error {
 			return err
 		}
 		return status.Errorf(status.Code(n), "%s", message).WithDetails(detail)
+	case "trailer":
+		return rpc.SetTrailer(ctx, metadata.MD{"x-trailer": {rest}})
+	case "error":
+		return errors.New("a secret")
 	case "fault":
 		panic("as asked")
 	case "hang":
