@@ -103,14 +103,18 @@ export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: 
             </thead>
             <tbody>
               {shownPeers.map((peer) => (
-                <tr key={peer.id} class={peer.id === selected ? "is-selected" : undefined}>
+                // The button's click, which is the keyboard's way, comes to the row too.
+                <tr
+                  key={peer.id}
+                  class={peer.id === selected ? "is-selected" : undefined}
+                  onClick={() => onSelect(peer.id)}
+                >
                   <td>
                     <button
                       type="button"
                       class="link"
                       aria-pressed={peer.id === selected}
                       aria-label={`Select ${shortId(peer.id)}, ${peer.connected ? "connected" : "not connected"}`}
-                      onClick={() => onSelect(peer.id)}
                     >
                       <span class={`state ${peer.connected ? "is-on" : ""}`} aria-hidden="true" />
                       {shortId(peer.id)}

@@ -2,40 +2,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { TestContext } from "node:test";
 import type { Page } from "playwright-core";
-import { CliRig } from "../integration/cli/cli-rig.ts";
 import { send } from "../integration/node/rig.ts";
 import { browserTest, launchChromium, openTab } from "./chromium.ts";
+import { nodes, openDashboard, startSwarm } from "./swarm.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const nodes = 4;
-
-interface Swarm {
-  /** Of the first node. */
-  readonly url: string;
-  readonly urls: readonly string[];
-  readonly ids: readonly string[];
-}
-
-async function startSwarm(t: TestContext, flags: readonly string[] = []): Promise<Swarm> {
-  const rig = new CliRig(t);
-  const run = rig.run(["swarm", "--json", "-n", `${nodes}`, `--udp-port=${rig.udpPort}`, ...flags]);
-  await run.event("complete");
-  const listening = rig.runningNodes();
-  const urls = listening.map(({ url }) => url);
-  return { url: urls[0] ?? assert.fail("no node"), urls, ids: listening.map(({ id }) => id) };
-}
-
-async function openDashboard(page: Page, url: string): Promise<void> {
-  await page.goto(url);
-  await page.getByText("live", { exact: true }).waitFor();
-  await page
-    .locator(".peers tbody tr")
-    .nth(nodes - 2)
-    .waitFor();
-}
-
 /** Selects a peer, lists its services and opens the form of a method of its grpc.health.v1.Health. */
 async function openCallForm(page: Page, id: string, method: string): Promise<void> {
   await page
