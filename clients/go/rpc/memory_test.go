@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	echo "github.com/dswarm/dswarm/clients/go/gen/dswarm/example/v1"
@@ -195,25 +196,27 @@ func TestAPeerThatGivesNoCreditOfTheConnectionIsGivenUpWhateverItSends(t *testin
 }
 
 func TestAPeerThatCancelsWhatWaitsForCreditOfTheConnectionIsKept(t *testing.T) {
-	conn, peer := connect(t, false, rpc.Options{
-		Server: echoServer(), WriteTimeout: time.Second, RequestTimeout: 3 * time.Second,
+	synctest.Test(t, func(t *testing.T) { // the time stands still while the peer cancels
+		conn, peer := connect(t, false, rpc.Options{
+			Server: echoServer(), WriteTimeout: 50 * time.Millisecond, RequestTimeout: 200 * time.Millisecond,
+		})
+		message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			peer.open(t, uint32(2*i+1), repeatMethod, message, true)
+		}
+		until(t, func() bool { return conn.HeldBytes() >= 20*len(message) })
+		for i := range 20 {
+			peer.cancel(t, uint32(2*i+1))
+		}
+		peer.open(t, 41, echoMethod, nil, false)
+		peer.endOf(t, 41) // after so long that the connection would have ended
+		if conn.Err() != nil {
+			t.Error(conn.Err())
+		}
 	})
-	message, err := proto.Marshal(&echo.EchoRequest{Payload: make([]byte, 69_000)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 20 {
-		peer.open(t, uint32(2*i+1), repeatMethod, message, true)
-	}
-	until(t, func() bool { return conn.HeldBytes() >= 20*len(message) })
-	for i := range 20 {
-		peer.cancel(t, uint32(2*i+1))
-	}
-	peer.open(t, 41, echoMethod, nil, false)
-	peer.endOf(t, 41) // after so long that the connection would have ended
-	if conn.Err() != nil {
-		t.Error(conn.Err())
-	}
 }
 
 func TestHandlersWaitWhileThePeerDoesNotTakeAnswers(t *testing.T) {
@@ -259,12 +262,12 @@ func TestAProgramThatReadsNothingIsToReadBeforeItAsksForMore(t *testing.T) {
 		peer.message(t, id, message)
 	}
 	peer.creditsBeforePong(t)
-	invoke := func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	invoke := func(timeout time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
 		defer cancel()
 		return conn.Invoke(ctx, echoMethod, &echo.EchoRequest{}, &echo.EchoResponse{})
 	}
-	if err := invoke(); status.ReasonOf(err) != "memory_exhausted" {
+	if err := invoke(time.Minute); status.ReasonOf(err) != "memory_exhausted" {
 		t.Error(err)
 	}
 	for range 2 {
@@ -273,7 +276,7 @@ func TestAProgramThatReadsNothingIsToReadBeforeItAsksForMore(t *testing.T) {
 		}
 		streams = streams[1:]
 	}
-	if err := invoke(); status.CodeOf(err) != status.DeadlineExceeded { // nobody answers, but it is asked
+	if err := invoke(100 * time.Millisecond); status.CodeOf(err) != status.DeadlineExceeded { // nobody answers, but it is asked
 		t.Error(err)
 	}
 }
@@ -290,7 +293,7 @@ func TestAFloodOfFaultsEndsTheConnection(t *testing.T) {
 				peer.send(t, flood)
 			}
 			peer.creditsBeforePong(t)
-			for range 20 {
+			for range 10_000 {
 				if _, err := peer.conn.Write(peer.encode(t, flood)); err != nil {
 					break
 				}

@@ -189,7 +189,7 @@ async def test_a_peer_that_gives_no_credit_of_the_connection_is_given_up_whateve
 
 
 async def test_a_peer_that_cancels_what_waits_for_credit_of_the_connection_is_kept() -> None:
-    async with served(Limits(write_timeout=0.05, request_timeout=0.2)) as (link, _):
+    async with served(Limits(write_timeout=0.5, request_timeout=1.5)) as (link, _):
         message = pb.RepeatRequest(payload=bytes(60_000), count=2).SerializeToString()
         for stream_id in range(1, 41, 2):
             link.receive(Frame(stream_id=stream_id, open=Open(method=REPEAT, message=message, half_close=True)))
@@ -214,13 +214,28 @@ async def test_a_peer_whose_streams_alone_have_no_readers_is_kept() -> None:
         assert ends(link)[1] == Code.OK
 
 
+class SlowlyRead(MemoryLink):
+    """A link from which the peer takes a byte each time that the connection looks, however late it looks."""
+
+    looks = 0
+
+    @property
+    def buffered_bytes(self) -> int:
+        self.looks += 1
+        return 1_000_000 - self.looks
+
+    @buffered_bytes.setter
+    def buffered_bytes(self, value: int) -> None:
+        pass
+
+
 async def test_a_peer_that_reads_slowly_is_kept() -> None:
-    async with served(Limits(write_timeout=0.2)) as (link, connection):
-        link.has_room, link.buffered_bytes = False, 1000
+    async with served(Limits(write_timeout=0.05)) as (link, connection):
+        link.__class__ = SlowlyRead
+        link.has_room = False
         link.receive(Frame(ping=Ping(id=1)))
-        for _ in range(100):
-            link.buffered_bytes -= 1
-            await asyncio.sleep(0.01)
+        # Ten times as long as a peer may take that reads nothing.
+        await asyncio.sleep(0.5)
         assert not connection.is_closed
 
 

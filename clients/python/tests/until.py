@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Returns when the condition holds. Raises TimeoutError after 30 s."""
+    """Returns when the condition holds. Raises TimeoutError after 60 s."""
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + 30
+    give_up_at = loop.time() + 60
     while not condition():
         if loop.time() > give_up_at:
             raise TimeoutError("waited in vain")
