@@ -32,11 +32,11 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
   the exact bytes, with the headers \`Dswarm-Ttl\` (seconds) and, of a value that can change, \`Dswarm-Sequence\`:
 
   \`\`\`
-  $ curl -k -X POST -T photo.jpg https://localhost:34213/api/values
+  $ curl -k -X POST -T photo.jpg "$(dswarm url)/api/values"
   {"key":"&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=","replicas":9,"keptHere":true}
-  $ curl -k -H 'Accept: application/octet-stream' -o photo.jpg https://localhost:34213/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ
-  $ curl -k -X PUT -T photo.jpg https://localhost:34213/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ    refused if it has another key
-  $ curl -k -X POST -T notes.txt 'https://localhost:34213/api/update?salt=bm90ZXM'                              the node's own value "notes"
+  $ curl -k -H 'Accept: application/octet-stream' -o photo.jpg "$(dswarm url)/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
+  $ curl -k -X PUT -T photo.jpg "$(dswarm url)/api/values/LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"    refused if it has another key
+  $ curl -k -X POST -T notes.txt "$(dswarm url)/api/update?salt=bm90ZXM"                              the node's own value "notes"
   \`\`\`
 
 - **Errors** are \`{"code":"not_found","message":"…"}\`, with a \`reason\` where it is one of [dswarm's own](errors.md); the HTTP status

@@ -15,10 +15,21 @@ Made by \`node scripts/cli-docs.ts\` from the commands themselves. In a checkout
 
 Commands that ask a running node find those that you run on this machine by themselves: each leaves a file in
 \`$XDG_RUNTIME_DIR/dswarm\` (or \`dswarm-UID\` in the directory for temporary files), and files of nodes that are gone are removed.
-\`dswarm ls\` numbers them; \`--node\`, or \`DSWARM_NODE\`, takes such a number, a port, or the URL of a node anywhere.
+\`dswarm ls\` numbers them, and a node keeps its number while it runs. \`--node\`, or \`DSWARM_NODE\`, takes:
 
-A peer is named by its id in any form (\`@\` and base64, base64url, hex), by the first characters of it, at least four, as far as they
-tell it apart from the others that the node knows, or by its number in \`dswarm ls\`.
+- a number of \`dswarm ls\`, or a port
+- \`HOST:PORT\`, \`https://HOST:PORT\` or \`dswarm://KEY@HOST:PORT\`, of a node anywhere
+- \`@\` and the first characters of the id of a node that runs here
+
+A peer is named by:
+
+- its id in any form (\`@\` and base64, base64url, hex), or the first characters of it, at least four
+- its number in \`dswarm ls\`, or a port
+- \`HOST:PORT\`, where the node knows it
+- \`dswarm://KEY@HOST:PORT\`, which tells the node where the peer is
+
+A record is named by its key in any form, or by \`&\` and the first characters of the key, at least four, if the node keeps or publishes it.
+If several ids or keys begin so, the command lists them.
 
 - \`--json\` prints what a program can read: one line of JSON, or one each where there are many. Nothing in it is cut.
 - Tables are as wide as the terminal at most: ids are cut to the characters that tell them apart, then the columns that matter least

@@ -1,8 +1,11 @@
 // Which running node a command is for: the one that --node names, or one that runs on this machine.
+import { formatHostPort, type HostPort, parseHostPort, parsePeerAddress } from "../identity/peer-address.ts";
+import { messageOf } from "../util/errors.ts";
 import { isLoopback } from "../util/loopback.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
-import type { RunningNode } from "./runtime-files.ts";
-import { shortId } from "./text.ts";
+import { onlyMatch } from "./only-match.ts";
+import { firstUserPort, type RunningNode } from "./runtime-files.ts";
+import { printable, shortId } from "./text.ts";
 
 /** Where the API of a node is, and which certificate it has. */
 export interface NodeTarget {
@@ -20,13 +23,17 @@ export interface NodeTarget {
   readonly token?: string | undefined;
 }
 
-// What is below is a place in the list and not a port: those ports are for the system's services.
-const firstUserPort = 1024;
 const highestPort = 65_535;
+const maxShownNumbers = 12;
+// "@" and base64 or base64url of an id, or the first characters of it.
+const idForm = /^@[A-Za-z0-9+/_-]{1,43}=?$/;
+const forms =
+  'a number of "ls", a port, HOST:PORT, https://HOST:PORT, dswarm://KEY@HOST:PORT, or @ and the start of an id';
 
 /**
  * Finds a node.
- * @param selector a port, a URL, or a place in the list, from 1; undefined is the first of the list
+ * @param selector the number of a node, a port, HOST:PORT, a URL, a `dswarm://` address, or the start of an id that runs here; undefined
+ *   is the first of the list
  * @param running the list: nodes that run on this machine
  * @param programName the words that call this program, for hints
  * @throws CliError when there is none, or the selector is neither
@@ -38,7 +45,9 @@ export function findNode(
 ): NodeTarget {
   if (selector === undefined) return firstOf(running, programName);
   if (/^\d{1,5}$/.test(selector)) return numbered(Number(selector), running);
-  const url = URL.parse(selector);
+  if (idForm.test(selector)) return identified(selector, running);
+  const place = placeOf(selector);
+  const url = URL.parse(place === undefined ? selector : `https://${formatHostPort(place)}`);
   if (
     url?.protocol !== "https:" ||
     url.pathname !== "/" ||
@@ -46,7 +55,7 @@ export function findNode(
     url.hash !== "" ||
     url.username !== ""
   ) {
-    throw new CliError(`--node ${selector}: give a port, https://HOST:PORT, or a number from 1`, exitCodes.usage);
+    throw new CliError(`--node ${printable(selector)}: give ${forms}`, exitCodes.usage);
   }
   return addressed(url, running);
 }
@@ -60,13 +69,40 @@ function firstOf(running: readonly RunningNode[], programName: string): NodeTarg
 }
 
 function numbered(number: number, running: readonly RunningNode[]): NodeTarget {
-  const node =
-    running.find(({ port }) => port === number) ?? (number < firstUserPort ? running[number - 1] : undefined);
+  const node = running.find(({ port }) => port === number) ?? running.find((candidate) => candidate.number === number);
   if (node !== undefined) return targetOf(node);
   if (number >= firstUserPort && number <= highestPort) return unlisted(new URL(`https://localhost:${number}`));
+  throw noNumber(number, running);
+}
+
+/** The error of a number that no node has. */
+export function noNumber(number: number, running: readonly RunningNode[]): CliError {
   const last = running.at(-1);
-  const range = last === undefined ? "none of yours runs on this machine" : `there are 1 to ${running.length}`;
-  throw new CliError(`no node ${number}: ${range}`);
+  if (last === undefined) return new CliError(`no node ${number}: none of yours runs on this machine`);
+  const numbers = running.map((node) => node.number);
+  const span = last.number === numbers.length ? `1 to ${last.number}` : numbers.slice(0, maxShownNumbers).join(", ");
+  return new CliError(
+    `no node ${number}: there are ${span}${numbers.length > maxShownNumbers ? ', …; "ls" lists them' : ""}`,
+  );
+}
+
+/** Where the node of a `dswarm://` address, or at a host and port, is. Undefined for other text. */
+function placeOf(selector: string): HostPort | undefined {
+  if (!selector.startsWith("dswarm://")) return parseHostPort(selector);
+  try {
+    return parsePeerAddress(selector);
+  } catch (error) {
+    throw new CliError(`--node ${printable(selector)}: ${messageOf(error)}`, exitCodes.usage);
+  }
+}
+
+function identified(selector: string, running: readonly RunningNode[]): NodeTarget {
+  const start = selector.replaceAll("-", "+").replaceAll("_", "/");
+  const ids = running.map(({ id }) => id).filter((id) => id.startsWith(start));
+  const id = onlyMatch(selector, ids, 'no node of yours that runs here has such an id; "ls" lists them');
+  const node = running.find((candidate) => candidate.id === id);
+  if (node === undefined) throw new CliError(`${printable(selector)}: it has just stopped`);
+  return targetOf(node);
 }
 
 function addressed(url: URL, running: readonly RunningNode[]): NodeTarget {

@@ -3,6 +3,7 @@ import { GetValueResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
+import { recordNamed } from "./peer-name.ts";
 import { valueOf, writeValue } from "./value-output.ts";
 
 /** The flags of `get`. */
@@ -14,7 +15,7 @@ export interface GetFlags extends AskFlags {
 export async function get(key: string, { out, ...flags }: GetFlags, context: Context): Promise<number> {
   const { record } = await askNode(flags, context, {
     schema: GetValueResponseSchema,
-    ask: (client, options) => client.getValue({ key }, options),
+    ask: async (client, options) => client.getValue({ key: await recordNamed(key, client) }, options),
     show: () => [],
     titled: false,
   });

@@ -140,8 +140,8 @@ function nodeLines(
   terminal: Pick<Terminal, "columns" | "paint">,
 ): string[] {
   if (nodes.length === 0) return [`No node of yours runs on this machine. To start one: ${programName} start`];
-  const rows = nodes.map(({ node, answer }, i) => {
-    const head = [`${i + 1}`, printable(node.id), `${node.port}`, `${node.pid}`];
+  const rows = nodes.map(({ node, answer }) => {
+    const head = [`${node.number}`, printable(node.id), `${node.port}`, `${node.pid}`];
     if (answer instanceof Error) return [...head, { text: whyNot(answer), style: "red" as const }, "-", "-", "-"];
     const { network, peers, records, uptimeMs } = answer;
     return [...head, printable(network), `${peers}`, `${records}`, duration(uptimeMs)];

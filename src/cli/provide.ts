@@ -5,10 +5,12 @@ import {
   ProvideResponseSchema,
   UnprovideResponseSchema,
 } from "../../gen/dswarm/v1/node_pb.ts";
+import type { NodeClient } from "./api-client.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { keepersText } from "./keepers-text.ts";
+import { recordNamed } from "./peer-name.ts";
 import { type Column, tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { counted, printable } from "./text.ts";
@@ -25,13 +27,13 @@ export async function provide(key: string | undefined, flags: ProvideFlags, cont
   if (flags.stop) {
     await askNode(flags, context, {
       schema: UnprovideResponseSchema,
-      ask: (client, options) => client.unprovide(request, options),
+      ask: async (client, options) => client.unprovide(await named(request, client), options),
       show: (answer) => [answer.key],
     });
   } else {
     await askNode(flags, context, {
       schema: ProvideResponseSchema,
-      ask: (client, options) => client.provide(request, options),
+      ask: async (client, options) => client.provide(await named(request, client), options),
       show: (answer) => [answer.key, context.stdout.paint("dim", `known to ${keepersText(answer)}`)],
     });
   }
@@ -43,7 +45,7 @@ export async function providers(key: string | undefined, flags: ProvideFlags, co
   const request = requestOf(key, flags);
   const { providers: found } = await askNode(flags, context, {
     schema: FindProvidersResponseSchema,
-    ask: (client, options) => client.findProviders(request, options),
+    ask: async (client, options) => client.findProviders(await named(request, client), options),
     show: (answer) => foundNodeLines(answer.providers, "provider", context.stdout),
   });
   return found.length > 0 ? exitCodes.ok : exitCodes.failure;
@@ -64,10 +66,13 @@ export function foundNodeLines(
   return [...tableLines(columns, rows, terminal), terminal.paint("dim", counted(nodes.length, noun))];
 }
 
-function requestOf(
-  key: string | undefined,
-  { name }: ProvideFlags,
-): { readonly key: string } | { readonly name: string } {
+type Provided = { readonly key: string } | { readonly name: string };
+
+async function named(request: Provided, client: NodeClient): Promise<Provided> {
+  return "key" in request ? { key: await recordNamed(request.key, client) } : request;
+}
+
+function requestOf(key: string | undefined, { name }: ProvideFlags): Provided {
   if (key !== undefined && name === undefined) return { key };
   if (key === undefined && name !== undefined) return { name };
   throw new CliError("give either a key or --name", exitCodes.usage);

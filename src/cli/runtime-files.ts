@@ -1,5 +1,6 @@
-// Which nodes run on this machine: each writes a small file into a directory of its user, for the commands that call /api.
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+// Which nodes run on this machine: each writes a small file into a directory of its user, for the commands that call /api. The name of the
+// file is the number of the node, which it keeps while it runs.
+import { linkSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { ioMessageOf } from "../util/io-error.ts";
@@ -21,7 +22,15 @@ export interface RunningNode {
   readonly startedAt: string;
   /** Which node of its swarm it is, from 1. */
   readonly index: number;
+  /** Its number among the nodes that run here, from 1: other nodes come and go, and it stays. */
+  readonly number: number;
 }
+
+/** A node that has no number yet. */
+export type UnnumberedNode = Omit<RunningNode, "number">;
+
+/** From here on numbers on a command line are ports. */
+export const firstUserPort = 1024;
 
 const maxFileBytes = 16_384;
 
@@ -30,6 +39,8 @@ export class RuntimeFiles {
   readonly directory: string;
   /** Bounded by the nodes of this process. */
   readonly #own = new Set<string>();
+  /** Of the swarm that has added a node last: the number before its first one. */
+  #swarm: { readonly startedAt: string; readonly before: number } | undefined;
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -51,37 +62,38 @@ export class RuntimeFiles {
     throw new CliError(`cannot make ${directory}; set XDG_RUNTIME_DIR to a directory of yours`);
   }
 
-  /** The nodes that run, those of the swarm that was started first before the others. Removes files of ended processes. */
+  /** The nodes that run, by number. Removes files of ended processes. */
   list(): RunningNode[] {
     const nodes: RunningNode[] = [];
     for (const name of readdirSync(this.directory)) {
-      if (!name.endsWith(".json")) continue;
+      const [, number] = numberedName.exec(name) ?? [];
+      if (number === undefined) continue;
       const path = join(this.directory, name);
       const node = read(path);
       if (node === undefined) continue;
-      if (isAlive(node.pid)) nodes.push(node);
+      if (isAlive(node.pid)) nodes.push({ ...node, number: Number(number) });
       else rmSync(path, { force: true });
     }
-    return nodes.sort((a, b) => compare(a.startedAt, b.startedAt) || a.index - b.index || a.pid - b.pid);
+    return nodes.sort((a, b) => a.number - b.number);
   }
 
   /**
-   * Writes the file of a node of this process (mode 0600). It goes with the process at the latest.
+   * Writes the file of a node of this process (mode 0600). It goes with the process at the latest. The nodes of a swarm get numbers in a
+   * row, after all that are in use.
    * @returns a function that removes it
    * @throws Error of the file system
    */
-  add(node: RunningNode): () => void {
-    const path = join(this.directory, fileName(node.pid, node.port));
+  add(node: UnnumberedNode): () => void {
     // Under its name only when it is whole: others may be reading.
-    const draft = `${path}.draft`;
+    const draft = join(this.directory, `${node.pid}-${node.port}.draft`);
     rmSync(draft, { force: true });
+    let path: string;
     try {
       writeFileSync(draft, `${JSON.stringify(node)}\n`, { mode: 0o600, flag: "wx" });
-      renameSync(draft, path);
-    } catch (error) {
+      path = this.#claim(draft, node);
+    } finally {
       // Of a full disk it would take what is left.
       rmSync(draft, { force: true });
-      throw error;
     }
     if (this.#own.size === 0) process.once("exit", () => this.#removeAll());
     this.#own.add(path);
@@ -91,9 +103,33 @@ export class RuntimeFiles {
     };
   }
 
-  /** Removes the file of a node that is gone though a process has its number. */
-  remove({ pid, port }: RunningNode): void {
-    rmSync(join(this.directory, fileName(pid, port)), { force: true });
+  /** Removes the file of a node that is gone though a process has its process number. */
+  remove({ number, pid, port }: RunningNode): void {
+    const path = join(this.directory, fileName(number));
+    const node = read(path);
+    if (node?.pid === pid && node.port === port) rmSync(path, { force: true });
+  }
+
+  /** Gives a file the name of the first number that is free. Two nodes that start at once cannot get the same. */
+  #claim(draft: string, { startedAt, index }: UnnumberedNode): string {
+    if (this.#swarm?.startedAt !== startedAt) this.#swarm = { startedAt, before: this.#numberBefore(startedAt) };
+    const wanted = this.#swarm.before + index;
+    for (let number = wanted < firstUserPort ? wanted : index; ; number++) {
+      const path = join(this.directory, fileName(number));
+      try {
+        linkSync(draft, path);
+        return path;
+      } catch (error) {
+        if (!isThere(error)) throw error;
+      }
+    }
+  }
+
+  /** The number before that of a swarm's first node. */
+  #numberBefore(startedAt: string): number {
+    const nodes = this.list();
+    const sibling = nodes.find((node) => node.startedAt === startedAt);
+    return sibling === undefined ? (nodes.at(-1)?.number ?? 0) : Math.max(0, sibling.number - sibling.index);
   }
 
   #removeAll(): void {
@@ -101,8 +137,14 @@ export class RuntimeFiles {
   }
 }
 
-function fileName(pid: number, port: number): string {
-  return `${pid}-${port}.json`;
+const numberedName = /^([1-9]\d{0,8})\.json$/;
+
+function fileName(number: number): string {
+  return `${number}.json`;
+}
+
+function isThere(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "EEXIST";
 }
 
 /** Makes the directory where it is missing, and makes sure that nobody else can put files into it. */
@@ -110,7 +152,7 @@ function isMade(directory: string): boolean {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) return false;
+    if (!isThere(error)) return false;
   }
   const stats = lstatSync(directory);
   const user = process.geteuid?.();
@@ -132,7 +174,7 @@ function isOwn(directory: string): boolean {
   return stats.uid === user && (stats.mode & 0o022) === 0;
 }
 
-function read(path: string): RunningNode | undefined {
+function read(path: string): UnnumberedNode | undefined {
   try {
     const text = readSmallFile(path, { maxBytes: maxFileBytes, isSecret: false });
     // It may be removed while it is read.
@@ -146,7 +188,7 @@ function read(path: string): RunningNode | undefined {
   }
 }
 
-function isRunningNode(value: unknown): value is RunningNode {
+function isRunningNode(value: unknown): value is UnnumberedNode {
   if (typeof value !== "object" || value === null) return false;
   const fields = new Map(Object.entries(value));
   const isText = (name: string): boolean => typeof fields.get(name) === "string";
@@ -166,9 +208,4 @@ function isAlive(pid: number): boolean {
     // No such process, or the number has gone to one of another user.
     return false;
   }
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -11,6 +11,7 @@ import type { AskFlags } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { followNode } from "./follow-node.ts";
+import { recordNamed } from "./peer-name.ts";
 import { fitting, printable, shortId, timeOfDay } from "./text.ts";
 import { valueInLine, valueOf } from "./value-output.ts";
 
@@ -34,8 +35,11 @@ export async function watch(
   if (key !== undefined) {
     return await followNode(flags, context, {
       schema: WatchValueResponseSchema,
-      follow: (client, options) =>
-        client.watchValue({ key, ...(interval !== undefined && { intervalMs: interval }) }, options),
+      follow: async (client, options) =>
+        client.watchValue(
+          { key: await recordNamed(key, client), ...(interval !== undefined && { intervalMs: interval }) },
+          options,
+        ),
       // A pipe gets the exact bytes of each value. What else there is to say goes beside it.
       titleTo: stdout.isTerminal ? stdout : stderr,
       show: ({ record }) => {

@@ -284,7 +284,10 @@ export class Dht implements AsyncDisposable {
     return this.#publisher.replace(value, false, this.#withClosing(options));
   }
 
-  /** Deletes what this node has published with `update` under a salt. @throws as `update` */
+  /**
+   * Deletes what this node has published with `update` under a salt. Where nothing was published, nothing is.
+   * @throws DswarmError `record_not_found`; as `update`
+   */
   delete(options: UpdateOptions = {}): Promise<Published> {
     return this.#publisher.replace(new Uint8Array(), true, this.#withClosing(options));
   }

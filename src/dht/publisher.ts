@@ -162,6 +162,10 @@ export class Publisher {
     const { salt, expectedSequence, ...query } = options;
     const noted = await store.publishedRecord(`mutable ${key.toString()}`);
     let sequence = noted === undefined ? 0n : sequenceOf(noted);
+    if (isDeleted && noted === undefined && (await this.#newest(key, 0n, query)) === 0n) {
+      // A tombstone of nothing would take up room on 20 nodes for a day.
+      throw new DswarmError("record_not_found", "this node has published nothing there");
+    }
     if (expectedSequence !== undefined) {
       sequence = await this.#newest(key, sequence, query);
       if (expectedSequence !== sequence) {

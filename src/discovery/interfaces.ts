@@ -15,13 +15,15 @@ export interface NetInterface {
 
 /**
  * The interfaces meant by a host setting; empty where there is none.
- * @param host an interface's name, an IPv4 address of one, any loopback address, or "0.0.0.0" for all
+ * @param host an interface's name, an IPv4 address of one, any loopback address, "localhost", or "0.0.0.0" for all
  */
 export function findInterfaces(host: string, table: InterfaceTable): NetInterface[] {
   const all = listInterfaces(table);
   if (host === "0.0.0.0") return all.filter((candidate, i) => all.findIndex((o) => o.name === candidate.name) === i);
   const found = all.find((candidate) =>
-    isLoopback(host) ? candidate.loopback : candidate.name === host || candidate.address === host,
+    host === "localhost" || isLoopback(host)
+      ? candidate.loopback
+      : candidate.name === host || candidate.address === host,
   );
   return found === undefined ? [] : [found];
 }

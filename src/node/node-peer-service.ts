@@ -30,7 +30,7 @@ const methodKinds = {
 export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof NodeService>, PeerMethod> {
   return {
     async findPeer({ id: text }, { signal }) {
-      const id = NodeId.parse(text);
+      const id = node.idOf(text);
       if (id.equals(node.id)) throw new DswarmError("self_connection");
       const located = await node.locate(id, { signal });
       const peer = node.peers.get(id);

@@ -55,7 +55,7 @@ import { readContacts, writeContacts } from "./contact-file.ts";
 import { openDataDir } from "./data-dir.ts";
 import { EventLog } from "./event-log.ts";
 import { createHealthBook, type HealthBook } from "./health-service.ts";
-import { anyAddress, bindAddress, reachableAddresses } from "./interfaces.ts";
+import { anyAddress, bindAddress, loopback6, reachableAddresses } from "./interfaces.ts";
 import { type NodeConfig, type NodeOptions, resolveNodeOptions } from "./options.ts";
 import { OwnConnection } from "./own-connection.ts";
 import { PeerCalls } from "./peer-calls.ts";
@@ -437,10 +437,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
     if (peer !== undefined)
-      return createRpcClient(
-        service,
-        this.#transportTo(this.#peerId(peer), [], { ...options, meter: this.calls.made }),
-      );
+      return createRpcClient(service, this.#transportTo(this.idOf(peer), [], { ...options, meter: this.calls.made }));
     const key = RecordKey.ofName(service.typeName);
     const { clock, providerSearchMs: searchMs } = this.config;
     const { defaultTimeoutMs } = options;
@@ -461,7 +458,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
   transport(peer: PeerName, options: ClientOptions = {}): Transport {
-    return this.#transportTo(this.#peerId(peer), [], options);
+    return this.#transportTo(this.idOf(peer), [], options);
   }
 
   /**
@@ -469,7 +466,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws ConnectError; DswarmError `node_id_invalid`, `address_invalid`
    */
   async ping(peer: PeerName, options: PingOptions = {}): Promise<Pong> {
-    return this.#ping(this.#peerId(peer), [], options);
+    return this.#ping(this.idOf(peer), [], options);
   }
 
   /**
@@ -644,6 +641,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const port = await Port.open({
       server,
       host: this.#bindHost,
+      alsoHost: config.host === loopback6 ? loopback6 : undefined,
       port: config.port,
       http,
       endOthers: () => listener.close(),
@@ -829,7 +827,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     }
   }
 
-  #peerId(peer: PeerName): NodeId {
+  /**
+   * The id of a peer. The node notes the address of one that is named by a `dswarm://` address.
+   * @throws DswarmError `node_id_invalid`, `address_invalid`
+   */
+  idOf(peer: PeerName): NodeId {
     if (peer instanceof NodeId) return peer;
     if (!peer.startsWith("dswarm://")) return NodeId.parse(peer);
     const { id, host, port } = parsePeerAddress(peer);

@@ -35,7 +35,8 @@ export interface NodeOptions {
    */
   readonly replaceDamaged?: boolean;
   /**
-   * Where to listen and announce: an IPv4 address, the name of a network interface, or "0.0.0.0" for all.
+   * Where to listen and announce: an IPv4 address, the name of a network interface, or "0.0.0.0" for all. "localhost" is 127.0.0.1;
+   * "::1" is 127.0.0.1, where peers dial, and ::1 for the API.
    * @default "127.0.0.1"
    */
   readonly host?: string;

@@ -2,8 +2,9 @@
 import { once } from "node:events";
 import type { Server as HttpServer, RequestListener, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { inTurn } from "../channel/in-turn.ts";
+import { formatHostPort } from "../identity/peer-address.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -14,6 +15,8 @@ export interface PortInit {
   readonly server: HttpServer | HttpsServer;
   /** IPv4 address. */
   readonly host: string;
+  /** A further address at which the same port is open. @default none */
+  readonly alsoHost?: string | undefined;
   /** 0 is a free one. */
   readonly port: number;
   readonly http: RequestListener;
@@ -40,6 +43,8 @@ export class Port {
   /** Answers under way. Bounded by the server's cap on HTTP connections. */
   readonly #responses: ReadonlySet<ServerResponse>;
 
+  #also: Server | undefined;
+
   private constructor(init: PortInit, responses: ReadonlySet<ServerResponse>) {
     this.#init = init;
     this.#responses = responses;
@@ -57,20 +62,32 @@ export class Port {
       http(request, response);
     };
     server.on("request", inTurn(clock, answer));
-    server.listen(port, host);
-    try {
-      await once(server, "listening");
-    } catch (error) {
-      const code = error instanceof Error && "code" in error ? String(error.code) : "";
-      throw new DswarmError("bind_failed", `${host}:${port}: ${hints[code] ?? messageOf(error)}`, { cause: error });
-    }
+    await listen(server, host, port);
     server.on("error", (error) => logger.error({ event: "server_error", err: error }, "the port failed for once"));
-    return new Port(init, responses);
+    const opened = new Port(init, responses);
+    try {
+      await opened.#openAlso();
+    } catch (error) {
+      await opened.close();
+      throw error;
+    }
+    return opened;
+  }
+
+  /** Hands the connections of a further address to the server. */
+  async #openAlso(): Promise<void> {
+    const { alsoHost, server, logger } = this.#init;
+    if (alsoHost === undefined) return;
+    const also = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => server.emit("connection", socket));
+    await listen(also, alsoHost, this.number);
+    also.on("error", (error) => logger.error({ event: "server_error", err: error }, "the port failed for once"));
+    this.#also = also;
   }
 
   /** Accepts nothing more, lets HTTP answers finish for a moment. */
   async close(): Promise<void> {
     const { server, endOthers } = this.#init;
+    this.#also?.close();
     const closed = new Promise((resolve) => server.close(resolve));
     await endOthers?.();
     await this.#finishResponses();
@@ -85,5 +102,17 @@ export class Port {
     const finished = [...this.#responses].map((response) => new Promise((resolve) => response.once("close", resolve)));
     await Promise.race([Promise.all(finished), timeout.promise]);
     stopTimer();
+  }
+}
+
+/** @throws DswarmError `bind_failed`, which says what to do */
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  server.listen(port, host);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    const where = formatHostPort({ host, port });
+    throw new DswarmError("bind_failed", `${where}: ${hints[code] ?? messageOf(error)}`, { cause: error });
   }
 }

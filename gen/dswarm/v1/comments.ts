@@ -140,7 +140,7 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.RecordInfo.published": "Whether the node publishes it, again and again.",
   "dswarm.v1.RecordInfo.provider": "\"@\" and base64 of the provider's key, of a provider record.",
   "dswarm.v1.FindPeerRequest": "Which peer to find.",
-  "dswarm.v1.FindPeerRequest.id": "The peer, in any text form of a NodeId.",
+  "dswarm.v1.FindPeerRequest.id": "The peer, in any text form of a NodeId, or as \"dswarm://KEY@HOST:PORT\": then the node notes that address.",
   "dswarm.v1.FindPeerResponse": "Where it is.",
   "dswarm.v1.FindPeerResponse.peer": "The peer, with the address at which it has proven its key; without one if it is connected and cannot be dialed. not_found when\nit is not reached.",
   "dswarm.v1.FindPeerResponse.looked_up": "Whether the DHT was asked for it.",

@@ -1201,7 +1201,7 @@ export const RecordInfoSchema: GenMessage<RecordInfo> = /*@__PURE__*/
  */
 export type FindPeerRequest = Message<"dswarm.v1.FindPeerRequest"> & {
   /**
-   * The peer, in any text form of a NodeId.
+   * The peer, in any text form of a NodeId, or as "dswarm://KEY@HOST:PORT": then the node notes that address.
    *
    * @generated from field: string id = 1;
    */

@@ -21,7 +21,7 @@ export function certificateOption(): Option {
 export function nodeOption(): Option {
   return new Option(
     "--node <node>",
-    "port, https://HOST:PORT, or 1, 2, … among the nodes that run here (default: 1)",
+    'number of "ls", port, HOST:PORT, dswarm://…, URL or @ID (default: the first)',
   ).env("DSWARM_NODE");
 }
 

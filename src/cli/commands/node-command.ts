@@ -17,7 +17,7 @@ export function addNodeCommand(program: Command, context: Context, text: Command
         .default(flagDefaults.network, flagDefaults.network),
     )
     .addOption(
-      new Option("--host <host>", "where to listen: an IPv4 address, an interface's name, or 0.0.0.0 for all")
+      new Option("--host <host>", "where to listen: IPv4 address, ::1, interface, 0.0.0.0 for all")
         .argParser(nonEmpty)
         .default(flagDefaults.host, flagDefaults.host),
     )

@@ -20,6 +20,11 @@ suite("dht", { concurrency: 2 }, () => {
     const json = JSON.parse((await rig.result(["get", key, "--json"])).stdout);
     assert.equal(json.record.immutable.value, "aGVsbG8=");
 
+    assert.equal((await rig.result(["get", key.slice(0, 9)])).stdout, "hello");
+    const none = await rig.result(["get", "&MPJN"]);
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /&MPJN: no record of the node has such a key/);
+
     const missing = await rig.result(["get", key.replace("&L", "&M")]);
     assert.equal(missing.code, 1);
     assert.match(missing.stderr, /no record is found under the key/);
@@ -36,6 +41,11 @@ suite("dht", { concurrency: 2 }, () => {
     assert.deepEqual([second.key, second.sequence], [first.key, "2"]);
     assert.equal((await rig.result(["get", first.key])).stdout, "two");
     assert.equal((await rig.result(["delete"])).code, 0);
+    const never = await rig.result(["delete", "--salt", "neverthere"]);
+    assert.equal(never.code, 1);
+    assert.match(never.stderr, /no record is found under the key: this node has published nothing there/);
+    const listed = JSON.parse((await rig.result(["records", "--json"])).stdout);
+    assert.equal(listed.published, 2);
     assert.equal((await rig.result(["get", first.key])).code, 1);
 
     assert.equal((await rig.result(["provide", "--name", "pictures"])).code, 0);

@@ -51,6 +51,18 @@ function jsonLines(text: string): { readonly [name: string]: unknown }[] {
 }
 
 suite("peer", { concurrency: 2 }, () => {
+  test("a dswarm:// address introduces a peer that the node has never heard of", async (t) => {
+    const peer = await createNode({ discovery: false, api: false });
+    t.after(() => peer.close());
+    const rig = new CliRig(t);
+    const { node } = await rig.startNode("--no-discovery");
+    const pinged = await rig.result(["ping", peer.address, "--json", "--node", node.address]);
+    assert.deepEqual([pinged.code, JSON.parse(pinged.stdout).results[0].id], [0, peer.id.toString()], pinged.stderr);
+    // Now it is known, at its port as well.
+    const printed = await rig.result(["url", `${peer.port}`]);
+    assert.equal(printed.stdout, `${node.url}/api/peers/${peer.id.toBase64url()}\n`);
+  });
+
   test("call makes calls of all kinds, with JSON in and out and headers", async (t) => {
     const { rig, id, headers } = await withEcho(t);
     const echo = await rig.result(["call", id, path("Echo"), '{"payload":"aGk="}', "-H", "x-test: yes"]);

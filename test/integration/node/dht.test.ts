@@ -137,6 +137,21 @@ test("values, signed values and their deletion reach all nodes", async (t) => {
   assert.deepEqual([...((await reader.dht.get(other.key))?.value ?? [])], [9]);
 });
 
+test("to delete what was never there publishes nothing", async (t) => {
+  const nodes = await swarmOf(t, 3);
+  const writer = nodeAt(nodes, 0);
+  const salt = new Uint8Array([9]);
+  await assert.rejects(writer.dht.delete({ salt }), { code: "record_not_found" });
+  assert.deepEqual(
+    nodes.map(({ dht }) => [dht.store.size, dht.store.publishedIds().length]),
+    nodes.map(() => [0, 0]),
+  );
+  // What another process has published with the same key is there, though this one has not noted it.
+  const { key } = await writer.dht.update(new Uint8Array([1]), { salt });
+  await writer.dht.store.unpublish(`mutable ${key.toString()}`);
+  assert.equal((await writer.dht.delete({ salt })).sequence, 2n);
+});
+
 test("a watch tells of each change", async (t) => {
   const nodes = await swarmOf(t, 3);
   const [writer, reader] = [nodeAt(nodes, 0), nodeAt(nodes, 2)];

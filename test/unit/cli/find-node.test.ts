@@ -5,12 +5,17 @@ import { CliError } from "../../../src/cli/cli-error.ts";
 import { findNode } from "../../../src/cli/find-node.ts";
 import type { RunningNode } from "../../../src/cli/runtime-files.ts";
 
-function runningAt(port: number, url = `https://localhost:${port}`): RunningNode {
+function runningAt(port: number, number: number, url = `https://localhost:${port}`): RunningNode {
   const certificateSha256 = `${port}`.padStart(64, "0");
-  return { pid: 1, id: `@${port}`, port, url, address: "", certificateSha256, startedAt: "", index: 1 };
+  return { pid: 1, id: `@${port}`, port, url, address: "", certificateSha256, startedAt: "", index: 1, number };
 }
 
-const running = [runningAt(4001), runningAt(4002), runningAt(4003, "https://192.168.1.5:4003"), runningAt(2)];
+const running = [
+  runningAt(4001, 1),
+  runningAt(4002, 2),
+  runningAt(4003, 3, "https://192.168.1.5:4003"),
+  runningAt(2, 4),
+];
 
 function find(
   selector: string | undefined,
@@ -26,7 +31,7 @@ test("without a selector it is the first", () => {
   assert.match(findNode(undefined, running, "dswarm").titles[0] ?? "", /the first of 4 here: --node chooses another$/);
 });
 
-test("a number is the port of a node that runs here, then a place in the list, then any port", () => {
+test("a number is the port of a node that runs here, then the number of one, then any port", () => {
   assert.equal(find("4002")[0], "https://localhost:4002");
   assert.equal(find("4003")[0], "https://192.168.1.5:4003");
   assert.equal(find("1")[0], "https://localhost:4001");
@@ -65,7 +70,8 @@ test("only of this machine is any certificate taken", () => {
 
 for (const selector of [
   "http://localhost:4001",
-  "localhost:4001",
+  "localhost:0",
+  "dswarm://localhost:4001",
   "https://localhost:4001/api",
   "https://localhost:4001/?a",
   "https://user@localhost:4001",
@@ -77,14 +83,38 @@ for (const selector of [
   test(`refuses ${JSON.stringify(selector)} as wrong usage`, () => {
     assert.throws(
       () => find(selector),
-      (error) => error instanceof CliError && error.exitCode === 2 && error.message.includes("https://HOST:PORT"),
+      (error) => error instanceof CliError && error.exitCode === 2 && /HOST:PORT/.test(error.message),
     );
   });
 }
 
+test("a node keeps its number when one before it has gone", () => {
+  assert.equal(find("3", running.slice(1))[0], "https://192.168.1.5:4003");
+});
+
+test("a host and port, and a dswarm:// address, name the node there", () => {
+  assert.deepEqual(find("localhost:4001"), ["https://localhost:4001", running[0]?.certificateSha256, true]);
+  assert.deepEqual(find("192.168.1.6:4003"), ["https://192.168.1.6:4003", undefined, false]);
+  assert.equal(find("[::1]:4002")[1], running[1]?.certificateSha256);
+  const key = "yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE";
+  assert.deepEqual(find(`dswarm://${key}@127.0.0.1:4001`), [
+    "https://127.0.0.1:4001",
+    running[0]?.certificateSha256,
+    true,
+  ]);
+});
+
+test("the start of an id names the one node whose id begins so", () => {
+  assert.equal(find("@4001")[0], "https://localhost:4001");
+  assert.throws(() => find("@400"), new CliError("@400 begins 3 names; give more of one: @4001, @4002, @4003"));
+  assert.throws(() => find("@9"), /no node of yours that runs here has such an id/);
+});
+
 test("says what there is when there is no such node", () => {
   assert.throws(() => find("9"), new CliError("no node 9: there are 1 to 4"));
   assert.throws(() => find("0"), new CliError("no node 0: there are 1 to 4"));
+  const gap = [runningAt(4001, 2), runningAt(4002, 5)];
+  assert.throws(() => find("3", gap), new CliError("no node 3: there are 2, 5"));
   assert.throws(() => find("70000"), CliError);
   assert.throws(() => find("1", []), new CliError("no node 1: none of yours runs on this machine"));
   assert.throws(() => find(undefined, []), /start one with "dswarm start"/);

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { CliError } from "../../../src/cli/cli-error.ts";
-import { type RunningNode, RuntimeFiles } from "../../../src/cli/runtime-files.ts";
+import { RuntimeFiles, type UnnumberedNode } from "../../../src/cli/runtime-files.ts";
 
-const node: RunningNode = {
+const node: UnnumberedNode = {
   pid: process.pid,
   id: "@yyHmJUZRNS3L8YoeXrxs7qNHzR3C7uHY3lZgVK8rtVE=",
   port: 4242,
@@ -33,16 +33,16 @@ test("writes a file for its owner only into a directory for its owner only, and 
   const files = openIn(newDirectory(t));
   const remove = files.add(node);
   assert.equal(statSync(files.directory).mode & 0o777, 0o700);
-  const name = `${process.pid}-4242.json`;
+  const name = "1.json";
   assert.deepEqual(readdirSync(files.directory), [name]);
   assert.equal(statSync(join(files.directory, name)).mode & 0o777, 0o600);
-  assert.deepEqual(files.list(), [node]);
+  assert.deepEqual(files.list(), [{ ...node, number: 1 }]);
   remove();
   remove();
   assert.deepEqual(readdirSync(files.directory), []);
 });
 
-test("lists nodes by the start of their swarm and their place in it", (t) => {
+test("numbers the nodes of a swarm by their place in it, after those that run", (t) => {
   const files = openIn(newDirectory(t));
   const removers = [
     { ...node, port: 3, index: 10 },
@@ -50,8 +50,51 @@ test("lists nodes by the start of their swarm and their place in it", (t) => {
     { ...node, port: 1, index: 1, startedAt: "2026-01-02T03:04:05.001Z" },
   ].map((entry) => files.add(entry));
   assert.deepEqual(
-    files.list().map(({ port }) => port),
-    [2, 3, 1],
+    files.list().map(({ port, number }) => [port, number]),
+    [
+      [2, 2],
+      [3, 10],
+      [1, 11],
+    ],
+  );
+  for (const remove of removers) remove();
+});
+
+test("a node keeps its number when others go, and no two get the same", (t) => {
+  const files = openIn(newDirectory(t));
+  const add = (port: number, startedAt: string): (() => void) => files.add({ ...node, port, startedAt });
+  const numbers = (): number[][] => files.list().map(({ port, number }) => [port, number]);
+  const removeFirst = add(1, "a");
+  const removeSecond = add(2, "b");
+  const removers = [removeSecond, add(3, "c")];
+  removeFirst();
+  assert.deepEqual(numbers(), [
+    [2, 2],
+    [3, 3],
+  ]);
+  // Two that begin at once, in two processes, have seen the same list.
+  removers.push(add(4, "d"), openIn(join(files.directory, "..")).add({ ...node, port: 5, startedAt: "d" }));
+  assert.deepEqual(numbers().slice(2), [
+    [4, 4],
+    [5, 5],
+  ]);
+  files.remove({ ...node, port: 9, number: 2 });
+  assert.equal(files.list().length, 4);
+  for (const remove of removers) remove();
+});
+
+test("numbers begin again where they would be taken for ports", (t) => {
+  const files = openIn(newDirectory(t));
+  const removers = [
+    files.add({ ...node, port: 1, index: 1000 }),
+    files.add({ ...node, port: 2, index: 24, startedAt: "later" }),
+  ];
+  assert.deepEqual(
+    files.list().map(({ port, number }) => [port, number]),
+    [
+      [2, 24],
+      [1, 1000],
+    ],
   );
   for (const remove of removers) remove();
 });
@@ -59,7 +102,7 @@ test("lists nodes by the start of their swarm and their place in it", (t) => {
 test("removes files of processes that have ended, and leaves alone what is none of its own", (t) => {
   const files = openIn(newDirectory(t));
   const { pid } = spawnSync(process.execPath, ["--eval", ""]);
-  writeFileSync(join(files.directory, `${pid}-1.json`), JSON.stringify({ ...node, pid }));
+  writeFileSync(join(files.directory, "1.json"), JSON.stringify({ ...node, pid }));
   writeFileSync(join(files.directory, "other.txt"), "x");
   writeFileSync(join(files.directory, "half.json"), '{"pid":');
   assert.deepEqual(files.list(), []);
@@ -80,7 +123,7 @@ const faults: Readonly<Record<string, string>> = {
 for (const [what, text] of Object.entries(faults)) {
   test(`ignores a file with ${what}`, (t) => {
     const files = openIn(newDirectory(t));
-    writeFileSync(join(files.directory, "1-1.json"), text);
+    writeFileSync(join(files.directory, "1.json"), text);
     assert.deepEqual(files.list(), []);
   });
 }
