@@ -9,6 +9,7 @@ import { creditCases } from "./cases/credit.ts";
 import { dhtCases } from "./cases/dht.ts";
 import { dhtAnswerCases } from "./cases/dht-answers.ts";
 import { dhtUpdateCases } from "./cases/dht-updates.ts";
+import { dialingCases } from "./cases/dialing.ts";
 import { flowCases } from "./cases/flow.ts";
 import { frameCases } from "./cases/frames.ts";
 import { handshakeCases } from "./cases/handshake.ts";
@@ -35,4 +36,5 @@ export const allCases: readonly Case[] = [
   ...dhtCases,
   ...dhtUpdateCases,
   ...dhtAnswerCases,
+  ...dialingCases,
 ];

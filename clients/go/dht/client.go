@@ -69,6 +69,7 @@ func NewClient(bootstrap []string, opts dswarm.Options) (*Client, error) {
 			return nil, err
 		}
 		c.bootstrap = append(c.bootstrap, contact{address.ID, []string{address.Host}})
+		c.connections.limits.trusted[address] = true
 	}
 	return c, nil
 }

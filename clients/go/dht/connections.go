@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	dswarm "github.com/dswarm/dswarm/clients/go"
 	"github.com/dswarm/dswarm/clients/go/identity"
@@ -16,6 +17,7 @@ const maxConnections = 256
 // connections are kept from one lookup to the next. Bounded by maxConnections; the oldest is closed for a new one.
 type connections struct {
 	opts   dswarm.Options
+	limits *dialLimits
 	ctx    context.Context // of dialing; ends with close
 	cancel context.CancelFunc
 	group  sync.WaitGroup
@@ -52,6 +54,7 @@ func (c *connecting) close() {
 
 func newConnections(opts dswarm.Options) *connections {
 	p := &connections{opts: opts, all: map[identity.NodeID]*connecting{}}
+	p.limits = newDialLimits(p.isOpen, time.Now)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	return p
 }
@@ -106,7 +109,10 @@ func (p *connections) forget(id identity.NodeID) {
 // dial tries a node's addresses in turn.
 func (p *connections) dial(to contact) (conn *rpc.Conn, err error) {
 	for _, address := range to.addresses {
-		conn, err = dswarm.DialAddress(p.ctx, identity.Address{ID: to.id, Host: address}, p.opts)
+		err = p.limits.dial(to.id, address, func() error {
+			conn, err = dswarm.DialAddress(p.ctx, identity.Address{ID: to.id, Host: address}, p.opts)
+			return err
+		})
 		if err == nil {
 			return conn, nil
 		}

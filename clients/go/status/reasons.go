@@ -22,6 +22,7 @@ var reasons = map[string]reason{
 	"quota_exceeded":        {ResourceExhausted, "no room for more records"},
 	"store_refused":         {Unavailable, "no peer has kept the record"},
 	"unreachable":           {Unavailable, "nothing answers at the address"},
+	"dial_limited":          {Unavailable, "strangers' claims have used up the dials for now"},
 	"not_dswarm":            {Unavailable, "what answers at the address is not dswarm"},
 	"self_connection":       {InvalidArgument, "a node does not connect to itself"},
 	"handshake_timeout":     {Unavailable, "the handshake took too long"},

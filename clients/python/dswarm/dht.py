@@ -12,6 +12,7 @@ from types import TracebackType
 from . import record as records
 from .connect import DEFAULT_NETWORK, connect
 from .connection import Connection
+from .dial_limits import DialLimits
 from .errors import Code, RpcError, fault
 from .keys import KeyPair
 from .loopback import elsewhere, is_near
@@ -82,6 +83,7 @@ class Dht:
         self._sequence = 0
         # The oldest goes when there are more than _MAX_CONNECTIONS.
         self._connections: dict[NodeId, asyncio.Task[Connection]] = {}
+        self._dials = DialLimits(parsed, is_connected=self._is_connected)
 
     async def put(self, value: bytes) -> Published:
         """Publishes a value.
@@ -335,10 +337,21 @@ class Dht:
     async def _dial(self, peer: NodeId, addresses: list[HostPort]) -> Connection:
         error: RpcError = fault("unreachable", "no address is known")
         for endpoint in addresses:
+            refusal = self._dials.begin(peer, endpoint)
+            if refusal is not None:
+                error = refusal
+                continue
             try:
-                return await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)
+                connection = await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)
             except RpcError as failure:
+                self._dials.failed(endpoint, failure)
                 error = failure
+            except BaseException:
+                self._dials.given_up(endpoint)
+                raise
+            else:
+                self._dials.proven(peer, endpoint)
+                return connection
         raise error
 
 

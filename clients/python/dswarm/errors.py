@@ -80,6 +80,7 @@ _CODES: dict[str, Code] = {
     "store_refused": Code.UNAVAILABLE,
     "quota_exceeded": Code.RESOURCE_EXHAUSTED,
     "unreachable": Code.UNAVAILABLE,
+    "dial_limited": Code.UNAVAILABLE,
     "not_dswarm": Code.UNAVAILABLE,
     "too_many_connections": Code.RESOURCE_EXHAUSTED,
     "self_connection": Code.INVALID_ARGUMENT,
