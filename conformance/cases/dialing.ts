@@ -19,7 +19,7 @@ async function victim(context: CaseContext): Promise<{ readonly address: string;
     dials += 1;
     socket.on("error", () => socket.destroy()).destroy();
   }).listen(0, "127.0.0.1");
-  context.after(() => server.close());
+  context.after(async () => void server.close());
   await once(server, "listening");
   const bound = server.address();
   assert.ok(typeof bound === "object" && bound !== null);
