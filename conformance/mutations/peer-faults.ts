@@ -103,13 +103,21 @@ export const peerFaults: readonly Fault[] = [
       ),
       change(
         "dht",
-        `                return await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)`,
-        `                connection = await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)
+        `                self._dials.proven(peer, endpoint)
+`,
+        `                self._dials.proven(peer, endpoint)
                 await DhtServiceClient(connection).ping(PingRequest(port=endpoint.port))
-                return connection`,
+`,
       ),
     ],
   },
+  fault(
+    "dials one port for each key that names it",
+    ["dht/many-keys-one-port"],
+    "dht",
+    "            if refusal is not None:",
+    "            if False and refusal is not None:",
+  ),
   fault(
     "sends no expected_sequence",
     ["dht/expected-sequence"],
