@@ -2,7 +2,7 @@
 import type { Attacker, Spending } from "./lib/attacker.ts";
 import type { NodeSetup } from "./lib/node-under-attack.ts";
 
-/** What a node must stand. */
+/** Limits that a node must hold during an attack. */
 export interface Limits {
   /** MiB that the peak of a node's resident memory may lie above that of the quiet run. */
   readonly grownMiB: number;
@@ -32,9 +32,9 @@ export const usualLimits: Limits = Object.freeze({
 export interface Attack {
   /** In kebab-case, as the file. */
   readonly name: string;
-  /** What the attacker does, in a sentence. */
+  /** The attacker's acts, in one sentence. */
   readonly does: string;
-  /** What the node promises. */
+  /** The node's promise, in one sentence. */
   readonly promise: string;
   readonly spends: Spending;
   /** Limits that differ from the usual ones. */

@@ -1,4 +1,4 @@
-// What the owner's browser can be made to send by somebody else's page: foreign origins, rebound names, forms, links.
+// Requests that a foreign page can make the owner's browser send: foreign origins, rebound names, forms, links.
 import { request } from "node:https";
 import type { Attack } from "../attack.ts";
 import type { Attacker } from "../lib/attacker.ts";

@@ -14,7 +14,7 @@ import { FrameDecoder } from "../../src/rpc/frame-decoder.ts";
 import { FrameEncoder } from "../../src/rpc/frame-encoder.ts";
 import { protocol } from "../../src/rpc/params.ts";
 
-/** Whom to connect to, and as whom. */
+/** The node to connect to, and the key to connect with. */
 export interface AttackLinkOptions {
   readonly port: number;
   readonly id: NodeId;
@@ -33,7 +33,7 @@ const maxPlainBytes = 253 * 4096;
 const highWaterBytes = 2 << 20;
 const config = resolveChannelOptions();
 
-/** Where a connection goes and where it comes from. */
+/** The two addresses of a connection. */
 export interface TlsOptions {
   readonly port: number;
   /** Source address. @default the kernel's choice */

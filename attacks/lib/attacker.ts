@@ -1,4 +1,4 @@
-// What the code of an attack has at hand: connections of every kind to the nodes under attack, the owner's requests, checks of
+// The tools of an attack: connections of every kind to the nodes under attack, the owner's requests, checks of
 // what came of it. All that it sends is counted, and the signal aborts when more is spent than the attack may.
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -42,14 +42,14 @@ export interface Check {
   readonly isTimed: boolean;
 }
 
-/** What a run has spent. */
+/** Costs of a run for the attacker. */
 export interface Spent {
   readonly megabytes: number;
   readonly connections: number;
   readonly seconds: number;
 }
 
-/** Who an attacker connects as, and to which node. */
+/** The key that an attacker connects with, and the node that it connects to. */
 export interface Caller {
   /** @default the first node */
   readonly node?: NodeFacts | undefined;
@@ -281,7 +281,7 @@ export class Attacker implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // What still loops in the background ends.
+    // Ends all loops in the background.
     this.#over.abort();
     for (const end of this.#ends.toReversed()) await end();
   }

@@ -14,7 +14,7 @@ export interface NodeSetup extends Omit<CreateNodeOptions, "keys" | "networkKey"
   readonly descriptors?: number;
 }
 
-/** Who a node is and where. */
+/** The key and the addresses of a node. */
 export interface NodeFacts {
   readonly id: string;
   readonly port: number;
@@ -23,7 +23,7 @@ export interface NodeFacts {
   readonly pid: number;
 }
 
-/** What a node's process measures of itself. */
+/** Figures that a node's process measures of itself. */
 export interface NodeFigures {
   /** The longest time since the reset that the event loop worked without a look at anything else. */
   readonly stallMs: number;
@@ -32,7 +32,7 @@ export interface NodeFigures {
   readonly contacts: number;
 }
 
-/** What a node has suffered in one phase. */
+/** The damage to a node in one phase. */
 export interface Suffered extends NodeFigures {
   readonly peakMiB: number;
 }
@@ -89,7 +89,7 @@ export class NodeUnderAttack implements AsyncDisposable {
     forgetPeak(this.facts.pid);
   }
 
-  /** What the node has suffered since the reset; what can still be told where it is gone. */
+  /** Returns the damage since the reset. Of a node that is gone, it returns what is still known. */
   async suffered(): Promise<Suffered> {
     const peakMiB = residentMiB(this.facts.pid)?.peak ?? mostMiB;
     try {

@@ -21,7 +21,7 @@ export interface Peer {
 
 /** How a peer connects. */
 export interface PeerOptions extends Pick<DialOptions, "address" | "keys" | "networkKey"> {
-  /** What it answers the node on the same connection. @default nothing */
+  /** Its answers to the node's calls on the same connection. @default none */
   readonly dht?: Partial<ServiceImpl<typeof DhtService>> | undefined;
 }
 

@@ -2,7 +2,7 @@
 import type { Attack } from "../attack.ts";
 import { Attacker, type AttackOrder, type Check, type Spent } from "./attacker.ts";
 
-/** What came of an attack. */
+/** The result of an attack. */
 export interface AttackResult {
   readonly spent: Spent;
   readonly checks: readonly Check[];

@@ -22,13 +22,13 @@ export interface RunOptions {
   readonly setup?: NodeSetup;
 }
 
-/** What an attack has come to. */
+/** The report of an attack. */
 export interface Report {
   readonly name: string;
   readonly does: string;
   readonly limits: Limits;
   readonly spent: AttackResult["spent"];
-  /** Of the node that suffered most, and of the quiet run before. */
+  /** Figures of the node that suffered most, and of the quiet run before. */
   readonly suffered: Omit<Suffered, "contacts"> & { readonly grownMiB: number; readonly quietStallMs: number };
   /** Undefined for attacks without witnesses. */
   readonly seen: Seen | undefined;

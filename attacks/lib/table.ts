@@ -52,7 +52,7 @@ export function tableOf(reports: readonly Report[]): string {
   ].join("\n");
 }
 
-/** Which limits are not held, a list; "" where all are. */
+/** A list of the limits that are not held; "" where all are. */
 export function faultsOf(reports: readonly Report[]): string {
   const open = reports.filter(({ faults }) => faults.length > 0);
   return open.map(({ name, faults }) => `- **${name}** is not held: ${faults.join("; ")}.`).join("\n");

@@ -5,7 +5,7 @@ import { createNode } from "../../src/create-node.ts";
 import type { DswarmNode } from "../../src/node/node.ts";
 import { type NodeFacts, ownerRequest } from "./node-under-attack.ts";
 
-/** What the witnesses have seen in a phase. */
+/** Observations of the witnesses in one phase. */
 export interface Seen {
   readonly calls: number;
   readonly failedCalls: number;

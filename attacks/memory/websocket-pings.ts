@@ -19,7 +19,7 @@ export const websocketPings: Attack = {
   async run(attacker) {
     const attackOnce = async (): Promise<void> => {
       const link = await attacker.dial();
-      // What `ws` writes to. Its own ping() would mask and count each.
+      // The socket below `ws`, whose own ping() would mask and count each ping.
       const { _socket: socket } = link.socket as unknown as { readonly _socket: Socket };
       while (!attacker.isOver && !link.isClosed) {
         socket.write(pings);

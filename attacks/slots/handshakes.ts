@@ -14,7 +14,7 @@ export async function checkHandshakes(attacker: Attacker, count: number, pauseMs
       letIn += 1;
       link.close();
     } catch {
-      // What the end of the attack cuts off soon after its begin was not refused. All else counts as not let in.
+      // The end of the attack cuts off handshakes that began shortly before: those do not count. All others count as not let in.
       if (attacker.isOver && performance.now() - startedAt < patienceMs) break;
     }
     await attacker.pause(pauseMs);

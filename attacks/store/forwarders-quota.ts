@@ -1,4 +1,4 @@
-// What a node passes on for others must not use up the room that its own records have at its neighbours.
+// Records that a node passes on for others must not use up the room of its own records at its neighbours.
 import { randomBytes } from "node:crypto";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { createImmutable } from "../../src/dht/record-codec.ts";

@@ -1,4 +1,4 @@
-// Which parts of the sources have run, from V8's own block coverage. No build step and no native add-on is needed.
+// Finds the parts of the sources that have run, by V8's own block coverage. No build step and no native add-on is needed.
 //
 // V8 reports ranges of source text with a count, since the last report. Each offset of a source file gets a byte here, one
 // bit for each order of magnitude of its count. An input is interesting when it sets a bit that no input has set before.

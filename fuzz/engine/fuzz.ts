@@ -37,7 +37,7 @@ interface Finding {
   readonly error: unknown;
 }
 
-/** What a search has come to. */
+/** The result of a search. */
 export interface FuzzReport {
   /** Inputs run, those of the corpus among them. */
   readonly inputs: number;

@@ -23,7 +23,7 @@ const edges: readonly Uint8Array[] = [
 const maxSteps = 5;
 const maxCopiedBytes = 64;
 
-/** What mutations draw on. */
+/** The sources of mutations. */
 export interface MutationContext {
   readonly random: Random;
   readonly dictionary: readonly Uint8Array[];

@@ -1,10 +1,10 @@
-// What a fuzz target is: one decoder of strangers' bytes, and how to run it once.
+// A fuzz target: one decoder of strangers' bytes, and how to run it once.
 
 /** One decoder under test. */
 export interface FuzzTarget {
   /** Name on the command line and of the corpus file, in kebab-case. */
   readonly name: string;
-  /** What the bytes are, in one line. */
+  /** The meaning of the bytes, in one line. */
   readonly description: string;
   /** Inputs are cut to this many bytes. */
   readonly maxBytes: number;

@@ -8,7 +8,7 @@ import type { FuzzTarget } from "../engine/target.ts";
 
 const schemas: readonly DescMessage[] = [PingRequestSchema, RepeatRequestSchema, FindValueResponseSchema];
 
-/** What the bytes decode to and encode to again, in hex. */
+/** Decodes bytes and encodes the result again, in hex. */
 function textOf(schema: DescMessage, decode: () => ReturnType<typeof create>): string {
   try {
     return Buffer.from(toBinary(schema, decode())).toString("hex");

@@ -16,7 +16,7 @@ import type { FuzzTarget } from "../engine/target.ts";
 
 const keys = keyPairFromSeed(new Uint8Array(32).fill(5));
 
-/** What the function returns; undefined where it refuses the record. */
+/** Returns the function's result; undefined where it refuses the record. */
 function unlessRefused<T>(read: () => T): T | undefined {
   try {
     return read();
