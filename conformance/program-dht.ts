@@ -34,9 +34,16 @@ export class ProgramDht {
     this.#dht = dht;
   }
 
-  static async join(context: CaseContext, bootstrap: readonly DswarmNode[], seed?: string): Promise<ProgramDht> {
+  static join(context: CaseContext, bootstrap: readonly DswarmNode[], seed?: string): Promise<ProgramDht> {
+    return ProgramDht.joinAt(
+      context,
+      bootstrap.map(({ address }) => address),
+      seed,
+    );
+  }
+
+  static async joinAt(context: CaseContext, addresses: readonly string[], seed?: string): Promise<ProgramDht> {
     const { network, program } = context;
-    const addresses = bootstrap.map(({ address }) => address);
     const { dht } = await program.request("join", { bootstrap: addresses, network, ...(seed && { seed }) });
     context.after(() => program.request("close", { dht }));
     return new ProgramDht(context, dht);

@@ -29,6 +29,15 @@ func dhtClientWith(t *testing.T, options dswarm.Options, bootstrap ...string) *d
 	return client
 }
 
+// hostOf is the "HOST:PORT" of a node.
+func hostOf(t *testing.T, n *node) string {
+	address, err := identity.ParseAddress(n.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address.Host
+}
+
 // awaitAcquaintance waits until a node has another in its routing table.
 func awaitAcquaintance(t *testing.T, n, other *node) {
 	wanted, err := identity.ParseAddress(other.address)
@@ -55,7 +64,9 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	second := startNode(t, fmt.Sprintf(`{"discovery":false,"bootstrap":[%q]}`, first.address))
 	awaitAcquaintance(t, first, second)
 	awaitAcquaintance(t, second, first)
-	writer, reader := dhtClient(t, first.address), dhtClient(t, second.address)
+	keys := identity.GenerateKeys()
+	writer := dhtClientWith(t, dswarm.Options{Keys: keys}, first.address)
+	reader := dhtClient(t, second.address)
 
 	for _, size := range []int{0, 5, 65_536} {
 		value := bytes.Repeat([]byte("v"), size)
@@ -98,17 +109,27 @@ func TestTheDHTOfTypeScriptNodesKeepsWhatGoPuts(t *testing.T) {
 	if found, err := reader.FindProviders(ctx, key); err != nil || len(found) != 0 {
 		t.Error("before any provides it:", found, err)
 	}
-	if _, err := writer.Provide(ctx, key, []string{"192.0.2.7:4000", "[2001:DB8::7]:4000"}); err != nil {
+	for address, reason := range map[string]string{"127.0.0.1:1": "unreachable", hostOf(t, first): "authentication_failed"} {
+		if _, err := writer.Provide(ctx, key, []string{address}); status.ReasonOf(err) != reason {
+			t.Error("an address at which nobody has the key:", err)
+		}
+	}
+	if found, err := reader.FindProviders(ctx, key); err != nil || len(found) != 0 {
+		t.Error("an address is published at which nobody has the key:", found, err)
+	}
+	// The client listens nowhere; a node with its key does.
+	own := hostOf(t, startNode(t, fmt.Sprintf(`{"discovery":false,"dht":{"isClient":true},"seed":"%x"}`, keys.Seed())))
+	if _, err := writer.Provide(ctx, key, []string{own}); err != nil {
 		t.Fatal(err)
 	}
 	found, err := reader.FindProviders(ctx, key)
-	want := []dht.Provider{{ID: writer.ID(), Addresses: []string{"192.0.2.7:4000", "[2001:db8::7]:4000"}}}
+	want := []dht.Provider{{ID: writer.ID(), Addresses: []string{own}}}
 	if err != nil || fmt.Sprint(found) != fmt.Sprint(want) {
 		t.Error(found, err)
 	}
 	last := uint64(0)
 	for range 5 {
-		published, err := writer.Provide(ctx, key, []string{"192.0.2.7:4000"})
+		published, err := writer.Provide(ctx, key, []string{own})
 		if err != nil || published.Sequence <= last {
 			t.Fatalf("sequence %d after %d, %v", published.Sequence, last, err)
 		}
@@ -124,6 +145,9 @@ func TestADHTThatCannotBeReachedSaysWhy(t *testing.T) {
 	client := dhtClient(t, "dswarm://"+id.Base64URL()+"@127.0.0.1:1")
 	if _, err := client.Get(ctx, identity.KeyOfName("any")); status.ReasonOf(err) != "unreachable" {
 		t.Error(err)
+	}
+	if _, err := client.FindProviders(ctx, identity.KeyOfName("any")); status.ReasonOf(err) != "unreachable" {
+		t.Error("nobody there:", err)
 	}
 	if _, err := client.Put(ctx, nil); status.ReasonOf(err) != "unreachable" {
 		t.Error(err)

@@ -257,6 +257,23 @@ func TestATypeScriptNodeCallsBackOnTheSameConnection(t *testing.T) {
 	}
 }
 
+func TestAServiceOutlivesTheIdleTimeOfItsNode(t *testing.T) {
+	server := rpc.NewServer()
+	echo.RegisterEchoServiceServer(server, echoServer{})
+	keys, n := identity.GenerateKeys(), startNode(t, `{"discovery":false,"rpc":{"idleTimeoutMs":600}}`)
+	idle := dial(t, n, dswarm.Options{RPC: rpc.Options{IdleTimeout: -1}})
+	serving := dial(t, n, dswarm.Options{Keys: keys, RPC: rpc.Options{Server: server, IdleTimeout: 300 * time.Millisecond}})
+	// The node has ended one that nobody uses, and the other has been there for as long.
+	<-idle.Done()
+	if !serving.IsUsable() {
+		t.Fatal("the node ends a connection on which something is served:", serving.Err())
+	}
+	fmt.Fprintf(n.stdin, "call %s\n", keys.ID())
+	if answer := n.line(t); answer != "called" {
+		t.Fatal(answer)
+	}
+}
+
 func TestWrongKeysAndNetworksAreRefused(t *testing.T) {
 	n, ctx := startNode(t, quiet), testContext(t)
 	to, err := identity.ParseAddress(n.address)
@@ -264,7 +281,7 @@ func TestWrongKeysAndNetworksAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = dswarm.Dial(ctx, n.address, dswarm.Options{Network: "another"})
-	if status.CodeOf(err) != status.Unavailable && status.CodeOf(err) != status.Unauthenticated {
+	if status.ReasonOf(err) != "hello_invalid" || !strings.Contains(err.Error(), "another network") {
 		t.Error("another network:", err)
 	}
 	to.ID = identity.GenerateKeys().ID()

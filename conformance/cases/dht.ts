@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createMutable, createProvider, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
-import { generateKeyPair } from "../../src/identity/keys.ts";
+import { generateKeyPair, keyPairFromSeed } from "../../src/identity/keys.ts";
 import type { NodeId } from "../../src/identity/node-id.ts";
+import { formatPeerAddress } from "../../src/identity/peer-address.ts";
 import type { DswarmNode } from "../../src/node/node.ts";
 import { base64, group } from "../case.ts";
 import { amongLiars, answering, keepers, liar, nodes, ProgramDht, text, value } from "../program-dht.ts";
@@ -219,6 +220,14 @@ export const dhtCases = [
       const dht = await ProgramDht.join(context, [...liars, ...honest]);
       assert.equal(text((await dht.get(key))["value"]), "a value");
     },
+    // That nobody answers says nothing of what there is.
+    unreachable: async (context) => {
+      const dead = formatPeerAddress({ id: context.strangerId(), host: "127.0.0.1", port: 1 });
+      const dht = await ProgramDht.joinAt(context, [dead]);
+      const key = base64(RecordKey.ofName("nothing").bytes);
+      assert.equal(await dht.fails("get", { key }), "unreachable");
+      assert.equal(await dht.fails("findProviders", { key }), "unreachable");
+    },
     "dead-acquaintance": async (context) => {
       const all = await nodes(context, 3);
       const { key } = await (all[0] as DswarmNode).dht.put(value);
@@ -231,15 +240,34 @@ export const dhtCases = [
     provide: async (context) => {
       const { id, seed } = context.identity();
       const all = await nodes(context);
+      // A client that does not listen provides what a node with its key serves.
+      const own = await context.node({ keys: keyPairFromSeed(Buffer.from(seed, "base64")), dht: { isClient: true } });
       const dht = await ProgramDht.join(context, all.slice(0, 1), seed);
       const key = RecordKey.ofName("something");
-      await dht.request("provide", { key: base64(key.bytes), address: "127.0.0.1:4000" });
+      await dht.request("provide", { key: base64(key.bytes), address: `127.0.0.1:${own.port}` });
       for (const node of all) {
         const found = await node.dht.findProviders(key);
         assert.deepEqual(
           found.map(({ provider }) => provider.id.toString()),
           [id.toString()],
         );
+      }
+    },
+    "provide-without-listener": async (context) => {
+      const { seed } = context.identity();
+      const all = await nodes(context, 2);
+      const dht = await ProgramDht.join(context, all, seed);
+      const key = RecordKey.ofName("something");
+      // At the first address nobody listens, at the second somebody else.
+      for (const port of [1, all[0]?.port]) {
+        const address = `127.0.0.1:${port}`;
+        // It refuses, or provides at an address of its own where it listens.
+        const failing = dht.request("provide", { key: base64(key.bytes), address });
+        await failing.catch((error: unknown) => assert.match(String(error), /unreachable|authentication_failed/));
+        for (const { provider } of (await all[1]?.dht.findProviders(key)) ?? []) {
+          const told = provider.addresses.map(({ host, port: at }) => `${host}:${at}`);
+          assert.ok(!told.includes(address), "it publishes an address at which nobody has its key");
+        }
       }
     },
   }),

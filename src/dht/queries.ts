@@ -31,6 +31,12 @@ export interface RemoteRecord {
   readonly ttlS: number;
 }
 
+/** What a lookup of records has come to. */
+interface FoundRecords extends LookupResult<readonly RemoteRecord[]> {
+  /** Whether a peer has said anything, if only that it refuses the question. */
+  readonly isHeard: boolean;
+}
+
 /** What may be set of a query. */
 export interface QueryOptions {
   /** Its abort ends the query with the reason. */
@@ -148,27 +154,36 @@ export class Queries {
    * The records under a key, as peers answer them, until `accept` has enough. Each is genuine and belongs to the key.
    * @param immutableSuffices whether `accept` says "stop" to an immutable one
    */
-  values(
+  async values(
     key: RecordKey,
     immutableSuffices: boolean,
     accept: (records: readonly RemoteRecord[], from: Contact) => "stop" | "continue",
     options: QueryOptions = {},
-  ): Promise<LookupResult<readonly RemoteRecord[]>> {
+  ): Promise<FoundRecords> {
     const { peers, table } = this.#init;
     table.lookedUp(key.bytes);
-    return lookup<readonly RemoteRecord[]>({
+    let isHeard = false;
+    const result = await lookup<readonly RemoteRecord[]>({
       ...this.#base(key.bytes, options),
       // Any of those that keep it will do.
       isConnected: (contact) => peers.isConnected(contact),
       serialMs: immutableSuffices && this.#isQuick ? quickMs : 0,
       ask: async (contact, signal) => {
-        const answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
+        let answer: FindValueResponse;
+        try {
+          answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
+        } catch (error) {
+          isHeard ||= dswarmErrorOf(error) === undefined && !isSilence(error);
+          throw error;
+        }
+        isHeard = true;
         const records = this.#records(key, answer);
         const contacts = this.#contacts(answer.contacts, contact);
         return records.length > 0 ? { contacts, found: records } : { contacts };
       },
       accept,
     });
+    return { ...result, isHeard };
   }
 
   /**

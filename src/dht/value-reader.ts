@@ -1,6 +1,7 @@
 // Reading records: the first valid immutable one; of a mutable one the largest sequence that a quorum knows, which is given to
 // those that had an older one; all providers.
 import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import { DswarmError } from "../util/errors.ts";
 import type { Contact } from "./contact.ts";
 import type { LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
@@ -43,7 +44,10 @@ export class ValueReader {
     this.#init = init;
   }
 
-  /** The record under a key; a deleted one too. For a mutable one, `readQuorum` answers with it are waited for. */
+  /**
+   * The record under a key; a deleted one too. For a mutable one, `readQuorum` answers with it are waited for.
+   * @throws DswarmError `unreachable` where nothing is found and no peer has answered
+   */
   async find(key: RecordKey, options: QueryOptions = {}): Promise<FoundValue | undefined> {
     const { config, store, queries } = this.#init;
     const own = store.has(key) ? await store.get(key) : [];
@@ -58,6 +62,7 @@ export class ValueReader {
       return value.record.kind === "immutable" || answers >= config.readQuorum ? "stop" : "continue";
     };
     const result = await queries.values(key, true, accept, options);
+    if (best === undefined) this.#checkHeard(result);
     if (best !== undefined) this.#spread(key, best, result);
     return asValue(best);
   }
@@ -94,6 +99,7 @@ export class ValueReader {
   /**
    * Providers, each once, by its newest word. Ends when there are `limit`, and a quorum has answered: those that answer take turns at
    * naming them, so that no peer can fill the answer with strangers.
+   * @throws DswarmError `unreachable` where none is found and no peer has answered
    */
   async providers(key: RecordKey, limit: number, options: QueryOptions): Promise<readonly ProviderRecord[]> {
     const { config, store, queries } = this.#init;
@@ -105,7 +111,8 @@ export class ValueReader {
       found.add(records.map(({ record }) => record));
       return answers >= config.readQuorum && found.size >= limit ? "stop" : "continue";
     };
-    await queries.values(key, false, accept, options);
+    const result = await queries.values(key, false, accept, options);
+    if (found.size === 0) this.#checkHeard(result);
     return found.take(limit);
   }
 
@@ -127,6 +134,15 @@ export class ValueReader {
       return "continue";
     };
     await queries.values(key, false, accept, options);
+  }
+
+  /**
+   * That nothing is found says something only if somebody was asked. A node that serves the DHT and knows no other is the whole of it.
+   * @throws DswarmError `unreachable`
+   */
+  #checkHeard({ isHeard, rpcs }: { readonly isHeard: boolean; readonly rpcs: number }): void {
+    if (isHeard || (rpcs === 0 && !this.#init.config.isClient)) return;
+    throw new DswarmError("unreachable", rpcs === 0 ? "no node of the DHT is known" : "no node of the DHT answers");
   }
 
   /** Repairs those that had an older sequence and, where the options say so, leaves a copy on the way. In the background. */

@@ -44,6 +44,9 @@ func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey,
 	link, err := DialOver(conn, network, keys, to.ID, timeout)
 	if err != nil {
 		stop()
+		if ctx.Err() == nil && status.ReasonOf(err) == "" && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+			return nil, hungUp(err)
+		}
 		return nil, dialError(ctx, err)
 	}
 	if !stop() {
@@ -84,6 +87,11 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 	return &socket{ws: ws, tcp: tcp}, nil
 }
 
+// hungUp is a handshake that the listener has ended. It does not say what is wrong with a hello.
+func hungUp(err error) error {
+	return status.Fail("hello_invalid", "the peer hung up on ours; it may be on another network", err)
+}
+
 func dialError(ctx context.Context, err error) error {
 	var network *net.OpError
 	switch {
@@ -93,6 +101,8 @@ func dialError(ctx context.Context, err error) error {
 		return status.FromError(ctx.Err())
 	case websocket.CloseStatus(err) == websocket.StatusGoingAway:
 		return status.Fail("unreachable", "it closes down", err)
+	case status.ReasonOf(err) == "handshake_truncated":
+		return hungUp(err)
 	case status.ReasonOf(err) != "":
 		return status.FromError(err)
 	case errors.As(err, &network) && network.Op == "dial":

@@ -137,11 +137,15 @@ func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (
 	return c.publish(ctx, &pb.Record{Kind: &pb.Record_Mutable{Mutable: m}}, opts.ExpectedSequence)
 }
 
-// Provide says that this client's key provides something at addresses, 1 to 4 "HOST:PORT" of IP addresses. Errors as Put,
-// record_invalid.
+// Provide says that this client's key provides something at addresses, 1 to 4 "HOST:PORT" of IP addresses. This client listens nowhere: a
+// node with its key is to serve at each. It dials them first, and publishes nothing if its key is not proven at one. Errors as Put,
+// record_invalid, and those of dialing an address.
 func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses []string) (Published, error) {
 	canonical, err := parseAddresses(addresses)
 	if err != nil {
+		return Published{}, err
+	}
+	if err := c.checkOwn(ctx, canonical); err != nil {
 		return Published{}, err
 	}
 	id := c.keys.ID()
@@ -155,6 +159,22 @@ func (c *Client) Provide(ctx context.Context, key identity.RecordKey, addresses 
 			return published, err
 		}
 	}
+}
+
+// checkOwn dials addresses at which a node is to have this client's key.
+func (c *Client) checkOwn(ctx context.Context, addresses []string) error {
+	opts := c.connections.opts
+	opts.Keys = nil // a node does not connect to its own key
+	for _, host := range addresses {
+		conn, err := dswarm.DialAddress(ctx, identity.Address{ID: c.keys.ID(), Host: host}, opts)
+		if err != nil {
+			return err
+		}
+		if err := conn.Close(); err != nil && status.ReasonOf(err) != "link_truncated" {
+			return err
+		}
+	}
+	return nil
 }
 
 // nextSequence is larger than all before, also where the clock was put back.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	"github.com/dswarm/dswarm/clients/go/frame"
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
 	"github.com/dswarm/dswarm/clients/go/identity"
@@ -381,8 +383,12 @@ func (c *Conn) write(out []byte) (int, error) {
 
 // watch probes a silent peer, gives up one that does not read, ends requests that stay incomplete, and closes an idle connection.
 func (c *Conn) watch() {
+	idle := c.opts.IdleTimeout
+	if idle <= 0 {
+		idle = unlimitedDuration
+	}
 	tick := time.NewTicker(max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8,
-		c.opts.RequestTimeout/8, c.opts.WriteTimeout/8)))
+		c.opts.RequestTimeout/8, c.opts.WriteTimeout/8, idle/12)))
 	defer tick.Stop()
 	for {
 		select {
@@ -408,7 +414,12 @@ func (c *Conn) watch() {
 		if len(c.streams) > 0 || c.handlers > 0 {
 			c.lastCall = now
 		}
-		isIdle := c.opts.IdleTimeout > 0 && now.Sub(c.lastCall) > c.opts.IdleTimeout && !c.draining
+		unused, isServing := now.Sub(c.lastCall), c.opts.Server.hasServices()
+		isIdle := c.opts.IdleTimeout > 0 && !isServing && unused > c.opts.IdleTimeout && !c.draining
+		if c.opts.IdleTimeout > 0 && isServing && unused > c.opts.IdleTimeout/3 && !c.draining {
+			c.lastCall = now
+			go c.use()
+		}
 		c.mu.Unlock()
 		if err != nil {
 			c.fail(err)
@@ -416,6 +427,14 @@ func (c *Conn) watch() {
 			go c.Close()
 		}
 	}
+}
+
+// use asks the peer's health, which every node tells, so that both ends count a call: nobody can dial this end, and what it serves
+// is to stay.
+func (c *Conn) use() {
+	ctx, cancel := context.WithTimeout(c.ctx, c.opts.KeepaliveTimeout)
+	defer cancel()
+	_ = c.Invoke(ctx, "grpc.health.v1.Health/Check", &emptypb.Empty{}, &emptypb.Empty{}) // whatever it answers
 }
 
 // isStalled says whether messages wait for credit of the connection. With the lock.

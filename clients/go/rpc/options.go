@@ -64,7 +64,8 @@ type Options struct {
 	KeepaliveInterval time.Duration
 	// KeepaliveTimeout is the time for any byte after a probe. Default 10 s.
 	KeepaliveTimeout time.Duration
-	// IdleTimeout closes a connection without a call. Default 5 min; negative is never.
+	// IdleTimeout closes a connection without a call. Where this end serves it does not: a call of the peer's health every third of it
+	// keeps the connection in use at both ends. Default 5 min; negative is never.
 	IdleTimeout time.Duration
 	// Logger hears of handlers that panic, and of errors of theirs that are no status, whose text their callers do not see. Default
 	// slog.Default(); slog.New(slog.DiscardHandler) hears of none.

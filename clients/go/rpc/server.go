@@ -72,6 +72,15 @@ func (s *Server) RegisterService(desc *ServiceDesc, impl any) {
 	}
 }
 
+func (s *Server) hasServices() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.names) > 0
+}
+
 func (s *Server) method(name string) (servedMethod, bool) {
 	if s == nil {
 		return servedMethod{}, false

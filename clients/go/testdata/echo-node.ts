@@ -1,10 +1,13 @@
 // A node that serves EchoService of all four kinds. It prints its address, and obeys a line a command on stdin: "call KEY" has
-// it call the peer's EchoService back, in all four kinds, and print "called" or "failed" and why. It ends with its stdin.
+// it call the peer's EchoService back, in all four kinds, and print "called" or "failed" and why. It ends with its stdin. Its options
+// are those of createNode; `seed` stands for keys, in hex.
 import { createInterface } from "node:readline";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
-import { createNode } from "../../../src/index.ts";
+import { createNode, keyPairFromSeed } from "../../../src/index.ts";
 
-const node = await createNode(JSON.parse(process.argv[2] ?? "{}"));
+const { seed, ...options } = JSON.parse(process.argv[2] ?? "{}");
+const keys = seed === undefined ? {} : { keys: keyPairFromSeed(Buffer.from(seed, "hex")) };
+const node = await createNode({ ...options, ...keys });
 node.serve(EchoService, {
   echo: ({ payload }, context) => {
     for (const [key, value] of context.requestHeader) {

@@ -7,12 +7,15 @@ link bytes ◄─ Outbox ◄─ Stream ◄─
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
+
+from google.protobuf.empty_pb2 import Empty
 
 from .errors import Code, RpcError, fault
 from .faults import FaultBudget
@@ -21,13 +24,14 @@ from .keepalive import Keepalive
 from .limits import DATA_COST, MAX_STREAM_ID, Limits
 from .link import Link
 from .memory import MemoryBudget
+from .metadata import Pairs
 from .node_id import NodeId
 from .outbox import Outbox
 from .receive_budget import ReceiveBudget
 from .serve import Services
 from .spec import MethodSpec, ServiceBase
 from .stream import Stream, StreamHandler
-from .v1.frame_pb2 import Credit, Frame, GoAway, Open, Ping, Pong
+from .v1.frame_pb2 import Credit, End, Frame, GoAway, Open, Ping, Pong
 from .v1.frame_pb2 import Metadata as Entry
 
 _KEEPALIVE_PING_ID = 1
@@ -36,6 +40,8 @@ _FIRST_PING_ID = 16
 _DRAIN_PONG_SECONDS = 1.0
 _TURN_SECONDS = 0.005
 """For frames in one turn of the event loop."""
+# Its request is empty where it asks for the whole node.
+_CHECK = MethodSpec("grpc.health.v1.Health/Check", "check", Empty, Empty, False, False)
 _FROM_CALLEE = frozenset(("header", "data", "credit", "end"))
 _FROM_CALLER = frozenset(("data", "credit", "half_close", "cancel"))
 
@@ -259,6 +265,16 @@ class Connection:
                 overdue.append(stream)
         for stream in overdue:
             stream.fail(fault("request_timeout", f"nothing more of it came for {self.limits.request_timeout} s"))
+
+    @property
+    def is_serving(self) -> bool:
+        """The peer may call this end."""
+        return self._services.is_any and not self._is_going_away and not self._peer_is_going_away
+
+    def use(self) -> None:
+        """Asks the peer's health, which every node tells, so that both ends count a call."""
+        with contextlib.suppress(RpcError):
+            self.open(_CHECK, 0, [], b"", True, _Unheeded())
 
     def on_unused(self) -> None:
         """There was no call for long."""
@@ -489,6 +505,25 @@ class Connection:
             stream.on_header(frame.header)
         else:
             stream.on_end(frame.end)
+
+
+class _Unheeded:
+    """A call whose answer is of no interest."""
+
+    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
+        """Comes to nobody."""
+
+    def on_half_close(self) -> None:
+        """Comes to callees only."""
+
+    def on_header(self, metadata: Pairs) -> None:
+        """Comes to nobody."""
+
+    def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
+        """The call is over."""
+
+    def on_failed(self, error: RpcError) -> None:
+        """So is this one."""
 
 
 def _closed(reason: RpcError | None) -> RpcError:

@@ -45,6 +45,9 @@ _ANSWERS_TO_STORE = frozenset(
     )
 )
 
+# With these nothing has come from a peer of this network.
+_SILENCE = frozenset((Code.UNAVAILABLE, Code.UNAUTHENTICATED, Code.DEADLINE_EXCEEDED))
+
 Answer = tuple[list[tuple[NodeId, list[HostPort]]], list[Record]]
 
 
@@ -93,7 +96,10 @@ class Dht:
         return await self._publish(records.immutable(value))
 
     async def get(self, key: bytes) -> Value | None:
-        """The value under a key (32 bytes); None where there is none, or it was deleted."""
+        """The value under a key (32 bytes); None where there is none, or it was deleted.
+
+        Raises RpcError when no node is reached: ``unreachable`` and the other errors of ``connect``.
+        """
         found = await self._find(key, _QUORUM)
         if found is None or (found.HasField("mutable") and found.mutable.deleted):
             return None
@@ -113,8 +119,16 @@ class Dht:
         return await self._publish(records.mutable(self.keys, value, sequence + 1, salt), expected_sequence)
 
     async def provide(self, key: bytes, addresses: Iterable[HostPort]) -> Published:
-        """Says that this client's key provides something at addresses (IP addresses, 1 to 4). Raises RpcError as ``put``."""
+        """Says that this client's key provides something at addresses (IP addresses, 1 to 4).
+
+        This client listens nowhere: a node with its key is to serve at each. It dials them first, and publishes nothing if its
+        key is not proven at one. Raises RpcError as ``put``, and as ``connect`` for an address that nobody can dial.
+        """
         endpoints = list(addresses)
+        record = records.provider(self.keys, key, endpoints, self._sequence)
+        for endpoint in records.addresses_of(record.provider.provider):
+            async with connect(PeerAddress(self.keys.id, endpoint), network=self._network):
+                pass
         for tries in range(1, _MAX_TRIES + 1):
             # Larger than all before, also where the clock was put back.
             self._sequence = max(int(time.time() * 1000), self._sequence + 1)
@@ -128,7 +142,7 @@ class Dht:
     async def find_providers(self, key: bytes) -> list[tuple[NodeId, list[HostPort]]]:
         """Who provides what a key stands for, each by its newest word; at most 64.
 
-        The nodes that answer take turns at naming them, so that none can fill the list with strangers.
+        The nodes that answer take turns at naming them, so that none can fill the list with strangers. Raises RpcError as ``get``.
         """
         newest: dict[bytes, Record] = {}
         answers: list[list[bytes]] = []
@@ -273,11 +287,13 @@ class Dht:
         """Asks the closest that are known, three at a time, until the 20 closest that have not failed have answered.
 
         ``answers``: so many of the 20 suffice; those that it is connected with are asked first then. Returns all that it has heard
-        of and that have not failed, the closest first.
+        of and that have not failed, the closest first. Raises RpcError when no node is reached: that of the first.
         """
         known = dict(self._seeds)
         answered: set[NodeId] = set()
         failed: set[NodeId] = set()
+        silence: BaseException = fault("unreachable", "no node of the DHT is known")
+        is_heard = False
         asking: dict[asyncio.Task[Answer], NodeId] = {}
         queries = 0
 
@@ -302,11 +318,18 @@ class Dht:
                         asking[asyncio.ensure_future(query(peer))] = peer
                         queries += 1
                 if not asking:
+                    # That nobody answers says nothing of what there is.
+                    if not answered and not is_heard:
+                        raise silence
                     break
                 done, _ = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     peer = asking.pop(task)
-                    if task.exception() is not None:
+                    failure = task.exception()
+                    if failure is not None:
+                        if not failed:
+                            silence = failure
+                        is_heard = is_heard or not _is_silence(failure)
                         failed.add(peer)
                         continue
                     answered.add(peer)
@@ -353,6 +376,11 @@ class Dht:
                 self._dials.proven(peer, endpoint)
                 return connection
         raise error
+
+
+def _is_silence(failure: BaseException) -> bool:
+    """Whether nothing was heard of a peer that failed; not where it has answered what counts as none, or refused."""
+    return not isinstance(failure, RpcError) or failure.code in _SILENCE
 
 
 def _sequence_of(held: Record) -> int:

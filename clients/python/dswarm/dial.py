@@ -31,8 +31,8 @@ _TLS = _tls()
 async def dial(address: PeerAddress, keys: KeyPair, network_key: bytes, *, timeout: float = HANDSHAKE_SECONDS) -> ChannelLink:
     """Dials a peer; ``timeout`` seconds are for all of it, from the first packet to the end of the handshake.
 
-    Raises RpcError ``unreachable``, ``not_dswarm``, ``too_many_connections``, ``handshake_timeout``, ``handshake_truncated``,
-    ``hello_invalid``, ``hello_low_order``, ``authentication_failed``, ``self_connection`` or a ``websocket_…`` code.
+    Raises RpcError ``unreachable``, ``not_dswarm``, ``too_many_connections``, ``handshake_timeout``, ``hello_invalid`` (also where
+    the peer is on another network), ``hello_low_order``, ``authentication_failed``, ``self_connection`` or a ``websocket_…`` code.
     """
     if address.id == keys.id:
         raise fault("self_connection", "a node does not connect to itself")
@@ -97,4 +97,8 @@ class _Attempt:
             return
         if reason is None and self.duplex.is_going_away:
             reason = fault("unreachable", "it closes down")
-        self.done.set_exception(reason or self._handshake.hang_up())
+        reason = reason or self._handshake.hang_up()
+        if reason.reason == "handshake_truncated":
+            # A listener does not say what is wrong with a hello.
+            reason = fault("hello_invalid", "the peer hung up on our hello; it may be on another network")
+        self.done.set_exception(reason)

@@ -21,8 +21,15 @@ class KeepaliveActions(Protocol):
     def on_dead(self) -> None:
         """The peer gave none."""
 
+    @property
+    def is_serving(self) -> bool:
+        """The peer may call this end, which nobody can dial: the connection is to stay."""
+
+    def use(self) -> None:
+        """Makes a call, so that the connection counts as used at both ends."""
+
     def on_unused(self) -> None:
-        """There was no call for ``idle_timeout``."""
+        """There was no call for ``idle_timeout``, and nothing is served."""
 
     @property
     def write_progress(self) -> int | None:
@@ -46,7 +53,9 @@ class Keepalive:
         self._limits = limits
         self._actions = actions
         self._loop = asyncio.get_running_loop()
-        idle = limits.idle_timeout or limits.keepalive_interval
+        # So often a connection on which this end serves is used: the peer's idle time may be as long as ours.
+        self._use_seconds = limits.idle_timeout / 3
+        idle = self._use_seconds or limits.keepalive_interval
         self._tick_seconds = min(
             limits.keepalive_interval, limits.keepalive_timeout, limits.request_timeout, limits.write_timeout, idle
         )
@@ -84,9 +93,14 @@ class Keepalive:
         elif self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:
             self._timer.cancel()
             self._actions.on_dead()
-        elif limits.idle_timeout > 0 and now - self._used_at >= limits.idle_timeout and self._actions.is_idle:
-            self._timer.cancel()
-            self._actions.on_unused()
-        elif self._probed_at is None and now - self._heard_at >= limits.keepalive_interval:
+        elif limits.idle_timeout > 0 and now - self._used_at >= self._use_seconds and self._actions.is_idle:
+            if self._actions.is_serving:
+                self._actions.use()
+            elif now - self._used_at >= limits.idle_timeout:
+                self._timer.cancel()
+                self._actions.on_unused()
+        if self._timer.cancelled():
+            return
+        if self._probed_at is None and now - self._heard_at >= limits.keepalive_interval:
             self._probed_at = now
             self._actions.probe()

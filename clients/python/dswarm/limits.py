@@ -58,7 +58,9 @@ class Limits:
     keepalive_timeout: float = 10.0
     """Further silence after which it is given up."""
     idle_timeout: float = 300.0
-    """Without a call for so long the connection closes; 0 is never."""
+    """Without a call for so long the connection closes; 0 is never.
+
+    Where this end serves it stays: a call of the peer's health every third of that time keeps it in use at both ends."""
     max_faults: int = 20_000
     """Faults that the peer may commit at once before the connection ends: refused calls, broken rules, pings. At least 1."""
     faults_per_second: int = 5000

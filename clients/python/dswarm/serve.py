@@ -66,6 +66,11 @@ class Services:
                     raise ValueError(f"{service.spec.name} is served twice")
                 self._methods[method.name] = (method, getattr(service, method.python_name))
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything is served."""
+        return bool(self._methods)
+
     def accept(self, connection: Connection, stream: Stream, opened: Open) -> RpcError | None:
         """Starts a call, or ends its stream for the error that is returned.
 

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 
 import pytest
 import pytest_asyncio
@@ -54,6 +54,13 @@ async def until(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not is_so():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def own_node(keys: KeyPair) -> AsyncIterator[HostPort]:
+    """A node with a client's keys, where the client is reached that does not listen itself."""
+    async with start_node(network=NETWORK, seed=keys.secret_key[:32].hex(), dht={"isClient": True}) as node:
+        yield PeerAddress.parse(node.address).endpoint
 
 
 async def hear(discovery: dswarm.Discovery, ids: set[dswarm.NodeId]) -> None:
@@ -156,22 +163,32 @@ async def test_updates_count_up_and_only_the_expected_one_is_replaced(dht: Dht, 
 
 
 async def test_a_provider_is_found_under_the_name_of_its_service(dht: Dht, nodes: list[NodeProcess]) -> None:
-    key, here = key_of_name("example.Service"), HostPort("127.0.0.1", 4242)
-    assert len((await dht.provide(key, [here])).replicas) == NODES
-    async with Dht([nodes[1].address], network=NETWORK, keys=KeyPair.generate()) as other:
+    key = key_of_name("example.Service")
+    async with own_node(dht.keys) as here, Dht([nodes[1].address], network=NETWORK, keys=KeyPair.generate()) as other:
+        assert len((await dht.provide(key, [here])).replicas) == NODES
         assert await other.find_providers(key) == [(dht.keys.id, [here])]
         assert await other.find_providers(key_of_name("example.Nobody")) == []
+
+
+async def test_an_address_at_which_nobody_has_the_key_is_not_published(dht: Dht, nodes: list[NodeProcess]) -> None:
+    key = key_of_name("example.Elsewhere")
+    somebody = PeerAddress.parse(nodes[0].address).endpoint
+    for here, reason in ((HostPort("127.0.0.1", 1), "unreachable"), (somebody, "authentication_failed")):
+        with pytest.raises(RpcError) as caught:
+            await dht.provide(key, [here])
+        assert caught.value.reason == reason
+    assert await dht.find_providers(key) == []
 
 
 async def test_provider_records_get_larger_sequences_whatever_the_clock_does(
     nodes: list[NodeProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, keys, year = key_of_name("example.Clock"), KeyPair.generate(), 365 * 86_400
-    here, now = HostPort("127.0.0.1", 4242), time.time()
+    now = time.time()
     sequences = []
     # The clock was ahead, is put back, and back again; then the client starts anew and knows of nothing.
     for clock in ([now + year, now], [now - year]):
-        async with Dht([nodes[0].address], network=NETWORK, keys=keys) as dht:
+        async with own_node(keys) as here, Dht([nodes[0].address], network=NETWORK, keys=keys) as dht:
             for told in clock:
                 monkeypatch.setattr("dswarm.dht.time.time", lambda told=told: told)
                 sequences.append((await dht.provide(key, [here])).sequence or 0)
@@ -184,7 +201,15 @@ async def test_a_dead_acquaintance_is_no_hindrance_and_none_at_all_is_an_error(n
     async with Dht([dead, nodes[0].address], network=NETWORK) as dht:
         assert await dht.get((await dht.put(b"in spite of it")).key) is not None
     async with Dht([dead], network=NETWORK) as dht:
-        assert await dht.get(bytes(32)) is None
+        for unanswered in (dht.get(bytes(32)), dht.find_providers(bytes(32)), dht.put(b"nowhere"), dht.update(b"nowhere")):
+            with pytest.raises(RpcError) as caught:
+                await unanswered
+            assert (caught.value.reason, caught.value.code) == ("unreachable", Code.UNAVAILABLE)
+    async with Dht([], network=NETWORK) as dht:
         with pytest.raises(RpcError) as caught:
-            await dht.put(b"nowhere")
-        assert caught.value.reason == "store_refused"
+            await dht.get(bytes(32))
+        assert caught.value.reason == "unreachable"
+    async with Dht([nodes[0].address], network=f"{NETWORK}-another") as dht:
+        with pytest.raises(RpcError, match="another network") as caught:
+            await dht.get(bytes(32))
+        assert caught.value.reason == "hello_invalid"
