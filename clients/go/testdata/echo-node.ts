@@ -1,5 +1,5 @@
 // A node that serves EchoService of all four kinds. It prints its address, and obeys a line a command on stdin: "call KEY" has
-// it call the peer's EchoService back, in all four kinds, and print "called" or "failed" and why. It ends with its stdin. Its options
+// it call the peer's EchoService back, in all four kinds, and print "called" or "failed" and why; "provide" has it be found in the DHT. It ends with its stdin. Its options
 // are those of createNode; `seed` stands for keys, in hex.
 import { createInterface } from "node:readline";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
@@ -59,13 +59,22 @@ async function callBack(key: string): Promise<void> {
   if (bytes !== total) throw new Error(`converse: ${bytes}`);
 }
 
+async function obey(line: string): Promise<string> {
+  if (line === "provide") {
+    await node.provide(EchoService);
+    return "provided";
+  }
+  await callBack(line.replace(/^call /, ""));
+  return "called";
+}
+
 console.log(node.address);
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    await callBack(line.replace(/^call /, ""));
-    console.log("called");
+    console.log(await obey(line));
   } catch (error) {
-    console.log("failed", error);
+    // In one line: the reader takes one as the answer.
+    console.log("failed", String(error).replaceAll("\n", " "));
   }
 }
 await node.close();

@@ -10,6 +10,8 @@ from .connection import Connection
 from .dht import Dht, Published, Value
 from .discovery import Discovery, discover
 from .errors import Code, RpcError
+from .health import Health
+from .interceptor import CallInfo, Handler, Interceptor, ServerInterceptor, Start
 from .keys import KeyPair, load_or_create_key_file
 from .limits import Limits
 from .memory import MemoryBudget
@@ -18,8 +20,17 @@ from .peer_address import HostPort, PeerAddress
 from .record import key_of_name
 from .reflection import Reflection
 from .serve import ServerContext
+from .swarm import Peer, Swarm
 
 __all__ = [
+    "CallInfo",
+    "Handler",
+    "Health",
+    "Interceptor",
+    "Peer",
+    "ServerInterceptor",
+    "Start",
+    "Swarm",
     "Code",
     "Connection",
     "Dht",

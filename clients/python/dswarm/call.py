@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterable, Generator, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, Callable, Generator, Iterable
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
 from .errors import Code, RpcError, fault
+from .interceptor import Interceptor
 from .limits import DATA_COST, Limits
 from .message_queue import MessageQueue
 from .metadata import Metadata, Pairs, to_entries
@@ -25,6 +27,8 @@ R = TypeVar("R", bound=Message)
 C = TypeVar("C", bound="Call")
 
 _MAX_WIRE_TIMEOUT_MS = 2**31 - 1
+_MAX_TRIES = 3
+"""Of a call that may be repeated."""
 
 Requests = Message | AsyncIterable[Message] | Iterable[Message]
 """What a call sends: one message, or many."""
@@ -34,6 +38,7 @@ class Caller(Protocol):
     """What calls need of a connection."""
 
     limits: Limits
+    interceptors: tuple[Interceptor, ...]
 
     def takes_inline(self, size: int) -> bool:
         """Whether so many message bytes may travel in an Open frame now."""
@@ -50,15 +55,44 @@ class Caller(Protocol):
         """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more, or ``memory_exhausted``."""
 
 
+class Connecting(ABC):
+    """What has a connection when it is asked for one: a call waits for it, and may be repeated on the next."""
+
+    interceptors: tuple[Interceptor, ...] = ()
+
+    @abstractmethod
+    async def connection(self) -> Caller:
+        """A connection that takes calls. Raises RpcError."""
+
+
 class Call:
     """What calls of all kinds have in common. Subclasses say what becomes of the answer."""
 
-    __slots__ = ("__weakref__", "_held", "_sender", "_stream", "_timer", "header", "is_over", "trailer")
+    __slots__ = (
+        "__weakref__",
+        "_again",
+        "_callbacks",
+        "_held",
+        "_opener",
+        "_sender",
+        "_stream",
+        "_timer",
+        "_tries",
+        "header",
+        "is_over",
+        "trailer",
+    )
 
     def __init__(self) -> None:
         self._stream: Stream | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[None] | None = None
+        # Waits for a connection.
+        self._opener: asyncio.Task[None] | None = None
+        # Makes the call once more, on another connection.
+        self._again: Callable[[], None] | None = None
+        self._tries = 1
+        self._callbacks: list[Callable[[Exception | None], None]] = []
         # Bytes of an answer that was taken, counted until the call is over.
         self._held = 0
         self.is_over = False
@@ -72,13 +106,80 @@ class Call:
         """Gives the call up: it ends as ``Code.CANCELLED``."""
         self._give_up(RpcError(Code.CANCELLED, "the call was cancelled"))
 
+    def when_done(self, callback: Callable[[Exception | None], None]) -> None:
+        """Calls back when the call is over, with the error where it fails. For interceptors; it must not raise."""
+        self._callbacks.append(callback)
+
+    def _told(self, error: Exception | None) -> None:
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(error)
+
     def _fail(self, error: Exception) -> None:
         raise NotImplementedError
 
     def _start(
-        self, caller: Caller, method: MethodSpec[Any, Any], requests: Requests, timeout: float | None, metadata: Metadata
+        self,
+        caller: Caller | Connecting,
+        method: MethodSpec[Any, Any],
+        requests: Requests,
+        timeout: float | None,
+        metadata: Metadata,
     ) -> None:
         """Opens the call. What is wrong with it is told as its outcome."""
+        if isinstance(caller, Connecting):
+            self._start_when_connected(caller, method, requests, timeout, metadata)
+            return
+        self._open(caller, method, requests, timeout, metadata)
+        if timeout is not None and not self.is_over:
+            self._timer = asyncio.get_running_loop().call_later(timeout, self._on_deadline)
+
+    def _start_when_connected(
+        self,
+        connecting: Connecting,
+        method: MethodSpec[Any, Any],
+        requests: Requests,
+        timeout: float | None,
+        metadata: Metadata,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = None
+        if timeout is not None:
+            deadline = loop.time() + timeout
+            self._timer = loop.call_later(max(timeout, 0), self._on_deadline)
+
+        async def open_soon() -> None:
+            try:
+                connection = await connecting.connection()
+            except RpcError as error:
+                self._give_up(error)
+                return
+            if not self.is_over:
+                left = None if deadline is None else deadline - loop.time()
+                self._open(connection, method, requests, left, metadata)
+
+        def again() -> None:
+            self._stream = None
+            self._opener = loop.create_task(open_soon())
+
+        # One message can be sent once more; many may be used up.
+        if isinstance(requests, Message):
+            self._again = again
+        again()
+
+    def _is_repeated(self, error: Exception, is_idempotent: bool) -> bool:
+        """Makes the call once more where that is safe (gRPC A6): no handler has seen it, or its method may be repeated."""
+        if self._again is None or self._tries >= _MAX_TRIES or self.is_over or not isinstance(error, RpcError):
+            return False
+        if not error.is_unhandled and not (is_idempotent and error.code is Code.UNAVAILABLE):
+            return False
+        self._tries += 1
+        self._again()
+        return True
+
+    def _open(
+        self, caller: Caller, method: MethodSpec[Any, Any], requests: Requests, timeout: float | None, metadata: Metadata
+    ) -> None:
         try:
             timeout_ms = 0
             if timeout is not None:
@@ -93,10 +194,8 @@ class Call:
             else:
                 self._send_one(caller, method, requests, timeout_ms, entries)
         except RpcError as error:
-            self._give_up(error)
-            return
-        if timeout is not None and not self.is_over:
-            self._timer = asyncio.get_running_loop().call_later(timeout, self._on_deadline)
+            if not self._is_repeated(error, method.is_idempotent):
+                self._give_up(error)
 
     def _handler(self) -> StreamHandler:
         raise NotImplementedError
@@ -147,7 +246,7 @@ class Call:
     def _give_up(self, error: Exception) -> None:
         if self.is_over:
             return
-        self._stop()
+        self._stop(error)
         if self._stream is not None:
             self._stream.cancel()
         self._fail(error)
@@ -159,14 +258,17 @@ class Call:
         """Response metadata."""
         self.header = metadata
 
-    def _ended(self, header: Pairs, trailer: Pairs) -> None:
-        self._stop()
+    def _ended(self, end: End, header: Pairs, trailer: Pairs) -> None:
         self.trailer = trailer
         if header:
             self.header = header
+        self._stop(error_of_end(end, self.header, trailer) if end.code else None)
 
-    def _stop(self) -> None:
+    def _stop(self, error: Exception | None) -> None:
         self.is_over = True
+        self._again = None
+        if self._opener is not None and not self._opener.done() and self._opener is not _current_task():
+            self._opener.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._sender is not None and not self._sender.done() and self._sender is not _current_task():
@@ -174,6 +276,7 @@ class Call:
         if self._held and self._stream is not None:
             self._stream.discard(self._held)
             self._held = 0
+        self._told(error)
 
 
 def _current_task() -> asyncio.Task[Any] | None:
@@ -192,7 +295,12 @@ class UnaryCall(Call, Generic[R]):
     __slots__ = ("_future", "_message", "_method")
 
     def __init__(
-        self, caller: Caller, method: MethodSpec[Any, R], requests: Requests, timeout: float | None, metadata: Metadata
+        self,
+        caller: Caller | Connecting,
+        method: MethodSpec[Any, R],
+        requests: Requests,
+        timeout: float | None,
+        metadata: Metadata,
     ) -> None:
         super().__init__()
         self._method = method
@@ -230,7 +338,7 @@ class UnaryCall(Call, Generic[R]):
 
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
         """The answer is complete."""
-        self._ended(header, trailer)
+        self._ended(end, header, trailer)
         if end.code:
             self._fail(error_of_end(end, self.header, trailer))
             return
@@ -250,7 +358,9 @@ class UnaryCall(Call, Generic[R]):
 
     def on_failed(self, error: RpcError) -> None:
         """There is no answer."""
-        self._stop()
+        if self._message is None and self._is_repeated(error, self._method.is_idempotent):
+            return
+        self._stop(error)
         self._fail(error)
 
 
@@ -266,7 +376,12 @@ class StreamCall(Generic[R]):
     __slots__ = ("_call",)
 
     def __init__(
-        self, caller: Caller, method: MethodSpec[Any, R], requests: Requests, timeout: float | None, metadata: Metadata
+        self,
+        caller: Caller | Connecting,
+        method: MethodSpec[Any, R],
+        requests: Requests,
+        timeout: float | None,
+        metadata: Metadata,
     ) -> None:
         self._call: _StreamCall[R] = _StreamCall(caller, method, requests, timeout, metadata)
 
@@ -288,6 +403,10 @@ class StreamCall(Generic[R]):
     def cancel(self) -> None:
         """Gives the call up: it ends as ``Code.CANCELLED``."""
         self._call.cancel()
+
+    def when_done(self, callback: Callable[[Exception | None], None]) -> None:
+        """Calls back when the call is over, with the error where it fails. For interceptors; it must not raise."""
+        self._call.when_done(callback)
 
     def __aiter__(self) -> StreamCall[R]:
         return self
@@ -313,16 +432,31 @@ class StreamCall(Generic[R]):
 
 
 class _StreamCall(Call, Generic[R]):
-    __slots__ = ("_loop", "_queue")
+    __slots__ = ("_has_answer", "_is_idempotent", "_loop", "_queue")
 
     def __init__(
-        self, caller: Caller, method: MethodSpec[Any, R], requests: Requests, timeout: float | None, metadata: Metadata
+        self,
+        caller: Caller | Connecting,
+        method: MethodSpec[Any, R],
+        requests: Requests,
+        timeout: float | None,
+        metadata: Metadata,
     ) -> None:
         super().__init__()
+        self._has_answer = False
+        self._is_idempotent = method.is_idempotent
         self._loop = asyncio.get_running_loop()
         self._queue: MessageQueue[R] = MessageQueue(method.decode_response)
         self._start(caller, method, requests, timeout, metadata)
         self._queue.stream = self._stream
+
+    def _open(
+        self, caller: Caller, method: MethodSpec[Any, Any], requests: Requests, timeout: float | None, metadata: Metadata
+    ) -> None:
+        super()._open(caller, method, requests, timeout, metadata)
+        self._queue.stream = self._stream
+        if self._stream is not None and self._queue.is_awaited:
+            self._stream.want_message()
 
     async def next(self) -> R | None:
         try:
@@ -360,11 +494,12 @@ class _StreamCall(Call, Generic[R]):
 
     def on_message(self, message: bytes, held: int, unpaid: int) -> None:
         """An answer."""
+        self._has_answer = True
         self._queue.push(message, held, unpaid)
 
     def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
         """The answer is complete; what has come is still to be read."""
-        self._ended(header, trailer)
+        self._ended(end, header, trailer)
         if end.code:
             self._queue.finish(error_of_end(end, self.header, trailer))
             return
@@ -376,5 +511,7 @@ class _StreamCall(Call, Generic[R]):
 
     def on_failed(self, error: RpcError) -> None:
         """The answer breaks off; what has come is still to be read."""
-        self._stop()
+        if not self._has_answer and self._is_repeated(error, self._is_idempotent):
+            return
+        self._stop(error)
         self._queue.finish(error)

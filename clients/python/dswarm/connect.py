@@ -8,6 +8,7 @@ from typing import Any
 
 from .connection import Connection
 from .dial import HANDSHAKE_SECONDS, dial
+from .interceptor import Interceptor, ServerInterceptor
 from .keys import KeyPair
 from .limits import Limits
 from .memory import MemoryBudget
@@ -22,7 +23,8 @@ class connect:
     """Connects to a peer: ``connection = await connect(address)``, or ``async with connect(address) as connection``.
 
     ``address`` is "dswarm://KEY@HOST:PORT"; ``network`` its network's name or 32-byte key; ``keys`` who this end is, new ones
-    where there are none; ``services`` what the peer may call back; ``timeout`` seconds for the whole handshake.
+    where there are none; ``services`` what the peer may call back; ``interceptors`` are run around calls of this end, and
+    ``server_interceptors`` around handlers; ``timeout`` seconds for the whole handshake.
 
     Raises RpcError as ``dial``, ``address_invalid`` and ``node_id_invalid``.
     """
@@ -36,6 +38,8 @@ class connect:
         services: Iterable[ServiceBase] = (),
         limits: Limits | None = None,
         memory: MemoryBudget | None = None,
+        interceptors: Iterable[Interceptor] = (),
+        server_interceptors: Iterable[ServerInterceptor] = (),
         timeout: float = HANDSHAKE_SECONDS,
     ) -> None:
         self._address = PeerAddress.parse(address) if isinstance(address, str) else address
@@ -44,6 +48,8 @@ class connect:
         self._services = tuple(services)
         self._limits = limits
         self._memory = memory
+        self._interceptors = tuple(interceptors)
+        self._server_interceptors = tuple(server_interceptors)
         self._timeout = timeout
         self._connection: Connection | None = None
 
@@ -62,4 +68,11 @@ class connect:
 
     async def _connect(self) -> Connection:
         link = await dial(self._address, self._keys, self._network_key, timeout=self._timeout)
-        return Connection(link, services=self._services, limits=self._limits, memory=self._memory)
+        return Connection(
+            link,
+            services=self._services,
+            limits=self._limits,
+            memory=self._memory,
+            interceptors=self._interceptors,
+            server_interceptors=self._server_interceptors,
+        )

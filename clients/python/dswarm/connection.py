@@ -15,23 +15,22 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
-from google.protobuf.empty_pb2 import Empty
-
-from .errors import Code, RpcError, fault
+from .errors import Code, RpcError, fault, unhandled
 from .faults import FaultBudget
 from .frame import FrameReader, encode_frame, encode_open
+from .interceptor import Interceptor, ServerInterceptor
 from .keepalive import Keepalive
 from .limits import DATA_COST, MAX_STREAM_ID, Limits
 from .link import Link
 from .memory import MemoryBudget
-from .metadata import Pairs
 from .node_id import NodeId
 from .outbox import Outbox
 from .receive_budget import ReceiveBudget
 from .serve import Services
 from .spec import MethodSpec, ServiceBase
 from .stream import Stream, StreamHandler
-from .v1.frame_pb2 import Credit, End, Frame, GoAway, Open, Ping, Pong
+from .unheeded import CHECK, Unheeded
+from .v1.frame_pb2 import Credit, Frame, GoAway, Open, Ping, Pong
 from .v1.frame_pb2 import Metadata as Entry
 
 _KEEPALIVE_PING_ID = 1
@@ -40,8 +39,6 @@ _FIRST_PING_ID = 16
 _DRAIN_PONG_SECONDS = 1.0
 _TURN_SECONDS = 0.005
 """For frames in one turn of the event loop."""
-# Its request is empty where it asks for the whole node.
-_CHECK = MethodSpec("grpc.health.v1.Health/Check", "check", Empty, Empty, False, False)
 _FROM_CALLEE = frozenset(("header", "data", "credit", "end"))
 _FROM_CALLER = frozenset(("data", "credit", "half_close", "cancel"))
 
@@ -59,9 +56,12 @@ class Connection:
         services: Iterable[ServiceBase] = (),
         limits: Limits | None = None,
         memory: MemoryBudget | None = None,
+        interceptors: Iterable[Interceptor] = (),
+        server_interceptors: Iterable[ServerInterceptor] = (),
     ) -> None:
         """Takes over the link. ``services`` are served to the peer, for as long as the connection lasts.
 
+        ``interceptors`` are run around calls of this end, ``server_interceptors`` around handlers; the first is the outermost.
         ``memory`` bounds what this connection and others hold; without it, those of the event loop share one budget.
         """
         self.limits = limits or Limits()
@@ -71,7 +71,8 @@ class Connection:
         """The peer's key, which it has proven."""
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._services = Services(services)
+        self._services = Services(services, server_interceptors)
+        self.interceptors = tuple(interceptors)
         self._reader = FrameReader()
         self._is_paused = False
         self._is_broken = False
@@ -179,7 +180,7 @@ class Connection:
     ) -> Stream:
         """Opens a call. Raises RpcError ``link_closed`` when the connection takes no more, or ``memory_exhausted``."""
         if not self.is_usable:
-            raise _closed(None if self._end is None else self._end[0])
+            raise unhandled(_closed(None if self._end is None else self._end[0]))
         budget = self.memory.budget
         if budget.unread_bytes >= budget.max_bytes:
             raise fault("memory_exhausted", f"{budget.unread_bytes} bytes of answers are not read")
@@ -274,7 +275,7 @@ class Connection:
     def use(self) -> None:
         """Asks the peer's health, which every node tells, so that both ends count a call."""
         with contextlib.suppress(RpcError):
-            self.open(_CHECK, 0, [], b"", True, _Unheeded())
+            self.open(CHECK, 0, [], b"", True, Unheeded())
 
     def on_unused(self) -> None:
         """There was no call for long."""
@@ -450,7 +451,7 @@ class Connection:
 
     def _on_go_away(self, last_stream_id: int) -> None:
         self._peer_is_going_away = True
-        error = fault("link_closed", "the peer did not handle the call")
+        error = unhandled(fault("link_closed", "the peer did not handle the call"))
         for stream in tuple(self._streams.values()):
             if stream.id & 1 == self._parity and stream.id > last_stream_id:
                 stream.lost(error)
@@ -505,25 +506,6 @@ class Connection:
             stream.on_header(frame.header)
         else:
             stream.on_end(frame.end)
-
-
-class _Unheeded:
-    """A call whose answer is of no interest."""
-
-    def on_message(self, message: bytes, held: int, unpaid: int) -> None:
-        """Comes to nobody."""
-
-    def on_half_close(self) -> None:
-        """Comes to callees only."""
-
-    def on_header(self, metadata: Pairs) -> None:
-        """Comes to nobody."""
-
-    def on_end(self, end: End, header: Pairs, trailer: Pairs) -> None:
-        """The call is over."""
-
-    def on_failed(self, error: RpcError) -> None:
-        """So is this one."""
 
 
 def _closed(reason: RpcError | None) -> RpcError:

@@ -75,12 +75,18 @@ class Dht:
     """The DHT of a network, by way of nodes that are known. ``async with`` closes its connections."""
 
     def __init__(
-        self, bootstrap: Iterable[str | PeerAddress], *, network: str | bytes = DEFAULT_NETWORK, keys: KeyPair | None = None
+        self,
+        bootstrap: Iterable[str | PeerAddress],
+        *,
+        network: str | bytes = DEFAULT_NETWORK,
+        keys: KeyPair | None = None,
+        dial: Callable[[PeerAddress], Awaitable[Connection]] | None = None,
     ) -> None:
-        """``bootstrap``: addresses of nodes to begin with."""
+        """``bootstrap``: addresses of nodes to begin with. ``dial`` makes its connections, ``connect`` by default."""
         parsed = [PeerAddress.parse(peer) if isinstance(peer, str) else peer for peer in bootstrap]
         self.keys = keys or KeyPair.generate()
         self._network = network
+        self._dial_one = dial or self._connect
         self._seeds = [(peer.id, [peer.endpoint]) for peer in parsed]
         # Of the last provider record.
         self._sequence = 0
@@ -161,6 +167,16 @@ class Dht:
         in_turns = dict.fromkeys(name for turn in zip_longest(*answers) for name in turn if name is not None)
         words = [newest[name].provider for name in in_turns if not newest[name].provider.withdrawn]
         return [(NodeId(word.provider.id), records.addresses_of(word.provider)) for word in words[:_MAX_PROVIDERS]]
+
+    async def find_peer(self, peer: NodeId) -> list[HostPort]:
+        """Where a node is dialed, by its key; none where nobody knows it. Raises RpcError as ``get``."""
+
+        async def ask(client: DhtServiceClient) -> Answer:
+            response = await client.find_node(FindNodeRequest(target=peer.data), timeout=_QUERY_SECONDS)
+            return self._contacts(response.contacts), []
+
+        heard = dict(await self._lookup(peer.data, ask, lambda _: False, answers=_ALPHA))
+        return heard.get(peer, [])
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -365,7 +381,7 @@ class Dht:
                 error = refusal
                 continue
             try:
-                connection = await connect(PeerAddress(peer, endpoint), network=self._network, keys=self.keys)
+                connection = await self._dial_one(PeerAddress(peer, endpoint))
             except RpcError as failure:
                 self._dials.failed(endpoint, failure)
                 error = failure
@@ -376,6 +392,9 @@ class Dht:
                 self._dials.proven(peer, endpoint)
                 return connection
         raise error
+
+    async def _connect(self, address: PeerAddress) -> Connection:
+        return await connect(address, network=self._network, keys=self.keys)
 
 
 def _is_silence(failure: BaseException) -> bool:

@@ -59,6 +59,8 @@ class RpcError(Exception):
         self.reason = reason
         self.header = tuple(header)
         self.trailer = tuple(trailer)
+        self.is_unhandled = False
+        """Whether no handler can have seen the call, so that it may be repeated, on another connection."""
 
     def __str__(self) -> str:
         name = self.code.name.lower() if self.reason is None else f"{self.code.name.lower()}, {self.reason}"
@@ -116,3 +118,10 @@ _CODES: dict[str, Code] = {
 def fault(reason: str, message: str) -> RpcError:
     """An error of dswarm's own, by its name in docs/errors.md."""
     return RpcError(_CODES[reason], message, reason=reason)
+
+
+def unhandled(error: RpcError) -> RpcError:
+    """The same error, of a call that no handler can have seen."""
+    copy = RpcError(error.code, error.message, error.details, reason=error.reason, header=error.header, trailer=error.trailer)
+    copy.is_unhandled = True
+    return copy

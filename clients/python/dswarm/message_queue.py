@@ -29,6 +29,11 @@ class MessageQueue(Generic[M]):
         """No message waits for the reader."""
         return not self._messages
 
+    @property
+    def is_awaited(self) -> bool:
+        """The reader waits for a message."""
+        return self._waiter is not None
+
     def push(self, message: bytes, held: int, unpaid: int) -> None:
         """Takes a message; drops it when no more was to come. ``held`` and ``unpaid`` are those of ``Stream.release``."""
         if self._is_over:

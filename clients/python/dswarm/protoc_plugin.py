@@ -90,6 +90,9 @@ def _service(package: str, service: ServiceDescriptorProto, types: _Types) -> li
     for method in service.method:
         request, response = types.python(method.input_type), types.python(method.output_type)
         flags = f"{method.client_streaming}, {method.server_streaming}"
+        # IDEMPOTENCY_UNKNOWN is 0.
+        if method.options.idempotency_level:
+            flags += ", True"
         lines.append(
             f'        _dswarm.MethodSpec("{full_name}/{method.name}", "{snake_case(method.name)}", '
             f"{request}, {response}, {flags}),"

@@ -9,6 +9,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.descriptor_pool import Default
 
 from .errors import Code, RpcError
+from .health import FILE as HEALTH_FILE
+from .health import Health
 from .serve import ServerContext
 from .spec import ServiceBase
 from .v1 import reflection_pb2 as pb
@@ -28,7 +30,8 @@ class Reflection(ReflectionServiceBase):
         if request.service not in self._names:
             raise RpcError(Code.NOT_FOUND, "there is no such service")
         files: dict[str, FileDescriptorProto] = {}
-        _collect(Default().FindServiceByName(request.service).file, files)
+        is_health = request.service == Health.spec.name
+        _collect(HEALTH_FILE if is_health else Default().FindServiceByName(request.service).file, files)
         return pb.GetDescriptorsResponse(files=FileDescriptorSet(file=files.values()))
 
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from .errors import Code, RpcError, fault
 from .frame import encode_end_ok
+from .interceptor import ServerInterceptor
 from .message_queue import MessageQueue
 from .metadata import Pairs, from_entries, to_entries
 from .node_id import NodeId
@@ -58,13 +59,17 @@ class ServerContext:
 class Services:
     """What this end serves on a connection. Bounded by what it is made with."""
 
-    def __init__(self, services: Iterable[ServiceBase] = ()) -> None:
+    def __init__(self, services: Iterable[ServiceBase] = (), interceptors: Iterable[ServerInterceptor] = ()) -> None:
+        innermost_first = tuple(interceptors)[::-1]
         self._methods: dict[str, tuple[MethodSpec[Any, Any], Any]] = {}
         for service in services:
             for method in service.spec.methods:
                 if method.name in self._methods:
                     raise ValueError(f"{service.spec.name} is served twice")
-                self._methods[method.name] = (method, getattr(service, method.python_name))
+                handler = getattr(service, method.python_name)
+                for intercept in innermost_first:
+                    handler = intercept(method, handler)
+                self._methods[method.name] = (method, handler)
 
     @property
     def is_any(self) -> bool:

@@ -23,6 +23,7 @@ class MethodSpec(Generic[Request, Response]):
         "decode_request",
         "decode_response",
         "field",
+        "is_idempotent",
         "name",
         "python_name",
         "request_type",
@@ -38,6 +39,7 @@ class MethodSpec(Generic[Request, Response]):
         response_type: type[Response],
         client_streaming: bool,
         server_streaming: bool,
+        is_idempotent: bool = False,
     ) -> None:
         self.name = name
         """"package.Service/Method"."""
@@ -46,6 +48,8 @@ class MethodSpec(Generic[Request, Response]):
         self.response_type = response_type
         self.client_streaming = client_streaming
         self.server_streaming = server_streaming
+        self.is_idempotent = is_idempotent
+        """Whether a call may be repeated though its handler may have run (``idempotency_level`` in the proto file)."""
         self.field = method_field(name)
         """The name as an Open frame has it."""
         self.decode_request: Callable[[bytes], Request] = _decoder(request_type, "message_invalid")
