@@ -1,6 +1,6 @@
 // Makes dist/, which is what the package holds: JavaScript for Node, types for TypeScript projects, and the dashboard.
 //
-//     dist/index.js, cli.js, chunks/   the code, with the libraries that are in devDependencies alone
+//     dist/index.js, testing.js, cli.js, chunks/  the code, with the libraries that are in devDependencies alone
 //     dist/types/                      the types that index.js and testing.js export, and those that they mention
 //     dist/licenses.txt                the licenses of the libraries within the code
 //     dist/dashboard/                  the page
@@ -12,6 +12,7 @@ import { buildDashboard } from "./dashboard.mjs";
 
 rmSync("dist", { recursive: true, force: true });
 execFileSync("tsc", ["--project", "tsconfig.build.json"], { stdio: "inherit" });
-pruneTypes("dist/types", ["src/index.d.ts"]);
-writeFileSync("dist/licenses.txt", await buildCode({ index: "src/index.ts", cli: "src/cli/main.ts" }, "dist"));
+pruneTypes("dist/types", ["src/index.d.ts", "src/testing/index.d.ts"]);
+const entries = { index: "src/index.ts", testing: "src/testing/index.ts", cli: "src/cli/main.ts" };
+writeFileSync("dist/licenses.txt", await buildCode(entries, "dist"));
 await buildDashboard();

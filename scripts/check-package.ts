@@ -59,7 +59,17 @@ function checkExample(project: string, compilers: Readonly<Record<string, string
   writeReadmeFiles(project);
   run(join(project, "node_modules/.bin/buf"), ["generate"], project);
   assert.equal(run("node", ["main.ts"], project), "hello\n");
-  const flags = ["--strict", "--noEmit", "--allowImportingTsExtensions", "--target", "es2022", "main.ts"];
+  writeReadmeFiles(project, "docs/testing.md");
+  run("node", ["--test", "echo.test.ts"], project);
+  const flags = [
+    "--strict",
+    "--noEmit",
+    "--allowImportingTsExtensions",
+    "--target",
+    "es2022",
+    "main.ts",
+    "echo.test.ts",
+  ];
   for (const [version, compiler] of Object.entries(compilers)) {
     for (const [module, moduleResolution] of [
       ["nodenext", "nodenext"],

@@ -18,6 +18,8 @@ export interface MemoryLinkOptions {
   readonly highWaterMark?: number;
   /** Milliseconds that `close` waits for the other end's goodbye before it takes the link for truncated. @default 5000 */
   readonly goodbyeTimeoutMs?: number;
+  /** "host:port" of each end, as the other one sees it. @default "memory:1" for the listener, "memory:2" for the dialer */
+  readonly addresses?: Readonly<Record<LinkRole, string>>;
 }
 
 /** A joined pair of link ends. */
@@ -95,7 +97,8 @@ class MemoryLinkEnd implements Link {
     this.role = role;
     this.localId = localId;
     this.remoteId = remoteId;
-    this.remoteAddress = `memory:${role === "dialer" ? 1 : 2}`;
+    const { dialer, listener } = options.addresses ?? { listener: "memory:1", dialer: "memory:2" };
+    this.remoteAddress = role === "dialer" ? listener : dialer;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#highWaterMark = options.highWaterMark ?? 65_536;

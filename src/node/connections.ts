@@ -1,8 +1,7 @@
 // One RPC connection a peer: dialed when it is first needed, shared by all calls, replaced when it is lost.
-import { dial } from "../channel/dial.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
-import { formatHostPort, type HostPort } from "../identity/peer-address.ts";
+import { formatHostPort, type HostPort, type PeerAddress } from "../identity/peer-address.ts";
 import type { Link } from "../link/link.ts";
 import { MemoryBudget } from "../rpc/memory-budget.ts";
 import { type CallAcceptor, RpcConnection } from "../rpc/mux.ts";
@@ -20,6 +19,8 @@ export interface ConnectionsInit {
   readonly peers: PeerBook;
   readonly registry: ServiceRegistry;
   readonly counters: Counters;
+  /** Makes a link whose other end has proven its key. Rejects with the signal's reason when it aborts. */
+  readonly dial: (address: PeerAddress, signal: AbortSignal) => Promise<Link>;
   /** A peer has connected of which nothing was known. Must not throw. */
   readonly onNewPeer: (id: NodeId) => void;
   /** A handshake has proven a peer for the first time. Must not throw. */
@@ -351,8 +352,7 @@ export class Connections {
 
   /** Dials one address, if the governor lets it. */
   async #dialAt(id: NodeId, address: HostPort, use: ConnectionUse): Promise<Link | { readonly refusal: unknown }> {
-    const { config, keys, peers, counters, onDialFailed } = this.#init;
-    const { channel, clock, networkKey } = config;
+    const { peers, counters, onDialFailed } = this.#init;
     const { signal } = this.#closing;
     const permit = this.#governor.admit(id, address, this.#standing(id, address, use));
     if ("refusal" in permit) {
@@ -361,7 +361,7 @@ export class Connections {
     }
     counters.add("dial.made");
     try {
-      const link = await dial({ address: { id, ...address }, keys, networkKey, config: channel, clock, signal });
+      const link = await this.#init.dial({ id, ...address }, signal);
       permit.proven();
       return link;
     } catch (thrown) {

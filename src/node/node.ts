@@ -14,6 +14,7 @@ import pLimit from "p-limit";
 import { DhtService } from "../../gen/dswarm/v1/dht_pb.ts";
 import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
+import { dial } from "../channel/dial.ts";
 import { createListener, type Listener } from "../channel/listen.ts";
 import { createPlainServer, createTlsServer, sharedCertificate } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
@@ -34,6 +35,8 @@ import {
   parseHostPort,
   parsePeerAddress,
 } from "../identity/peer-address.ts";
+import type { Link } from "../link/link.ts";
+import type { MemoryNetwork } from "../link/memory-network.ts";
 import { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
 import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
@@ -100,20 +103,25 @@ export type HttpFactory = (node: DswarmNode) => RequestListener;
 /**
  * Starts a node. Resolves when it listens and has announced itself.
  * @param http without it every request is answered 404
+ * @param network takes the place of sockets, for tests: the node has no TCP port, no certificate, and no discovery unless it is asked for
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
  *   `key_file_invalid`, `storage_failed`, `database_damaged`, `address_invalid`, `node_id_invalid`, `node_closed`; RangeError and TypeError for other bad options
  */
-export async function startNode(options: NodeOptions = {}, http?: HttpFactory): Promise<DswarmNode> {
+export async function startNode(
+  options: NodeOptions = {},
+  http?: HttpFactory,
+  network?: MemoryNetwork,
+): Promise<DswarmNode> {
   const config = resolveNodeOptions(options);
   const bindHost = bindAddress(config.host);
   const lifetime = new Lifetime();
   try {
     const keys = await keysOf(config, lifetime);
-    const certificate = await certificateOf(config, bindHost);
+    const certificate = network === undefined ? await certificateOf(config, bindHost) : noCertificate;
     const counters = new Counters();
     const events = new EventLog(config.clock);
     const store = await openStore(keys.id, config, counters, events, lifetime);
-    const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, events, store });
+    const node = new DswarmNode({ config, keys, certificate, bindHost, lifetime, counters, events, store, network });
     await node.start(http);
     return node;
   } catch (error) {
@@ -162,6 +170,7 @@ interface NodeParts {
   readonly counters: Counters;
   readonly events: EventLog;
   readonly store: RecordStore;
+  readonly network: MemoryNetwork | undefined;
 }
 
 /** Where the node looks for the peer that a client calls. */
@@ -172,6 +181,10 @@ interface ClientOptions {
   readonly check?: ResponseCheck | undefined;
 }
 
+const noCertificate: KeptCertificate = {
+  certificate: { key: "", cert: "", sha256: new Uint8Array(32) },
+  path: undefined,
+};
 const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
@@ -225,6 +238,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #keys: KeyPair;
   readonly #certificate: KeptCertificate;
   readonly #bindHost: string;
+  readonly #network: MemoryNetwork | undefined;
   readonly #lifetime: Lifetime;
   readonly #registry: ServiceRegistry;
   readonly #health: HealthBook;
@@ -240,7 +254,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #keyElsewhere: { readonly address: string; readonly heardAt: number } | undefined;
 
   /** Not for use outside: call `startNode`. */
-  constructor({ config, keys, certificate, bindHost, lifetime, counters, events, store }: NodeParts) {
+  constructor({ config, keys, certificate, bindHost, lifetime, counters, events, store, network }: NodeParts) {
     super();
     this.counters = counters;
     this.events = events;
@@ -251,6 +265,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.#keys = keys;
     this.#certificate = certificate;
     this.#bindHost = bindHost;
+    this.#network = network;
     this.peers = new PeerBook(keys.id, config.clock, config.maxPeers, (id, isProven) => this.#setProven(id, isProven));
     this.#registry = new ServiceRegistry({ ...config, counters, meter: this.calls.served });
     this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
@@ -265,6 +280,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       peers: this.peers,
       registry: this.#registry,
       counters,
+      dial: async (address, signal) => {
+        if (network !== undefined) return network.dial(keys.id, address);
+        const { networkKey, channel } = config;
+        return await dial({ address, keys, networkKey, config: channel, clock: config.clock, signal });
+      },
       onNewPeer: (id) => this.#tellPeer(id),
       onVerified: (id) => events.add("peer_verified", { peer: id.toString() }),
       onDialFailed: (id, address, error) => {
@@ -620,6 +640,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   async #listen(http: RequestListener): Promise<void> {
     const { config, counters } = this;
     const { networkKey, clock, logger, authorize } = config;
+    if (this.#network !== undefined) {
+      this.#listenInMemory(this.#network);
+      return;
+    }
     const listener = createListener({
       keys: this.#keys,
       networkKey,
@@ -651,6 +675,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.#port = port.number;
     this.#lifetime.onClose(() => port.close());
     await this.#listenPlain(listener, http);
+    this.#lifetime.onClose(() => this.#connections.close());
+    this.#lifetime.onClose(() => this.#health.close());
+  }
+
+  #listenInMemory(network: MemoryNetwork): void {
+    const { port, authorize } = this.config;
+    const onLink = (link: Link): void => this.#connections.accept(link);
+    const opened = network.listen({ id: this.id, authorize, onLink }, port);
+    this.#port = opened.number;
+    this.#lifetime.onClose(() => opened.close());
     this.#lifetime.onClose(() => this.#connections.close());
     this.#lifetime.onClose(() => this.#health.close());
   }

@@ -19,6 +19,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   node: belowNode,
   api: ["node", ...belowNode],
   testbed: ["node", ...belowNode],
+  // For users' tests: what it makes are nodes.
+  testing: ["node", ...belowNode],
   // It talks to /api, by HTTP; the schemas say what there is.
   dashboard: ["gen"],
   cli: ["src", "api", "testbed", "dashboard", "node", ...belowNode],

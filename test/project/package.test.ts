@@ -22,7 +22,12 @@ import { writeReadmeFiles } from "./readme-files.ts";
 
 const timeout = 120_000;
 const maxPictureBytes = 450_000;
-const env = { ...process.env, PATH: `${resolve("node_modules/.bin")}${delimiter}${process.env["PATH"]}` };
+const env = {
+  ...process.env,
+  PATH: `${resolve("node_modules/.bin")}${delimiter}${process.env["PATH"]}`,
+  // A test runner within this one is one of its own.
+  NODE_TEST_CONTEXT: undefined,
+};
 /** What README tells users to install beside dswarm. */
 const usersOwn = ["@bufbuild/protobuf", "@connectrpc/connect", "@types/node", "undici-types"];
 
@@ -59,13 +64,27 @@ describe("the packed package", { timeout }, () => {
     assert.equal(run(process.execPath, ["main.ts"]), "hello\n");
   });
 
+  test("runs the test of docs/testing.md as it stands", { timeout }, () => {
+    assert.deepEqual(writeReadmeFiles(project, "docs/testing.md"), ["echo.test.ts"]);
+    const output = run(process.execPath, ["--test", "--test-reporter=tap", "echo.test.ts"]);
+    assert.match(output, /^# pass 1$/m);
+  });
+
   for (const [module, moduleResolution] of [
     ["nodenext", "nodenext"],
     ["preserve", "bundler"],
   ] as const) {
     test(`type-checks with ${moduleResolution} resolution, all declarations included`, { timeout }, () => {
       const options = ["--module", module, "--moduleResolution", moduleResolution, "--target", "es2022"];
-      run("tsc", ["--ignoreConfig", "--strict", "--noEmit", "--allowImportingTsExtensions", ...options, "main.ts"]);
+      run("tsc", [
+        "--ignoreConfig",
+        "--strict",
+        "--noEmit",
+        "--allowImportingTsExtensions",
+        ...options,
+        "main.ts",
+        "echo.test.ts",
+      ]);
     });
   }
 

@@ -4,14 +4,14 @@ import { dirname, join } from "node:path";
 
 const block = /^```(\w*)\n([\s\S]*?)^```$/gm;
 
-/** The blocks of README.md, without their fences. */
-export function readmeBlocks(): readonly string[] {
-  return [...readFileSync("README.md", "utf8").matchAll(block)].map(([, , text = ""]) => text);
+/** The blocks of a document, without their fences. */
+export function readmeBlocks(document = "README.md"): readonly string[] {
+  return [...readFileSync(document, "utf8").matchAll(block)].map(([, , text = ""]) => text);
 }
 
-/** Writes the files of README's example into a directory. Returns their names. */
-export function writeReadmeFiles(directory: string): string[] {
-  return readmeBlocks().flatMap((text) => {
+/** Writes the files of a document's example into a directory. Returns their names. */
+export function writeReadmeFiles(directory: string, document = "README.md"): string[] {
+  return readmeBlocks(document).flatMap((text) => {
     const [, name] = /^(?:\/\/|#) ([\w./-]+\.\w+)\n/.exec(text) ?? [];
     if (name === undefined) return [];
     mkdirSync(join(directory, dirname(name)), { recursive: true });
