@@ -21,7 +21,7 @@ export interface Seen {
 
 const callPauseMs = 10;
 const requestPauseMs = 200;
-const patienceMs = 15_000;
+const patienceMs = 60_000;
 const callers = 2;
 const largeBytes = 20_000;
 const maxReasons = 3;
