@@ -13,7 +13,7 @@ import { compareDistance } from "../../../src/identity/node-id.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
 import type { LogFields, Logger } from "../../../src/util/log.ts";
 
-const deadlineMs = 60_000;
+const deadlineMs = 120_000;
 const pollMs = 5;
 const defaultUdpPort = 25_519;
 

@@ -18,7 +18,7 @@ export interface Victim {
 /** Starts a victim whose half-open connections end soon, unless it is told otherwise. */
 export async function startVictim(
   t: TestContext,
-  { handshakeTimeoutMs = 500, ...changes }: { readonly maxPeers?: number; readonly handshakeTimeoutMs?: number } = {},
+  { handshakeTimeoutMs = 3000, ...changes }: { readonly maxPeers?: number; readonly handshakeTimeoutMs?: number } = {},
 ): Promise<Victim> {
   const options = await testNetwork();
   const child = await startChild(t, { ...options, ...changes, channel: { handshakeTimeoutMs } });
