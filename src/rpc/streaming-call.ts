@@ -103,6 +103,8 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     for (const [key, value] of trailer) this.#trailer.append(key, value);
     if (end.code !== 0) {
       const metadata = headersFromMetadata([...this.#header, ...end.trailer]);
+      // The caller is to see the header of a call that fails before its first message, too.
+      this.#answer();
       this.#finish(errorOfEnd(end, metadata));
       return;
     }
