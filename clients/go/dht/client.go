@@ -13,6 +13,7 @@ import (
 	dswarm "github.com/dswarm/dswarm/clients/go"
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1"
 	"github.com/dswarm/dswarm/clients/go/identity"
+	"github.com/dswarm/dswarm/clients/go/rpc"
 	"github.com/dswarm/dswarm/clients/go/status"
 )
 
@@ -76,6 +77,26 @@ func NewClient(bootstrap []string, opts dswarm.Options) (*Client, error) {
 
 // ID is the key that signs what this client updates and provides.
 func (c *Client) ID() identity.NodeID { return c.keys.ID() }
+
+// FindPeer finds where a node is dialed, "HOST:PORT", by its key; none where nobody knows it. Errors as Get.
+func (c *Client) FindPeer(ctx context.Context, id identity.NodeID) ([]string, error) {
+	search := c.newLookup(id, c.askNodes(id), nil)
+	search.enough, search.isConnected = alpha, c.connections.isOpen
+	if _, err := search.run(ctx, c.bootstrap); err != nil {
+		return nil, err
+	}
+	for _, known := range search.unfailed() {
+		if known.id == id {
+			return known.addresses, nil
+		}
+	}
+	return nil, nil
+}
+
+// DialBy has the client make its connections by a function in place of dswarm.DialAddress. To be called before it is used.
+func (c *Client) DialBy(dial func(context.Context, identity.Address) (*rpc.Conn, error)) {
+	c.connections.dialOne = dial
+}
 
 // Close closes the connections.
 func (c *Client) Close() error {

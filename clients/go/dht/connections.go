@@ -20,7 +20,9 @@ type connections struct {
 	limits *dialLimits
 	ctx    context.Context // of dialing; ends with close
 	cancel context.CancelFunc
-	group  sync.WaitGroup
+	// dialOne makes a connection to an address.
+	dialOne func(context.Context, identity.Address) (*rpc.Conn, error)
+	group   sync.WaitGroup
 
 	mu    sync.Mutex
 	all   map[identity.NodeID]*connecting
@@ -56,6 +58,9 @@ func newConnections(opts dswarm.Options) *connections {
 	p := &connections{opts: opts, all: map[identity.NodeID]*connecting{}}
 	p.limits = newDialLimits(p.isOpen, time.Now)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.dialOne = func(ctx context.Context, to identity.Address) (*rpc.Conn, error) {
+		return dswarm.DialAddress(ctx, to, p.opts)
+	}
 	return p
 }
 
@@ -110,7 +115,7 @@ func (p *connections) forget(id identity.NodeID) {
 func (p *connections) dial(to contact) (conn *rpc.Conn, err error) {
 	for _, address := range to.addresses {
 		err = p.limits.dial(to.id, address, func() error {
-			conn, err = dswarm.DialAddress(p.ctx, identity.Address{ID: to.id, Host: address}, p.opts)
+			conn, err = p.dialOne(p.ctx, identity.Address{ID: to.id, Host: address})
 			return err
 		})
 		if err == nil {

@@ -76,9 +76,9 @@ func (c *Conn) open(ctx context.Context, method string, desc *MethodDesc, messag
 	case ctx.Err() != nil:
 		return nil, status.FromError(ctx.Err())
 	case c.err != nil:
-		return nil, c.err
+		return nil, status.FromError(c.err).AsUnhandled()
 	case c.draining || c.nextID > lastStream:
-		return nil, errClosed
+		return nil, errClosed.AsUnhandled()
 	case c.memory.isUnreadFull.Load():
 		return nil, status.Fail("memory_exhausted", "answers are to be read before more is asked for", nil)
 	}
@@ -132,6 +132,12 @@ var unaryDesc = &MethodDesc{}
 
 // Invoke makes a unary call.
 func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, opts ...CallOption) error {
+	return intercept(ctx, c.opts.Interceptors, method, func(ctx context.Context) error {
+		return c.invoke(ctx, method, args, reply, opts)
+	})
+}
+
+func (c *Conn) invoke(ctx context.Context, method string, args, reply any, opts []CallOption) error {
 	var o callOptions
 	for _, opt := range opts {
 		opt(&o)
@@ -200,7 +206,18 @@ type clientStream struct {
 }
 
 // NewStream opens a streaming call.
-func (c *Conn) NewStream(ctx context.Context, desc *MethodDesc, method string, opts ...CallOption) (ClientStream, error) {
+func (c *Conn) NewStream(ctx context.Context, desc *MethodDesc, method string, opts ...CallOption) (stream ClientStream, err error) {
+	err = intercept(ctx, c.opts.Interceptors, method, func(ctx context.Context) error {
+		stream, err = c.newStream(ctx, desc, method, opts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stream, nil
+}
+
+func (c *Conn) newStream(ctx context.Context, desc *MethodDesc, method string, opts []CallOption) (ClientStream, error) {
 	cs := &clientStream{}
 	for _, opt := range opts {
 		opt(&cs.options)

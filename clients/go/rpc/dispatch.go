@@ -120,7 +120,7 @@ func (c *Conn) handleGoAway(away *pb.GoAway) {
 	}
 	for id, st := range c.streams {
 		if st.isCaller && id > away.GetLastStreamId() {
-			c.remove(st, status.Fail("link_closed", "the peer goes away and has not handled the call", nil))
+			c.remove(st, status.Fail("link_closed", "the peer goes away and has not handled the call", nil).AsUnhandled())
 		}
 	}
 }

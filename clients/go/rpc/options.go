@@ -32,6 +32,10 @@ const (
 type Options struct {
 	// Server answers the peer's calls. Default: none, and calls are unimplemented.
 	Server *Server
+	// Interceptors run around calls of this end, the first outermost.
+	Interceptors []ClientInterceptor
+	// ServerInterceptors run around handlers, the first outermost.
+	ServerInterceptors []ServerInterceptor
 	// MaxMessageBytes bounds a message, sent or received. Default 16 MiB.
 	MaxMessageBytes int
 	// MaxConcurrentStreams bounds the peer's calls that run here at once. Default 1024.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +72,13 @@ func (s *Server) RegisterService(desc *ServiceDesc, impl any) {
 		name := desc.ServiceName + "/" + desc.Methods[i].Name
 		s.methods[name] = servedMethod{name, &desc.Methods[i], impl}
 	}
+}
+
+// Services are the names of what is served, in their order.
+func (s *Server) Services() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Sorted(maps.Keys(s.names))
 }
 
 func (s *Server) hasServices() bool {
@@ -214,6 +223,7 @@ type ServerStream interface {
 type serverStream struct {
 	*stream
 	callCtx      context.Context
+	handlerCtx   context.Context // callCtx and what interceptors add; of the handler's goroutine
 	mu           sync.Mutex
 	outHeader    metadata.MD
 	outTrailer   metadata.MD
@@ -223,7 +233,7 @@ type serverStream struct {
 	isSingleOut  bool
 }
 
-func (h *serverStream) Context() context.Context { return h.callCtx }
+func (h *serverStream) Context() context.Context { return h.handlerCtx }
 
 func (h *serverStream) SetHeader(md metadata.MD) error {
 	h.mu.Lock()
@@ -341,10 +351,17 @@ func (h *serverStream) call(method servedMethod) (err error) {
 		}
 		err = h.publicError(method, err)
 	}()
+	return intercept(h.callCtx, h.conn.opts.ServerInterceptors, method.name, func(ctx context.Context) error {
+		h.handlerCtx = ctx
+		return h.handle(method)
+	})
+}
+
+func (h *serverStream) handle(method servedMethod) error {
 	if method.desc.Unary == nil {
 		return method.desc.Stream(method.impl, h)
 	}
-	answer, err := method.desc.Unary(method.impl, h.callCtx, h.RecvMsg)
+	answer, err := method.desc.Unary(method.impl, h.handlerCtx, h.RecvMsg)
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,8 @@ type Error struct {
 	// Reason is the error's name in docs/errors.md, when it was found at this end: "link_closed". Empty otherwise.
 	Reason string
 	cause  error
+	// isUnhandled says that no handler can have seen the call.
+	isUnhandled bool
 }
 
 // Error is "code: message".
@@ -62,6 +64,20 @@ func (e *Error) Error() string { return e.Code.String() + ": " + e.Message }
 
 // Unwrap is what lay beneath, or nil.
 func (e *Error) Unwrap() error { return e.cause }
+
+// AsUnhandled returns a copy of the error of a call that no handler can have seen, so that it may be repeated.
+func (e *Error) AsUnhandled() *Error {
+	copied := *e
+	copied.isUnhandled = true
+	return &copied
+}
+
+// IsUnhandled says whether an error is of a call that no handler can have seen, so that it may be repeated on another connection
+// whatever its method does.
+func IsUnhandled(err error) bool {
+	var known *Error
+	return errors.As(err, &known) && known.isUnhandled
+}
 
 // WithDetails returns a copy with details added. Handlers return it.
 func (e *Error) WithDetails(details ...*anypb.Any) *Error {
