@@ -184,7 +184,7 @@ function checkSequence(sequence: bigint): void {
 
 function copyOfValue(value: Uint8Array): Uint8Array {
   if (value.length > recordProtocol.maxValueBytes) {
-    throw new DswarmError("record_too_large", `${value.length} bytes are over ${recordProtocol.maxValueBytes}`);
+    throw new DswarmError("record_too_large", `${value.length} bytes, the limit is ${recordProtocol.maxValueBytes}`);
   }
   return new Uint8Array(value);
 }

@@ -7,7 +7,8 @@ import type { NodeId } from "../identity/node-id.ts";
 import { type PeerAddress, parsePeerAddress } from "../identity/peer-address.ts";
 import { type RpcConfig, type RpcOptions, resolveRpcOptions } from "../rpc/params.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
-import { type Logger, silentLogger } from "../util/log.ts";
+import { consoleLogger } from "../util/console-logger.ts";
+import type { Logger } from "../util/log.ts";
 import { isLoopback } from "../util/loopback.ts";
 
 /** Settings of a node, all optional. */
@@ -98,7 +99,10 @@ export interface NodeOptions {
   readonly rpc?: RpcOptions;
   /** The DHT. @default that of DhtOptions; off loopback, at most 2 contacts of one host in a k-bucket and 10 in the table */
   readonly dht?: DhtOptions;
-  /** @default keeps nothing */
+  /**
+   * Takes log lines, in pino's shape (docs/logs.md). What a handler throws is one of them: `handler_fault`.
+   * @default writes errors to the console, at most 20 of one event in a minute, and keeps nothing else
+   */
   readonly logger?: Logger;
   /** @default the clock of the machine */
   readonly clock?: Clock;
@@ -166,7 +170,7 @@ export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
   const host = options.host ?? nodeDefaults.host;
   if (host === "") throw new TypeError("host: empty");
   if (options.dataDir === "") throw new TypeError("dataDir: empty");
-  const logger = options.logger ?? silentLogger;
+  const logger = options.logger ?? consoleLogger;
   const maxPeers = whole("maxPeers", options.maxPeers ?? nodeDefaults.maxPeers, 1, 1_000_000);
   const unprovenDialsPerSecond = options.unprovenDialsPerSecond ?? nodeDefaults.unprovenDialsPerSecond;
   const unprovenDialsPerHostPerSecond =

@@ -4,6 +4,7 @@ import { DswarmError } from "../util/errors.ts";
 import { passingBytes, plainView } from "./byte-views.ts";
 import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
+import { overLimit } from "./refusal.ts";
 
 // A varint of this many bytes holds every length that is allowed.
 const maxPrefixBytes = 3;
@@ -70,7 +71,10 @@ export class FrameDecoder {
     this.#prefix |= (byte & 0x7f) << (7 * this.#prefixBytes++);
     const isLast = byte < 0x80;
     if (this.#prefix > protocol.maxFrameBytes || (!isLast && this.#prefixBytes === maxPrefixBytes)) {
-      throw new DswarmError("frame_too_large", `more than ${protocol.maxFrameBytes} bytes`);
+      throw new DswarmError(
+        "frame_too_large",
+        overLimit(isLast ? this.#prefix : protocol.maxFrameBytes + 1, protocol.maxFrameBytes, isLast),
+      );
     }
     if (!isLast) return undefined;
     const length = this.#prefix;

@@ -1,4 +1,5 @@
 // What served calls of every kind have in common: what they are made of, their deadline, and how they fail.
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type Interceptor, type MethodImplSpec } from "@connectrpc/connect";
 import type { Clock } from "../util/clock.ts";
 import type { CallStats } from "./call-meter.ts";
@@ -24,8 +25,8 @@ export interface HandlerCallInit {
   /** Milliseconds; 0 is none. */
   readonly timeoutMs: number;
   readonly clock: Clock;
-  /** Tells of what a handler threw that is not meant for the caller. */
-  readonly onFault: (thrown: unknown) => void;
+  /** Tells of what a handler of a method threw that is not meant for the caller. */
+  readonly onFault: (thrown: unknown, method: DescMethod) => void;
 }
 
 /** Starts the deadline of a call that has one. Returns a function that stops it. */
@@ -40,12 +41,12 @@ export function startDeadline({ timeoutMs, clock, stream, context }: HandlerCall
 
 /** Ends the stream of a call whose handler threw. Does nothing when the stream is closed. */
 export function endWithThrown(
-  { stream, context, onFault }: HandlerCallInit,
+  { stream, context, served, onFault }: HandlerCallInit,
   thrown: unknown,
   headerSent: boolean,
 ): void {
   if (stream.closed) return;
-  const error = publicError(thrown, onFault);
+  const error = publicError(thrown, (fault) => onFault(fault, served.spec.method));
   try {
     const header = headerSent ? [] : context.responseHeaderMetadata();
     stream.end(endOfError(error, header, context.responseTrailerMetadata()));

@@ -22,6 +22,7 @@ export class Keepalive {
   readonly #config: RpcConfig;
   readonly #actions: KeepaliveActions;
   readonly #tickMs: number;
+  #nextMs: number;
   #cancelTimer: () => void;
   #heardAt: number;
   #usedAt: number;
@@ -38,6 +39,7 @@ export class Keepalive {
     // What has stalled is found within a third of its time more.
     const stallMs = Math.ceil(Math.min(requestTimeoutMs, writeTimeoutMs) / 3);
     this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs, stallMs);
+    this.#nextMs = this.#tickMs;
     this.#heardAt = this.#usedAt = clock.now();
     this.#cancelTimer = this.#plan();
   }
@@ -59,7 +61,7 @@ export class Keepalive {
   }
 
   #plan(): () => void {
-    return this.#clock.setTimeout(() => this.#tick(), this.#tickMs);
+    return this.#clock.setTimeout(() => this.#tick(), this.#nextMs);
   }
 
   #tick(): void {
@@ -77,6 +79,11 @@ export class Keepalive {
       this.#probedAt = now;
       this.#actions.probe();
     }
-    if (!this.#isStopped) this.#cancelTimer = this.#plan();
+    if (this.#isStopped) return;
+    // Earlier, where something is due before: a dead peer is found after the sum of both times, not up to two ticks later.
+    const dueAt =
+      this.#probedAt === undefined ? this.#heardAt + keepaliveIntervalMs : this.#probedAt + keepaliveTimeoutMs;
+    this.#nextMs = Math.min(this.#tickMs, Math.max(0, dueAt - now));
+    this.#cancelTimer = this.#plan();
   }
 }

@@ -4,6 +4,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
 import { decodeMessage } from "./message-reader.ts";
 import { encodeMessage, type MessageMemory } from "./message-writer.ts";
+import type { RpcConfig } from "./params.ts";
+import { overLimit } from "./refusal.ts";
 import { fromPeer } from "./status.ts";
 
 /**
@@ -20,6 +22,14 @@ export function encodeRequest<I extends DescMessage>(
   } catch (error) {
     throw new ConnectError("the request does not encode", Code.Internal, undefined, undefined, error);
   }
+}
+
+/**
+ * Checks the length of a message that is to be sent.
+ * @throws DswarmError `message_too_large`, with the length and the limit
+ */
+export function checkMessageBytes(bytes: number, { maxMessageBytes }: Pick<RpcConfig, "maxMessageBytes">): void {
+  if (bytes > maxMessageBytes) throw new DswarmError("message_too_large", overLimit(bytes, maxMessageBytes));
 }
 
 /**

@@ -20,6 +20,7 @@ const sliceAt = 1024;
 export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   readonly #decode: (bytes: Uint8Array) => T;
   readonly #onReturn: () => void;
+  readonly #onEndTold: () => void;
   #stream: Stream | undefined;
   #messages: Received[] = [];
   #at = 0;
@@ -31,10 +32,12 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
   /**
    * @param decode what it throws is what the reader gets; the iteration is then over
    * @param onReturn called when the reader stops before the end
+   * @param onEndTold called when the reader knows of the end, after which `fail` does nothing
    */
-  constructor(decode: (bytes: Uint8Array) => T, onReturn: () => void) {
+  constructor(decode: (bytes: Uint8Array) => T, onReturn: () => void, onEndTold: () => void = () => undefined) {
     this.#decode = decode;
     this.#onReturn = onReturn;
+    this.#onEndTold = onEndTold;
   }
 
   /** Says which stream is paid. */
@@ -95,7 +98,7 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     const isEarly = this.#end === undefined;
     this.#clear();
     this.#setEnd(undefined);
-    this.#isEndTold = true;
+    this.#endTold();
     if (isEarly) this.#onReturn();
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -130,6 +133,12 @@ export class MessageQueue<T> implements AsyncIterableIterator<T, undefined> {
     else reader.reject(error);
     // An error is told once; the iteration is then over.
     this.#end = { error: undefined };
+    this.#endTold();
+  }
+
+  #endTold(): void {
+    if (this.#isEndTold) return;
     this.#isEndTold = true;
+    this.#onEndTold();
   }
 }

@@ -5,7 +5,7 @@ import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { type Metadata, MetadataSchema } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
 import { protocol } from "./params.ts";
-import type { Objection } from "./refusal.ts";
+import { type Objection, overLimit } from "./refusal.ts";
 
 const keyPattern = /^[0-9a-z_.-]{1,256}$/;
 const valuePattern = /^[\x20-\x7e]*$/;
@@ -53,17 +53,23 @@ export function checkMetadata(entries: readonly Metadata[]): void {
 
 /** What is wrong with metadata; undefined where they are within the bounds. */
 export function metadataObjection(entries: readonly Metadata[]): Objection | undefined {
-  if (entries.length > protocol.maxMetadataEntries) return ["metadata_too_large"];
+  if (entries.length > protocol.maxMetadataEntries) {
+    return ["metadata_too_large", `${entries.length} entries, the limit is ${protocol.maxMetadataEntries}`];
+  }
   let bytes = 0;
   for (const { key, value } of entries) {
     bytes += key.length + value.length;
-    if (bytes > protocol.maxMetadataBytes) return ["metadata_too_large"];
+    if (bytes > protocol.maxMetadataBytes) return ["metadata_too_large", sizeOf(entries)];
     if (!keyPattern.test(key)) return ["metadata_invalid", "a key"];
     if (!key.endsWith("-bin") && !valuePattern.test(Buffer.from(value).toString("latin1"))) {
       return ["metadata_invalid", `the value of ${key}`];
     }
   }
   return undefined;
+}
+
+function sizeOf(entries: readonly Metadata[]): string {
+  return overLimit(metadataBytes(entries), protocol.maxMetadataBytes);
 }
 
 /** Bytes of all keys and values. */

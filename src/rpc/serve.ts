@@ -1,5 +1,5 @@
 // Serving: which methods there are, and what happens from Open to the start of a handler.
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, createServiceImplSpec, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
@@ -52,7 +52,7 @@ export class ServiceRegistry implements CallAcceptor {
   /**
    * Serves a service. Methods that the implementation leaves out answer `unimplemented`.
    * @returns a function that withdraws it; calls that run go on; calling it again does nothing
-   * @throws RangeError when the service is served already
+   * @throws RangeError when the service is served already, or two of its methods have one name in TypeScript (`Get` and `get`)
    */
   serve<S extends DescService>(
     service: S,
@@ -61,6 +61,14 @@ export class ServiceRegistry implements CallAcceptor {
   ): () => void {
     if (this.#services.has(service.typeName)) throw new RangeError(`${service.typeName} is served already`);
     const { methods } = createServiceImplSpec<S>(service, implementation);
+    // A method whose local name is another's, or "__proto__", would not be among them, and nobody would notice.
+    for (const method of service.methods) {
+      const spec = Object.hasOwn(methods, method.localName)
+        ? methods[method.localName as keyof typeof methods]
+        : undefined;
+      if (spec?.method === method) continue;
+      throw new RangeError(`${methodName(method)}: no property "${method.localName}" can stand for this method alone`);
+    }
     const interceptors = options.interceptors?.length ? [...options.interceptors] : undefined;
     this.#services.set(service.typeName, service);
     for (const spec of Object.values(methods)) {
@@ -104,9 +112,10 @@ export class ServiceRegistry implements CallAcceptor {
     else new StreamingHandlerCall(init).start(open);
   }
 
-  readonly #onFault = (thrown: unknown): void => {
+  readonly #onFault = (thrown: unknown, method: DescMethod): void => {
     this.#counters.add("rpc.handler_faults");
-    this.#logger.error({ event: "handler_fault", err: thrown }, "a handler failed");
+    const rpc = methodName(method);
+    this.#logger.error({ event: "handler_fault", rpc, err: thrown }, "a handler failed; its caller is told `internal`");
   };
 }
 

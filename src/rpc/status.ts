@@ -57,8 +57,10 @@ function detailsOf(error: ConnectError): Any[] {
   for (const detail of error.details) {
     const any = packed(detail);
     if (any === undefined) continue;
-    bytes += any.bytes + detailOverheadBytes;
-    if (bytes > maxDetailBytes) break;
+    const more = any.bytes + detailOverheadBytes;
+    // One that is too large leaves those after it their place.
+    if (bytes + more > maxDetailBytes) continue;
+    bytes += more;
     details.push(any.detail);
   }
   return details;

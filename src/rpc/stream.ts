@@ -18,11 +18,12 @@ import type { CallStats } from "./call-meter.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
 import type { ConnectionMemory } from "./memory-budget.ts";
+import { checkMessageBytes } from "./message-codec.ts";
 import { metadataObjection } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { PieceBuffer } from "./piece-buffer.ts";
 import type { Assembling } from "./receive-credit.ts";
-import type { Objection } from "./refusal.ts";
+import { type Objection, overLimit } from "./refusal.ts";
 import { endOfError } from "./status.ts";
 import type { WindowPool } from "./window-pool.ts";
 
@@ -81,8 +82,9 @@ export function inlineObjection(
   { maxMessageBytes }: RpcConfig,
 ): Objection | undefined {
   const bytes = message?.length ?? 0;
-  if (bytes > protocol.maxPieceBytes) return ["frame_invalid", "a message over its size in a frame"];
-  return bytes > maxMessageBytes ? ["message_too_large"] : undefined;
+  if (bytes > protocol.maxPieceBytes)
+    return ["frame_invalid", `a message over its size in a frame: ${overLimit(bytes, protocol.maxPieceBytes)}`];
+  return bytes > maxMessageBytes ? ["message_too_large", overLimit(bytes, maxMessageBytes)] : undefined;
 }
 
 function errorOf(code: ErrorCode, detail?: string): ConnectError {
@@ -166,7 +168,7 @@ export class Stream implements Assembling {
    */
   send(message: Uint8Array): Promise<void> | undefined {
     if (this.#closed || this.#localDone) throw new DswarmError("link_closed", "the call has ended");
-    if (message.length > this.#host.config.maxMessageBytes) throw new DswarmError("message_too_large");
+    checkMessageBytes(message.length, this.#host.config);
     return this.#host.transmit(this, message);
   }
 
@@ -254,11 +256,17 @@ export class Stream implements Assembling {
     this.#receiveCredit -= cost;
     this.#hasMoved = true;
     if (this.#receiveCredit < 0) throw new DswarmError("credit_exceeded", `stream ${this.id}`);
-    if (payload.length > protocol.maxPieceBytes) throw new DswarmError("frame_invalid", "a piece over its size limit");
+    if (payload.length > protocol.maxPieceBytes) {
+      throw new DswarmError(
+        "frame_invalid",
+        `a piece over its size limit: ${overLimit(payload.length, protocol.maxPieceBytes)}`,
+      );
+    }
     if (this.#remoteDone) return this.breach("frame_invalid", "a message after the half-close");
     this.#answering = true;
     const bytes = payload.length + (this.#pieces?.bytes ?? 0);
-    if (bytes > this.#host.config.maxMessageBytes) return this.breach("message_too_large");
+    const { maxMessageBytes } = this.#host.config;
+    if (bytes > maxMessageBytes) return this.breach("message_too_large", overLimit(bytes, maxMessageBytes, !more));
     if (more) this.#onPiece(payload, cost);
     else this.#onLastPiece(payload, cost);
   }

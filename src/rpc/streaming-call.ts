@@ -8,7 +8,7 @@ import { DswarmError } from "../util/errors.ts";
 import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
 import { endIterator } from "./iterator-end.ts";
-import { decodeResponse, encodeRequest, type ResponseCheck } from "./message-codec.ts";
+import { checkMessageBytes, decodeResponse, encodeRequest, type ResponseCheck } from "./message-codec.ts";
 import { MessageQueue } from "./message-queue.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
@@ -62,6 +62,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     this.#messages = new MessageQueue(
       (bytes) => decodeResponse(method.output, bytes, check),
       () => this.#giveUp(new ConnectError("the reader stopped", Code.Canceled)),
+      () => this.#patience?.stop(),
     );
   }
 
@@ -78,7 +79,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
       return;
     }
     if (signal !== undefined || timeoutMs !== undefined) {
-      this.#patience = new CallerPatience(clock, signal, timeoutMs, (error) => this.#giveUp(error));
+      this.#patience = new CallerPatience(clock, signal, timeoutMs, (error) => this.#onImpatient(error));
     }
     this.#send().catch((error: unknown) => this.#giveUp(connectErrorOf(error, Code.Unknown)));
   }
@@ -135,7 +136,13 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
 
   #finish(error: ConnectError): void {
     this.#messages.finish(error);
-    this.#answered.reject(error);
+    this.#reject(error);
+  }
+
+  /** The signal or the deadline ends the call until its reader has been told of the end, whatever waits to be read. */
+  #onImpatient(error: ConnectError): void {
+    if (this.#isOver) this.#messages.fail(error);
+    else this.#giveUp(error);
   }
 
   #giveUp(error: ConnectError): void {
@@ -144,12 +151,18 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
     this.#stop();
     this.#stream?.cancel(error.code);
     this.#messages.fail(error);
+    this.#reject(error);
+  }
+
+  #reject(error: ConnectError): void {
+    if (this.#isAnswered) return;
+    // There is no reader who could be told of the end.
+    this.#patience?.stop();
     this.#answered.reject(error);
   }
 
   #stop(): void {
     this.#isOver = true;
-    this.#patience?.stop();
     if (this.#isSending) endIterator(this.#requests);
   }
 
@@ -199,7 +212,7 @@ class StreamingCall<I extends DescMessage, O extends DescMessage> implements Str
       return undefined;
     }
     const bytes = encodeRequest(this.#init.method.input, result.value);
-    if (bytes.length > this.#init.connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
+    checkMessageBytes(bytes.length, this.#init.connection.config);
     return bytes;
   }
 }

@@ -7,7 +7,7 @@ import { DswarmError } from "../util/errors.ts";
 import { passingBytes } from "./byte-views.ts";
 import type { CallStats } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience, wireTimeout } from "./caller-patience.ts";
-import { decodeResponse, type ResponseCheck } from "./message-codec.ts";
+import { checkMessageBytes, decodeResponse, type ResponseCheck } from "./message-codec.ts";
 import { keptMessage } from "./message-writer.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
@@ -70,7 +70,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       // It may have aborted while the connection was made.
       const aborted = abortedErrorOf(signal);
       if (aborted !== undefined) throw aborted;
-      if (request.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
+      checkMessageBytes(request.length, connection.config);
       const stream = connection.call(
         name,
         wireTimeout(timeoutMs),

@@ -4,10 +4,9 @@ import { create, type DescMessage, type MessageInitShape, type MessageShape } fr
 import { type ConnectError, type MethodImplSpec } from "@connectrpc/connect";
 import { invokeUnaryImplementation } from "@connectrpc/connect/protocol";
 import { EndSchema, type Metadata, type Open } from "../../gen/dswarm/v1/frame_pb.ts";
-import { DswarmError } from "../util/errors.ts";
 import { ownedBytes } from "./byte-views.ts";
 import { endWithThrown, type HandlerCallInit, startDeadline } from "./handler-call.ts";
-import { decodeRequest } from "./message-codec.ts";
+import { checkMessageBytes, decodeRequest } from "./message-codec.ts";
 import { encodeMessage, keptMessage } from "./message-writer.ts";
 import { metadataBytes } from "./metadata.ts";
 import { connectErrorOf } from "./status.ts";
@@ -112,7 +111,7 @@ export class UnaryHandlerCall implements StreamHandler {
       if (stream.closed) return this.#settle();
       const schema = this.#spec.method.output;
       const response = encodeMessage(schema, output, "scratch");
-      if (response.length > connection.config.maxMessageBytes) throw new DswarmError("message_too_large");
+      checkMessageBytes(response.length, connection.config);
       const header = context.responseHeaderMetadata();
       const trailer = context.responseTrailerMetadata();
       if (!connection.takesInline(response.length + metadataBytes(header) + metadataBytes(trailer))) {

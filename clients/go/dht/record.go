@@ -157,7 +157,7 @@ func signerOf(id, signature []byte) (identity.NodeID, error) {
 
 func checkValue(value []byte) error {
 	if len(value) > maxValueBytes {
-		return status.Fail("record_too_large", "", nil)
+		return status.TooLarge("record_too_large", len(value), maxValueBytes)
 	}
 	return nil
 }

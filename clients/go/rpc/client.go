@@ -147,7 +147,7 @@ func (c *Conn) invoke(ctx context.Context, method string, args, reply any, opts 
 		return err
 	}
 	if len(message) > c.opts.MaxMessageBytes {
-		return status.Fail("message_too_large", "", nil)
+		return status.TooLarge("message_too_large", len(message), c.opts.MaxMessageBytes)
 	}
 	inOpen := message
 	if len(message) > maxPieceBytes {

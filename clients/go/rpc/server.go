@@ -158,7 +158,7 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	case len(open.GetMessage()) > maxPieceBytes:
 		refusal = status.Fail("frame_invalid", "a message over its size in a frame", nil)
 	case len(open.GetMessage()) > c.opts.MaxMessageBytes:
-		refusal = status.Fail("message_too_large", "", nil)
+		refusal = status.TooLarge("message_too_large", len(open.GetMessage()), c.opts.MaxMessageBytes)
 	case err != nil:
 		refusal = metadataError(err)
 	case !isServed:

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -166,7 +167,7 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 		s.refuse(status.Fail("frame_invalid", "more than one message of a unary call", nil))
 		return
 	case len(s.partial)+len(data.GetPayload()) > c.opts.MaxMessageBytes:
-		s.refuse(status.Fail("message_too_large", "", nil))
+		s.refuse(status.TooLarge("message_too_large", len(s.partial)+len(data.GetPayload()), c.opts.MaxMessageBytes))
 		return
 	}
 	if !data.GetMore() && !s.isOpen {
@@ -286,7 +287,7 @@ func (s *stream) handleEnd(end *pb.End) {
 	case len(end.GetResponse()) > maxPieceBytes:
 		bad = status.Fail("frame_invalid", "a message over its size in a frame", nil)
 	case len(end.GetResponse()) > s.conn.opts.MaxMessageBytes:
-		bad = status.Fail("message_too_large", "", nil)
+		bad = status.TooLarge("message_too_large", len(end.GetResponse()), s.conn.opts.MaxMessageBytes)
 	}
 	if bad != nil {
 		s.conn.remove(s, bad)
@@ -313,7 +314,7 @@ func (s *stream) handleEnd(end *pb.End) {
 
 func metadataError(err error) *status.Error {
 	if err == metadata.ErrTooLarge {
-		return status.Fail("metadata_too_large", "", nil)
+		return status.Fail("metadata_too_large", fmt.Sprintf("the limit is %d bytes and %d entries", metadata.MaxBytes, metadata.MaxEntries), nil)
 	}
 	return status.Fail("metadata_invalid", "", nil)
 }
@@ -401,7 +402,7 @@ func (s *stream) sendMessage(message []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(message) > c.opts.MaxMessageBytes {
-		return status.Fail("message_too_large", "", nil)
+		return status.TooLarge("message_too_large", len(message), c.opts.MaxMessageBytes)
 	}
 	if s.isHalfSent {
 		return status.Errorf(status.Internal, "the sending side is closed")

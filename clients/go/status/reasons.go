@@ -1,5 +1,7 @@
 package status
 
+import "fmt"
+
 // reason is a row of docs/errors.md.
 type reason struct {
 	code Code
@@ -66,6 +68,11 @@ func Fail(name, detail string, cause error) *Error {
 		text += ": " + detail
 	}
 	return &Error{Code: row.code, Reason: name, Message: text, cause: cause}
+}
+
+// TooLarge is the named error that something has more bytes than it may have. It says both.
+func TooLarge(name string, size, limit int) *Error {
+	return Fail(name, fmt.Sprintf("%d bytes, the limit is %d", size, limit), nil)
 }
 
 // ReasonOf is the name of an error in docs/errors.md, or "".

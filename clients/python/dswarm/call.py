@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
-from .errors import Code, RpcError, fault
+from .errors import Code, RpcError, fault, over_limit
 from .interceptor import Interceptor
 from .limits import DATA_COST, Limits
 from .message_queue import MessageQueue
@@ -207,7 +207,7 @@ class Call:
             raise TypeError(f"a request is a {method.request_type.__name__}, not a {type(request).__name__}")
         data = request.SerializeToString()
         if len(data) > caller.limits.max_message_bytes:
-            raise fault("message_too_large", f"a message of {len(data)} bytes")
+            raise over_limit("message_too_large", "a message", len(data), caller.limits.max_message_bytes)
         if caller.takes_inline(len(data)):
             self._stream = stream = caller.open(method, timeout_ms, entries, data, True, self._handler())
             stream.want_message()

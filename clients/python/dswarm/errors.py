@@ -125,3 +125,8 @@ def unhandled(error: RpcError) -> RpcError:
     copy = RpcError(error.code, error.message, error.details, reason=error.reason, header=error.header, trailer=error.trailer)
     copy.is_unhandled = True
     return copy
+
+
+def over_limit(reason: str, what: str, size: int, limit: int) -> RpcError:
+    """The error that something has more bytes than it may have: it says both."""
+    return fault(reason, f"{what} over the size limit: {size} bytes, the limit is {limit}")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from google.protobuf.message import DecodeError
 
-from .errors import fault
+from .errors import fault, over_limit
 from .limits import MAX_FRAME_BYTES
 from .v1.frame_pb2 import Frame
 
@@ -39,7 +39,7 @@ def encode_frame(frame: Frame) -> bytes:
     """Any frame, with its length before it. Raises RpcError ``frame_too_large``."""
     data = frame.SerializeToString()
     if len(data) > MAX_FRAME_BYTES:
-        raise fault("frame_too_large", f"a frame of {len(data)} bytes")
+        raise over_limit("frame_too_large", "a frame", len(data), MAX_FRAME_BYTES)
     return varint(len(data)) + data
 
 

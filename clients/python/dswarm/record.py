@@ -6,7 +6,7 @@ import ipaddress
 from hashlib import sha256, sha512
 
 from .base64_key import parse_32_bytes, to_base64
-from .errors import RpcError, fault
+from .errors import RpcError, fault, over_limit
 from .keys import KeyPair, verify
 from .node_id import NodeId
 from .peer_address import HostPort
@@ -140,7 +140,7 @@ def _id_of(data: bytes) -> NodeId:
 
 def _check_value(value: bytes) -> None:
     if len(value) > MAX_VALUE_BYTES:
-        raise fault("record_too_large", f"a value over {MAX_VALUE_BYTES} bytes")
+        raise over_limit("record_too_large", "a value", len(value), MAX_VALUE_BYTES)
 
 
 def _check_signature(record: MutableRecord | ProviderRecord, signer: NodeId) -> None:

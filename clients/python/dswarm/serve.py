@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from .errors import Code, RpcError, fault
+from .errors import Code, RpcError, fault, over_limit
 from .frame import encode_end_ok
 from .interceptor import ServerInterceptor
 from .message_queue import MessageQueue
@@ -244,7 +244,7 @@ class _ServedCall:
             return
         data = response.SerializeToString()
         if len(data) > self._connection.limits.max_message_bytes:
-            raise fault("message_too_large", f"an answer of {len(data)} bytes")
+            raise over_limit("message_too_large", "an answer", len(data), self._connection.limits.max_message_bytes)
         if not context.header and not context.trailer and self._connection.takes_inline(len(data)):
             stream.end_encoded(encode_end_ok(stream.id, data))
             return

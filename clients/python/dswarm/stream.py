@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
-from .errors import Code, RpcError, fault
+from .errors import Code, RpcError, fault, over_limit
 from .faults import FaultBudget
 from .frame import encode_frame
 from .limits import DATA_COST, MAX_PIECE_BYTES, STREAM_CREDIT, Limits
@@ -118,7 +118,7 @@ class Stream:
         if self.is_closed or self._local_done:
             raise _ended()
         if len(message) > self._host.limits.max_message_bytes:
-            raise fault("message_too_large", f"a message of {len(message)} bytes")
+            raise over_limit("message_too_large", "a message", len(message), self._host.limits.max_message_bytes)
         return self._host.outbox.transmit(self, message)
 
     def half_closed(self) -> None:
@@ -225,8 +225,9 @@ class Stream:
             return self._refuse(fault("frame_invalid", "a message after the half-close"))
         self._answering = True
         pieces = self._pieces
-        if len(payload) + (0 if pieces is None else len(pieces)) > self._host.limits.max_message_bytes:
-            return self._refuse(fault("message_too_large", "a message over the size limit"))
+        size = len(payload) + (0 if pieces is None else len(pieces))
+        if size > self._host.limits.max_message_bytes:
+            return self._refuse(over_limit("message_too_large", "a message", size, self._host.limits.max_message_bytes))
         if data.more:
             self._on_piece(payload, cost)
         elif pieces is None:
@@ -275,7 +276,7 @@ class Stream:
         if len(message) > MAX_PIECE_BYTES:
             return fault("frame_invalid", "a message over its size in a frame")
         if len(message) > self._host.limits.max_message_bytes:
-            return fault("message_too_large", "a message over the size limit")
+            return over_limit("message_too_large", "a message", len(message), self._host.limits.max_message_bytes)
         return None
 
     def on_half_close(self) -> None:

@@ -1,5 +1,6 @@
 // What calls over dswarm's wire promise, as tests that must pass on every kind of link.
 import { suite } from "node:test";
+import { afterEndTests } from "./after-end.ts";
 import { callKindTests } from "./call-kinds.ts";
 import { cancellationTests } from "./cancellation.ts";
 import { closingTests } from "./closing.ts";
@@ -35,6 +36,7 @@ export function rpcCompliance(
     callKindTests(rpcTest, isFast);
     deadlineTests(rpcTest);
     cancellationTests(rpcTest);
+    afterEndTests(rpcTest);
     statusTests(rpcTest);
     metadataTests(rpcTest);
     interceptorTests(rpcTest);

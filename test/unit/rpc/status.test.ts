@@ -59,6 +59,15 @@ suite("status", () => {
     assert.deepEqual(endOfError(back).details, end.details);
   });
 
+  test("leaves out a detail that is too large, and keeps the small ones before and after it", () => {
+    const error = new ConnectError("no", Code.Aborted);
+    const large = { type: "a.Large", value: new Uint8Array(21_000) };
+    const [first, ...rest] = [1, 2, 3].map((value) => ({ type: "a.Small", value: Uint8Array.of(value) }));
+    error.details = [first ?? large, large, ...rest];
+    const values = endOfError(error).details.map(({ value }) => value[0]);
+    assert.deepEqual(values, [1, 2, 3]);
+  });
+
   test("cuts a long message between characters", () => {
     for (const character of ["a", "é", "€", "😀"]) {
       const { message } = endOfError(new ConnectError(character.repeat(9000), Code.Aborted));
