@@ -70,7 +70,9 @@ export function useStreamed<T>(
           if (document.hidden) stop.abort();
         };
         document.addEventListener("visibilitychange", onVisibility);
-        const signal = AbortSignal.any([left.signal, stop.signal]);
+        const { signal } = stop;
+        const onLeft = (): void => stop.abort();
+        left.signal.addEventListener("abort", onLeft);
         const waiting: T[] = [];
         let isOpen = false;
         const flush = (): void => {
@@ -93,6 +95,7 @@ export function useStreamed<T>(
         clearInterval(timer);
         flush();
         document.removeEventListener("visibilitychange", onVisibility);
+        left.signal.removeEventListener("abort", onLeft);
         if (!stop.signal.aborted) await pause(pauseMs, left.signal);
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }

@@ -14,6 +14,7 @@ import { watchClock } from "../util/clock-watch.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
+import { pause } from "../util/pause.ts";
 import { Answers } from "./answers.ts";
 import { Candidates, type Readiness } from "./candidates.ts";
 import type { Contact } from "./contact.ts";
@@ -128,6 +129,7 @@ export class Dht implements AsyncDisposable {
       peers,
       table,
       counters,
+      closing: this.#closing.signal,
       onAnswer: (contact, rttMs) => this.#onAnswer(contact, rttMs),
     });
     this.#candidates = new Candidates({
@@ -239,12 +241,12 @@ export class Dht implements AsyncDisposable {
 
   /** The k closest to a target (32 bytes) that answer. */
   lookup(target: Uint8Array, options: QueryOptions = {}): Promise<LookupResult<never>> {
-    return this.#queries.nodes(target, this.#withClosing(options));
+    return this.#queries.nodes(target, options);
   }
 
   /** Where a node is reached: one of its addresses answers, with its key proven. */
   async findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
-    const found = await this.#queries.peer(id, this.#withClosing(options));
+    const found = await this.#queries.peer(id, options);
     return found && this.#prove(found);
   }
 
@@ -256,7 +258,7 @@ export class Dht implements AsyncDisposable {
    *   `storage_failed`
    */
   put(value: Uint8Array, options: QueryOptions = {}): Promise<Published> {
-    return this.#publisher.publish(createImmutable(value), this.#withClosing(options));
+    return this.#publisher.publish(createImmutable(value), options);
   }
 
   /**
@@ -270,7 +272,7 @@ export class Dht implements AsyncDisposable {
 
   /** `get` with the time that the record has left. @throws DswarmError `record_key_invalid` */
   async find(key: RecordKey | string, options: QueryOptions = {}): Promise<FoundValue | undefined> {
-    const found = await this.#reader.find(keyOf(key), this.#withClosing(options));
+    const found = await this.#reader.find(keyOf(key), options);
     return found?.record.kind === "mutable" && found.record.isDeleted ? undefined : found;
   }
 
@@ -281,7 +283,7 @@ export class Dht implements AsyncDisposable {
    *   `record_too_large`, `record_invalid` for the salt, `store_refused`, `quota_exceeded`, `storage_failed`
    */
   update(value: Uint8Array, options: UpdateOptions = {}): Promise<Published> {
-    return this.#publisher.replace(value, false, this.#withClosing(options));
+    return this.#publisher.replace(value, false, options);
   }
 
   /**
@@ -289,7 +291,7 @@ export class Dht implements AsyncDisposable {
    * @throws DswarmError `record_not_found`; as `update`
    */
   delete(options: UpdateOptions = {}): Promise<Published> {
-    return this.#publisher.replace(new Uint8Array(), true, this.#withClosing(options));
+    return this.#publisher.replace(new Uint8Array(), true, options);
   }
 
   /** Publishes a value no more: it is gone when its time is over. Returns whether this node has published it. */
@@ -303,12 +305,12 @@ export class Dht implements AsyncDisposable {
    *   `storage_failed`
    */
   async provide(key: RecordKey | string, options: QueryOptions = {}): Promise<Published> {
-    return this.#publisher.provide(keyOf(key), this.#withClosing(options));
+    return this.#publisher.provide(keyOf(key), options);
   }
 
   /** Says that this node provides it no more. @throws DswarmError as `provide` */
   async unprovide(key: RecordKey | string, options: QueryOptions = {}): Promise<void> {
-    await this.#publisher.withdraw(keyOf(key), this.#withClosing(options));
+    await this.#publisher.withdraw(keyOf(key), options);
   }
 
   /** Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64). */
@@ -316,7 +318,7 @@ export class Dht implements AsyncDisposable {
     key: RecordKey | string,
     { limit = maxFoundProviders, ...options }: QueryOptions & { readonly limit?: number } = {},
   ): Promise<readonly ProviderRecord[]> {
-    return this.#reader.providers(keyOf(key), limit, this.#withClosing(options));
+    return this.#reader.providers(keyOf(key), limit, options);
   }
 
   /**
@@ -328,7 +330,7 @@ export class Dht implements AsyncDisposable {
     onRecord: (record: ProviderRecord) => void,
     options: QueryOptions = {},
   ): Promise<void> {
-    await this.#reader.eachProvider(key, onRecord, this.#withClosing(options));
+    await this.#reader.eachProvider(key, onRecord, options);
   }
 
   /** The record under a key now, and again each time it has changed; undefined where there is none, or not any more. */
@@ -350,7 +352,7 @@ export class Dht implements AsyncDisposable {
       const sequence = found && sequenceOf(found.record);
       if (last !== sequence) yield found;
       last = sequence;
-      await this.#pause(intervalMs, signal);
+      await pause(this.#init.clock, intervalMs, [this.#closing.signal, signal]);
     }
   }
 
@@ -429,7 +431,7 @@ export class Dht implements AsyncDisposable {
     this.#after(jittered(this.#init.clock, joinDelayMs, 0.5), async () => {
       if (this.#hasJoined) return;
       if (this.table.size === 0) this.#joinSoon();
-      else await this.bootstrap([], this.#withClosing({}), farContacts);
+      else await this.bootstrap([], {}, farContacts);
     });
   }
 
@@ -440,14 +442,14 @@ export class Dht implements AsyncDisposable {
   #lookAgain(delayMs: number): void {
     this.#after(jittered(this.#init.clock, delayMs, 0.5), async () => {
       const before = this.table.size;
-      await this.#queries.nodes(this.id.bytes, this.#withClosing({}));
+      await this.#queries.nodes(this.id.bytes);
       const isEarly = delayMs < maxJoinDelayMs;
       if (isEarly && (this.table.size > before || delayMs < joinDelayMs)) this.#lookAgain(delayMs * 2);
     });
   }
 
   async #refresh(): Promise<void> {
-    for (const target of this.table.refreshTargets()) await this.#queries.nodes(target, this.#withClosing({}));
+    for (const target of this.table.refreshTargets()) await this.#queries.nodes(target);
   }
 
   /**
@@ -464,7 +466,7 @@ export class Dht implements AsyncDisposable {
     this.#republishing.missed(ms);
     const { clock } = this.#init;
     this.#after(jittered(clock, rejoinMs, rejoinJitter), async () => {
-      await this.#queries.nodes(this.id.bytes, this.#withClosing({}));
+      await this.#queries.nodes(this.id.bytes);
     });
   }
 
@@ -472,13 +474,6 @@ export class Dht implements AsyncDisposable {
     this.#queries.failed("dht_republish_failed");
     this.#logger.warn({ event: "republish_failed", id, reason: messageOf(error) }, "it is tried again soon");
     this.#init.onRepublishFailed?.(id, error);
-  }
-
-  /** Ends with the node, too. */
-  #withClosing<T extends QueryOptions>(options: T): T {
-    const { signal } = options;
-    const closing = this.#closing.signal;
-    return { ...options, signal: signal === undefined ? closing : AbortSignal.any([signal, closing]) };
   }
 
   /** Does something again and again, the pauses jittered. What fails is logged and tried again. */
@@ -502,14 +497,6 @@ export class Dht implements AsyncDisposable {
       });
     }, delayMs);
     this.#stopTimers.add(stop);
-  }
-
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const stop = this.#init.clock.setTimeout(resolve, ms);
-    const closing = this.#closing.signal;
-    for (const each of [closing, signal]) each?.addEventListener("abort", () => resolve(), { once: true });
-    return promise.finally(stop);
   }
 
   async #close(handOver: boolean): Promise<void> {

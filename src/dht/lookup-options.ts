@@ -59,6 +59,8 @@ export interface LookupOptions<T> {
   readonly accept?: ((found: T, from: Contact) => "stop" | "continue") | undefined;
   /** Its abort ends the lookup and all its queries with the reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Does the same when the node closes. */
+  readonly closing?: AbortSignal | undefined;
   /**
    * Paths of which none asks a peer that another has asked, or learns from its answers (Baumgart and Mies 2007, "S/Kademlia",
    * section 4.4); 1 to 16, and no more than there are seeds or `maxRpcs`. @default 1

@@ -107,9 +107,10 @@ class Lookup<T> {
   }
 
   run(): Promise<LookupResult<T>> {
-    const { seeds, signal, target, serialMs } = this.#config;
-    if (signal?.aborted === true) return Promise.reject(signal.reason);
-    signal?.addEventListener("abort", this.#onAbort);
+    const { seeds, target, serialMs } = this.#config;
+    const aborted = this.#signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) return Promise.reject(aborted.reason);
+    for (const signal of this.#signals) signal.addEventListener("abort", this.#onAbort);
     if (this.#isSerial) this.#wakeAt(this.#startedAt + serialMs);
     const paths = this.#paths;
     const dealt =
@@ -120,8 +121,14 @@ class Lookup<T> {
     return this.#outcome.promise;
   }
 
+  // Not joined into one: that would stay with those that outlive the lookup.
+  get #signals(): readonly AbortSignal[] {
+    const { signal, closing } = this.#config;
+    return [closing, signal].filter((each) => each !== undefined);
+  }
+
   readonly #onAbort = (): void => {
-    const reason: unknown = this.#config.signal?.reason;
+    const reason: unknown = this.#signals.find((signal) => signal.aborted)?.reason;
     if (this.#ended) this.#controller.abort(reason);
     else this.#reject(reason);
   };
@@ -392,7 +399,7 @@ class Lookup<T> {
 
   #stop(): void {
     this.#stopTimer?.();
-    this.#config.signal?.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
   }
 }
 

@@ -95,6 +95,8 @@ export interface QueriesInit {
   readonly peers: DhtPeers;
   readonly table: RoutingTable;
   readonly counters: Counters;
+  /** Ends all lookups. @default never */
+  readonly closing?: AbortSignal;
   /** A peer has answered. */
   readonly onAnswer: (contact: Contact, rttMs: number) => void;
 }
@@ -228,6 +230,7 @@ export class Queries {
       clock,
       timeouts: this.timeouts,
       signal: options.signal,
+      closing: this.#init.closing,
       ask: async (contact, signal) => {
         await delivery.deliver(contact, signal);
         return { contacts: [] };
@@ -368,6 +371,7 @@ export class Queries {
       disjointPaths: disjointPaths ?? config.routing.disjointPaths,
       onEvent,
       signal,
+      closing: this.#init.closing,
     } satisfies Partial<LookupOptions<unknown>>;
   }
 

@@ -81,7 +81,7 @@ export function createNodeWatchService(node: DswarmNode): Pick<ServiceImpl<typeo
         if (event.type === "ended") ended = event;
         else waiting.push(stepOf(event, target));
       };
-      const lookup = node.dht.lookup(target, { signal: AbortSignal.any([signal, gone.signal]), onEvent });
+      const lookup = node.dht.lookup(target, { signal: gone.signal, onEvent });
       lookup.then(
         (result) => {
           waiting.push(lastStep(result, ended?.elapsedMs ?? result.elapsedMs));
