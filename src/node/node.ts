@@ -44,7 +44,8 @@ import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { isFromPeer } from "../rpc/status.ts";
-import { createRpcTransport } from "../rpc/transport.ts";
+import { createRpcTransport, withInterceptors } from "../rpc/transport.ts";
+import { createBoundedCache } from "../util/bounded-cache.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
@@ -197,6 +198,7 @@ const places = pLimit(24);
 // One that takes longer gives its place to another: peers may accept connections and never answer.
 const longestTurnMs = 2000;
 const providerPingMs = 2000;
+const maxPools = 256;
 
 /** Does something once there is a place for it, which it has until it is done, and for two seconds at most. */
 function inTurn<T>(work: () => Promise<T>, clock: Clock): Promise<T> {
@@ -246,6 +248,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #own: OwnConnection;
   /** Peers that the DHT is to hear of, with the source of each. Bounded by `maxPeers`. */
   readonly #heard = new Map<string, { readonly contact: Contact; readonly source: string }>();
+  /** By the name of the service. Bounded by `maxPools`. */
+  readonly #pools = createBoundedCache<ProviderPool>(maxPools);
   #stopHeard: (() => void) | undefined;
   #bootstrap: Bootstrap | undefined;
   #port = 0;
@@ -449,31 +453,33 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /**
    * A client that calls a service of a peer. It connects with the first call and again whenever the connection is lost; a peer
    * of which no address works is looked for in the DHT. A node calls its own services in the same way.
-   * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls go to a quick one of those
-   *   that provide the service in the DHT. The node tries providers until one answers, within `providerSearchMs` and
-   *   `maxProvidersTried`; where none does, the calls fail with `provider_not_found`. A call that a provider may have seen is not
-   *   made again
+   * @param peer an address (`dswarm://…`) is noted as one that the peer may have. Without a peer, the calls are shared out among those
+   *   that provide the service in the DHT, by calls in flight and latency. The node tries providers until one answers, within
+   *   `providerSearchMs` and `maxProvidersTried`; where none does, the calls fail with `provider_not_found`. A call that a handler may
+   *   have seen is not made again, unless its method has an `idempotency_level` and the provider is unavailable
    * @throws DswarmError `node_id_invalid`, `address_invalid`
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
     if (peer !== undefined)
       return createRpcClient(service, this.#transportTo(this.idOf(peer), [], { ...options, meter: this.calls.made }));
-    const key = RecordKey.ofName(service.typeName);
     const { clock, providerSearchMs: searchMs } = this.config;
-    const { defaultTimeoutMs } = options;
-    const pool = this.#providersOf(key);
+    const { interceptors, defaultTimeoutMs, check } = options;
+    const meter = this.calls.made;
     const transport = new ProviderTransport({
       clock,
-      pool,
+      pool: this.#providersOf(service.typeName),
       searchMs,
       defaultTimeoutMs,
-      transportTo: ({ id, addresses }, onUnsent) => {
-        const connect = () => this.#reachNow(id, addresses, onUnsent);
-        const meter = this.calls.made;
-        return createRpcTransport({ ...options, connect, clock, meter, authority: id.toBase64url() });
+      transportTo: ({ id, addresses }) => {
+        const connect = () => this.#connections.connect(id, addresses);
+        return createRpcTransport({ connect, clock, meter, check, authority: id.toBase64url(), maxRepeats: 0 });
       },
     });
-    return createRpcClient(service, transport);
+    // Around the choice of a provider: an interceptor runs once for each call, and what it makes again is its own doing.
+    return createRpcClient(
+      service,
+      withInterceptors(transport, { clock, authority: "provider", ...options }, interceptors),
+    );
   }
 
   /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
@@ -541,8 +547,17 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() });
   }
 
-  /** The providers of something that answer. */
-  #providersOf(key: RecordKey): ProviderPool {
+  /** The providers of a service that answer, for all its clients. */
+  #providersOf(typeName: string): ProviderPool {
+    let pool = this.#pools.get(typeName);
+    if (pool === undefined) {
+      pool = this.#createPool(RecordKey.ofName(typeName));
+      this.#pools.set(typeName, pool);
+    }
+    return pool;
+  }
+
+  #createPool(key: RecordKey): ProviderPool {
     const { config } = this;
     const { clock } = config;
     return new ProviderPool({
@@ -571,24 +586,6 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       },
       locate: (id) => this.dht.findPeer(id),
     });
-  }
-
-  /** The connection to a peer at the addresses that are known. */
-  #reachNow(
-    id: NodeId,
-    addresses: readonly HostPort[],
-    onFailed: (error: unknown) => void,
-  ): RpcConnection | Promise<RpcConnection> {
-    const failed = (error: unknown): never => {
-      onFailed(error);
-      throw error;
-    };
-    try {
-      const connection = this.#connections.connect(id, addresses);
-      return connection instanceof RpcConnection ? connection : connection.catch(failed);
-    } catch (error) {
-      return failed(error);
-    }
   }
 
   /** The connection to a peer. Where it is not to be reached at any known address, the DHT is asked for others. */

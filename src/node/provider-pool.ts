@@ -8,12 +8,21 @@ import type { NodeId } from "../identity/node-id.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 import type { NodeConfig } from "./options.ts";
+import { ProviderLoads } from "./provider-loads.ts";
 
 /** A provider that has answered. */
 export interface LiveProvider {
   readonly contact: Contact;
   /** Milliseconds that its answer took. */
   readonly rttMs: number;
+}
+
+/** A call that a provider was given. */
+export interface CallInFlight {
+  /** The call is over. Once, or more often. */
+  readonly ended: () => void;
+  /** The first of its answer has come. */
+  readonly answered: () => void;
 }
 
 /** Settings of a pool: see NodeOptions. */
@@ -52,8 +61,10 @@ const freshMs = 30_000;
 const firstAtOnce = 3;
 const mostAtOnce = 8;
 const widenMs = 200;
-// So many that answer are enough.
-const enough = 3;
+// So many that answer are enough: calls are shared out among them.
+const enough = mostAtOnce;
+// So long the first calls wait beside the first provider for others: it would get all that come meanwhile.
+const gatherMs = 25;
 // Providers that are looked for in the DHT where none answers at its addresses: they may have moved.
 const maxLocated = 8;
 const locateAfterMs = 250;
@@ -67,28 +78,40 @@ const surelyDeadMs = 2000;
 /** Providers of one service. Bounded by `maxCandidates` of each kind. */
 export class ProviderPool {
   readonly #init: ProviderPoolInit;
+  readonly #loads: ProviderLoads;
   /** By the text of the id. */
   readonly #living = new Map<string, LiveProvider>();
   readonly #dead = createBoundedCache<Death>(maxCandidates);
   #racedAt = Number.NEGATIVE_INFINITY;
   #race: Promise<void> | undefined;
-  /** Settles when the race that runs has its first winner, or ends. */
+  /** Whether none was known when the race began, and others are waited for beside the first. */
+  #isGathering = false;
+  /** Settles when the race that runs has its first winner, and perhaps others, or ends. */
   #winner = Promise.withResolvers<void>();
 
   constructor(init: ProviderPoolInit) {
     this.#init = init;
+    this.#loads = new ProviderLoads(init.clock);
   }
 
-  /** The quickest provider that answers, except those named; undefined where none is found in time. */
+  /**
+   * One of the providers that answer, except those named; undefined where none is found in time. Of two that are drawn, the one with
+   * fewer calls in flight, or where one is much slower, with less time to an answer.
+   */
   async next(except: ReadonlySet<string>): Promise<LiveProvider | undefined> {
-    const known = this.#quickest(except);
+    const known = this.#choose(except);
     const isStale = this.#init.clock.now() - this.#racedAt > freshMs;
     if (known === undefined || isStale) void this.#run();
-    if (known !== undefined) return known;
+    if (known !== undefined && !this.#isGathering) return known;
     await this.#winner.promise;
     // The first winner may be one that is excepted.
-    if (this.#quickest(except) === undefined) await this.#race;
-    return this.#quickest(except);
+    if (this.#choose(except) === undefined) await this.#race;
+    return this.#choose(except);
+  }
+
+  /** A provider is given a call. */
+  begin({ id }: Contact): CallInFlight {
+    return this.#loads.begin(id.toString());
   }
 
   /** A provider is not there any more. */
@@ -96,18 +119,21 @@ export class ProviderPool {
     this.#bury(id.toString(), 0n);
   }
 
-  #quickest(except: ReadonlySet<string>): LiveProvider | undefined {
-    let best: LiveProvider | undefined;
-    for (const [name, provider] of this.#living) {
-      if (!except.has(name) && (best === undefined || provider.rttMs < best.rttMs)) best = provider;
-    }
-    return best;
+  #choose(except: ReadonlySet<string>): LiveProvider | undefined {
+    const names = [...this.#living.keys()].filter((name) => !except.has(name));
+    return this.#living.get(this.#loads.choose(names) ?? "");
   }
 
   #run(): Promise<void> {
     if (this.#race !== undefined) return this.#race;
     this.#winner = Promise.withResolvers<void>();
-    const { resolve } = this.#winner;
+    const winner = this.#winner;
+    const resolve = (): void => {
+      this.#isGathering = false;
+      winner.resolve();
+    };
+    this.#isGathering = this.#living.size === 0;
+    let stopGathering: (() => void) | undefined;
     this.#race = new Race(this.#init, {
       isDead: (name, sequence) => this.#isDead(name, sequence),
       isSurelyDead: (name) => this.#init.clock.now() - (this.#dead.get(name)?.at ?? -Infinity) < surelyDeadMs,
@@ -115,14 +141,17 @@ export class ProviderPool {
         const name = provider.contact.id.toString();
         this.#dead.delete(name);
         this.#living.set(name, provider);
-        resolve();
+        this.#loads.pinged(name);
+        if (this.#isGathering) stopGathering ??= this.#init.clock.setTimeout(resolve, gatherMs);
+        else resolve();
       },
       onSilence: (name, sequence) => this.#bury(name, sequence),
-      onWithdrawn: (name) => void this.#living.delete(name),
+      onWithdrawn: (name) => this.#remove(name),
     })
       .run(this.#living.values())
       .finally(() => {
         this.#race = undefined;
+        stopGathering?.();
         this.#racedAt = this.#init.clock.now();
         resolve();
       });
@@ -134,8 +163,13 @@ export class ProviderPool {
     return death !== undefined && death.untilMs > this.#init.clock.now() && sequence <= death.sequence;
   }
 
-  #bury(name: string, sequence: bigint): void {
+  #remove(name: string): void {
     this.#living.delete(name);
+    this.#loads.forget(name);
+  }
+
+  #bury(name: string, sequence: bigint): void {
+    this.#remove(name);
     const { clock } = this.#init;
     const before = this.#dead.get(name);
     const failures = (before?.failures ?? 0) + 1;

@@ -1,36 +1,41 @@
-// A transport to the providers of a service: the quickest of those that answer is called. Another one is called only where the first
-// cannot have seen the call: a call may have effects, so it is never made twice.
-import type { DescMessage, DescMethodStreaming, DescMethodUnary, MessageInitShape } from "@bufbuild/protobuf";
-import { ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
+// A transport to the providers of a service: each call goes to one of those that answer. Another one is called only where no handler
+// has seen the call, or its method says that it may be repeated: a call may have effects, so it is never made twice otherwise.
+import {
+  type DescMessage,
+  type DescMethod,
+  type DescMethodStreaming,
+  type DescMethodUnary,
+  type MessageInitShape,
+} from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResponse } from "@connectrpc/connect";
 import type { Contact } from "../dht/contact.ts";
 import { abortedErrorOf, CallerPatience } from "../rpc/caller-patience.ts";
+import { isNeverSeen } from "../rpc/never-seen.ts";
+import { RepeatableRequest } from "../rpc/repeatable-request.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
-import type { LiveProvider, ProviderPool } from "./provider-pool.ts";
+import type { CallInFlight, LiveProvider, ProviderPool } from "./provider-pool.ts";
 
 /** What a transport to providers needs of its node. */
 export interface ProviderTransportInit {
   readonly clock: Clock;
-  readonly pool: ProviderPool;
+  readonly pool: Pick<ProviderPool, "next" | "failed" | "begin">;
   /** Milliseconds after which no other provider is tried. */
   readonly searchMs: number;
   /** Milliseconds for calls that name no time of their own. @default none */
   readonly defaultTimeoutMs?: number | undefined;
-  /**
-   * A transport to one provider.
-   * @param onUnsent to be told what connecting fails with: nothing of the call was sent then
-   */
-  readonly transportTo: (provider: Contact, onUnsent: (error: unknown) => void) => Transport;
+  /** A transport to one provider, which repeats no call and runs no interceptor. */
+  readonly transportTo: (provider: Contact) => Transport;
 }
 
 const maxTransports = 64;
 
-/** Calls the quickest provider. Bounded by `maxTransports`. */
+/** Calls providers. Bounded by `maxTransports`. */
 export class ProviderTransport implements Transport {
   readonly #init: ProviderTransportInit;
   readonly #transports = createBoundedCache<Transport>(maxTransports);
-  readonly #unsent = new WeakSet<object>();
 
   constructor(init: ProviderTransportInit) {
     this.#init = init;
@@ -43,9 +48,15 @@ export class ProviderTransport implements Transport {
     header: HeadersInit | undefined,
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
-    return this.#try(signal, timeoutMs, (transport, leftMs) =>
-      transport.unary(method, signal, leftMs, header, message),
-    );
+    return this.#try(method, signal, timeoutMs, async (transport, leftMs, { answered, ended }) => {
+      try {
+        const response = await transport.unary(method, signal, leftMs, header, message);
+        answered();
+        return response;
+      } finally {
+        ended();
+      }
+    });
   }
 
   stream<I extends DescMessage, O extends DescMessage>(
@@ -55,15 +66,24 @@ export class ProviderTransport implements Transport {
     header: HeadersInit | undefined,
     requests: AsyncIterable<MessageInitShape<I>>,
   ): Promise<StreamResponse<I, O>> {
-    return this.#try(signal, timeoutMs, (transport, leftMs) =>
-      transport.stream(method, signal, leftMs, header, requests),
-    );
+    const all = method.methodKind === "server_streaming" ? new RepeatableRequest(requests) : requests;
+    return this.#try(method, signal, timeoutMs, async (transport, leftMs, { answered, ended }) => {
+      try {
+        const response = await transport.stream(method, signal, leftMs, header, all);
+        answered();
+        return { ...response, message: withEnd(response.message, ended) };
+      } catch (error) {
+        ended();
+        throw error;
+      }
+    });
   }
 
   async #try<T>(
+    method: DescMethod,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined = this.#init.defaultTimeoutMs,
-    call: (transport: Transport, leftMs: number | undefined) => Promise<T>,
+    call: (transport: Transport, leftMs: number | undefined, inFlight: CallInFlight) => Promise<T>,
   ): Promise<T> {
     const { clock, pool, searchMs } = this.#init;
     const startedAt = clock.now();
@@ -76,10 +96,11 @@ export class ProviderTransport implements Transport {
       const provider = await this.#next(failed, signal, deadline === undefined ? undefined : leftMs());
       if (provider === undefined) throw last ?? new DswarmError("provider_not_found").toConnectError();
       try {
-        return await call(this.#transport(provider), leftMs());
+        return await call(this.#transport(provider), leftMs(), pool.begin(provider.contact));
       } catch (error) {
-        if (!this.#isUnsent(error)) throw error;
-        pool.failed(provider.contact);
+        const isUnseen = isNeverSeen(error);
+        if (isUnseen) pool.failed(provider.contact);
+        else if (!mayRepeat(method) || ConnectError.from(error).code !== Code.Unavailable) throw error;
         if (clock.now() - startedAt >= searchMs) throw error;
         last = error;
         failed.add(provider.contact.id.toString());
@@ -108,18 +129,41 @@ export class ProviderTransport implements Transport {
     const name = [contact.id, ...contact.addresses.map(({ host, port }) => `${host} ${port}`)].join();
     let transport = this.#transports.get(name);
     if (transport === undefined) {
-      transport = this.#init.transportTo(contact, (error) => {
-        if (typeof error === "object" && error !== null) this.#unsent.add(error);
-      });
+      transport = this.#init.transportTo(contact);
       this.#transports.set(name, transport);
     }
     return transport;
   }
+}
 
-  /** Whether a call failed with what connecting failed with. */
-  #isUnsent(error: unknown): boolean {
-    if (!(error instanceof Error)) return false;
-    const { cause } = ConnectError.from(error);
-    return this.#unsent.has(error) || (typeof cause === "object" && cause !== null && this.#unsent.has(cause));
-  }
+/** Whether a method says that a call of it may be made twice. Requests of a stream that a provider has taken are gone. */
+function mayRepeat({ idempotency, methodKind }: DescMethod): boolean {
+  if (methodKind !== "unary" && methodKind !== "server_streaming") return false;
+  return idempotency === IdempotencyLevel.NO_SIDE_EFFECTS || idempotency === IdempotencyLevel.IDEMPOTENT;
+}
+
+/** The same messages, and a call back when the reader knows of their end. */
+function withEnd<T>(messages: AsyncIterable<T>, onEnd: () => void): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const reader = messages[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            const result = await reader.next();
+            if (result.done === true) onEnd();
+            return result;
+          } catch (error) {
+            onEnd();
+            throw error;
+          }
+        },
+        async return() {
+          onEnd();
+          await reader.return?.();
+          return { done: true, value: undefined };
+        },
+      };
+    },
+  };
 }

@@ -20,6 +20,7 @@ import { HeldBackCalls } from "./held-back-calls.ts";
 import { Keepalive } from "./keepalive.ts";
 import { type ConnectionMemory, MemoryBudget } from "./memory-budget.ts";
 import { metadataBytes } from "./metadata.ts";
+import { neverSeen } from "./never-seen.ts";
 import { Outbox } from "./outbox.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { type Assembling, ReceiveCredit } from "./receive-credit.ts";
@@ -190,7 +191,7 @@ export class RpcConnection implements StreamHost, Worker {
     halfClose: boolean,
     handler: StreamHandler,
   ): Stream {
-    if (!this.usable) throw new DswarmError("link_closed", undefined, { cause: this.#closeReason?.error });
+    if (!this.usable) throw neverSeen(new DswarmError("link_closed", undefined, { cause: this.#closeReason?.error }));
     this.#options.counters?.add("rpc.made");
     const id = this.#nextId;
     this.#nextId += 2;
@@ -497,7 +498,7 @@ export class RpcConnection implements StreamHost, Worker {
     let error: ConnectError | undefined;
     for (const stream of this.#streams.values()) {
       if (!this.#isOurs(stream.id) || stream.id <= lastStreamId) continue;
-      error ??= new DswarmError("link_closed", "the peer did not handle the call").toConnectError();
+      error ??= neverSeen(new DswarmError("link_closed", "the peer did not handle the call").toConnectError());
       stream.lost(error);
     }
   }

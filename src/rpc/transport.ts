@@ -12,10 +12,12 @@ import type { Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import type { CallMeter } from "./call-meter.ts";
 import { abortedErrorOf, CallerPatience } from "./caller-patience.ts";
-import { InterceptedTransport } from "./intercepted-transport.ts";
+import { InterceptedTransport, type InterceptedTransportOptions } from "./intercepted-transport.ts";
 import { encodeRequest, type ResponseCheck } from "./message-codec.ts";
 import { metadataFromHeaders } from "./metadata.ts";
 import { RpcConnection } from "./mux.ts";
+import { copyOf, isNeverSeen, neverSeen } from "./never-seen.ts";
+import { RepeatableRequest } from "./repeatable-request.ts";
 import { connectErrorOf } from "./status.ts";
 import { callStreaming } from "./streaming-call.ts";
 import { callUnary } from "./unary-call.ts";
@@ -38,7 +40,11 @@ export interface RpcTransportOptions {
   readonly defaultTimeoutMs?: number;
   /** Looks at each answer before it is decoded, of peers whose schema or answers may be anything. @default none */
   readonly check?: ResponseCheck | undefined;
+  /** How often a call that no handler has seen is made again, on another connection. @default 2 */
+  readonly maxRepeats?: number;
 }
+
+const defaultRepeats = 2;
 
 /**
  * A Transport for Connect's `createClient`. Calls reject with ConnectErrors. As Connect has it, a call's own `timeoutMs` that
@@ -46,8 +52,16 @@ export interface RpcTransportOptions {
  * Headers, AbortController or timer.
  */
 export function createRpcTransport(options: RpcTransportOptions): Transport {
-  const plain = new PlainTransport(options);
-  return options.interceptors?.length ? new InterceptedTransport(plain, options, options.interceptors) : plain;
+  return withInterceptors(new PlainTransport(options), options, options.interceptors);
+}
+
+/** The transport itself, or with interceptors around it, if there are any. */
+export function withInterceptors(
+  inner: Transport,
+  options: InterceptedTransportOptions,
+  interceptors: readonly Interceptor[] = [],
+): Transport {
+  return interceptors.length > 0 ? new InterceptedTransport(inner, options, interceptors) : inner;
 }
 
 class PlainTransport implements Transport {
@@ -65,11 +79,25 @@ class PlainTransport implements Transport {
     header: HeadersInit | undefined,
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
+    return this.#unary(method, signal, timeoutMs, header, message, this.#options.maxRepeats ?? defaultRepeats);
+  }
+
+  #unary<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeadersInit | undefined,
+    message: MessageInitShape<I>,
+    repeats: number,
+  ): Promise<UnaryResponse<I, O>> {
     try {
       const { clock, meter, check } = this.#options;
       const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
+      const left = countDown(clock, limitMs);
+      const again =
+        repeats > 0 ? () => this.#unary(method, signal, left() ?? 0, header, message, repeats - 1) : undefined;
       const now = this.#connectNow(signal, limitMs);
       if (now instanceof RpcConnection) {
         const request = encodeRequest(method.input, message, "scratch");
@@ -83,6 +111,7 @@ class PlainTransport implements Transport {
           signal,
           timeoutMs: limitMs,
           check,
+          again,
         });
       }
       const connecting = now.catch((error: unknown) => Promise.reject(connectErrorOf(error)));
@@ -90,7 +119,7 @@ class PlainTransport implements Transport {
       connecting.catch(() => undefined);
       const request = encodeRequest(method.input, message);
       return connecting.then((connected) =>
-        callUnary({ ...connected, clock, method, request, stats, metadata, signal, check }),
+        callUnary({ ...connected, clock, method, request, stats, metadata, signal, check, again }),
       );
     } catch (error) {
       return Promise.reject(connectErrorOf(error));
@@ -108,10 +137,23 @@ class PlainTransport implements Transport {
       const { clock, meter, check } = this.#options;
       const stats = meter?.of(method);
       const metadata = metadataOf(header);
-      const limitMs = timeLimit(timeoutMs);
-      const now = this.#connectNow(signal, limitMs);
-      const connected = now instanceof RpcConnection ? { connection: now, timeoutMs: limitMs } : await now;
-      return await callStreaming({ ...connected, clock, method, requests, stats, metadata, signal, check });
+      const left = countDown(clock, timeLimit(timeoutMs));
+      // Of other kinds, requests that were taken are gone.
+      const isKept = method.methodKind === "server_streaming";
+      const all = isKept ? new RepeatableRequest(requests) : requests;
+      for (let repeats = this.#options.maxRepeats ?? defaultRepeats; ; repeats--) {
+        const limitMs = left();
+        const now = this.#connectNow(signal, limitMs);
+        const connected = now instanceof RpcConnection ? { connection: now, timeoutMs: limitMs } : await now;
+        if (repeats > 0 && !connected.connection.usable) continue;
+        try {
+          return await callStreaming({ ...connected, clock, method, requests: all, stats, metadata, signal, check });
+        } catch (error) {
+          if (!isNeverSeen(error)) throw error;
+          if (!isKept) throw copyOf(connectErrorOf(error));
+          if (repeats === 0) throw error;
+        }
+      }
     } catch (error) {
       throw connectErrorOf(error);
     }
@@ -121,7 +163,12 @@ class PlainTransport implements Transport {
   #connectNow(signal: AbortSignal | undefined, timeoutMs: number | undefined): RpcConnection | Promise<Connected> {
     const aborted = abortedErrorOf(signal);
     if (aborted !== undefined) throw aborted;
-    const connection = this.#options.connect();
+    let connection: RpcConnection | Promise<RpcConnection>;
+    try {
+      connection = this.#options.connect();
+    } catch (error) {
+      throw unsent(error);
+    }
     return connection instanceof RpcConnection ? connection : this.#connecting(connection, signal, timeoutMs);
   }
 
@@ -135,7 +182,8 @@ class PlainTransport implements Transport {
     const givenUp = Promise.withResolvers<never>();
     const patience = new CallerPatience(clock, signal, timeoutMs, givenUp.reject);
     try {
-      const connection = await Promise.race([pending, givenUp.promise]);
+      const sent = pending.catch((error: unknown) => Promise.reject(unsent(error)));
+      const connection = await Promise.race([sent, givenUp.promise]);
       const leftMs = timeoutMs === undefined ? undefined : Math.max(1, timeoutMs - (clock.now() - startedAt));
       return { connection, timeoutMs: leftMs };
     } finally {
@@ -147,6 +195,21 @@ class PlainTransport implements Transport {
 interface Connected {
   readonly connection: RpcConnection;
   readonly timeoutMs: number | undefined;
+}
+
+/** The error of a call for which there is no connection. */
+function unsent(error: unknown): ConnectError {
+  // One that connecting fails with may be that of other calls, too.
+  return neverSeen(copyOf(connectErrorOf(error)));
+}
+
+function noLimit(): undefined {}
+
+/** Returns a function that tells the time that is left; undefined for no limit. */
+function countDown(clock: Clock, limitMs: number | undefined): () => number | undefined {
+  if (limitMs === undefined) return noLimit;
+  const endsAt = clock.now() + limitMs;
+  return () => Math.max(1, endsAt - clock.now());
 }
 
 function timeLimit(timeoutMs: number | undefined): number | undefined {

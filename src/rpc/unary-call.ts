@@ -12,6 +12,7 @@ import { keptMessage } from "./message-writer.ts";
 import { headersFromMetadata } from "./metadata.ts";
 import { methodNameBytes } from "./method-name.ts";
 import type { RpcConnection } from "./mux.ts";
+import { isNeverSeen } from "./never-seen.ts";
 import { connectErrorOf, errorOfEnd } from "./status.ts";
 import type { Stream, StreamHandler } from "./stream.ts";
 
@@ -29,6 +30,8 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   /** Milliseconds, more than 0; undefined is none. */
   readonly timeoutMs: number | undefined;
   readonly check?: ResponseCheck | undefined;
+  /** Makes the call again, where no handler has seen it. @default it then fails */
+  readonly again?: (() => Promise<UnaryResponse<I, O>>) | undefined;
 }
 
 /** Runs a unary call. Rejects with a ConnectError. */
@@ -44,20 +47,22 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   // The rest of what it is made of is not kept: many calls wait at once, and what they hold is what the garbage collector copies.
   readonly #method: DescMethodUnary<I, O>;
   readonly #check: ResponseCheck | undefined;
-  readonly #resolve: (response: UnaryResponse<I, O>) => void;
+  readonly #resolve: (response: UnaryResponse<I, O> | Promise<UnaryResponse<I, O>>) => void;
   readonly #reject: (error: ConnectError) => void;
+  readonly #again: (() => Promise<UnaryResponse<I, O>>) | undefined;
   #patience: CallerPatience | undefined;
   #stream: Stream | undefined;
   #header: readonly Metadata[] | undefined;
   #response: Uint8Array | undefined;
 
   constructor(
-    { method, check }: UnaryCallInit<I, O>,
-    resolve: (response: UnaryResponse<I, O>) => void,
+    { method, check, again }: UnaryCallInit<I, O>,
+    resolve: (response: UnaryResponse<I, O> | Promise<UnaryResponse<I, O>>) => void,
     reject: (error: ConnectError) => void,
   ) {
     this.#method = method;
     this.#check = check;
+    this.#again = again;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -86,7 +91,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
       // Sending may have found the connection lost.
       if (stream.closed) return;
     } catch (error) {
-      this.#reject(connectErrorOf(error));
+      this.#fail(connectErrorOf(error));
       return;
     }
     if (signal !== undefined || timeoutMs !== undefined) {
@@ -128,7 +133,12 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
 
   onFailed(error: ConnectError): void {
     this.#patience?.stop();
-    this.#reject(error);
+    this.#fail(error);
+  }
+
+  #fail(error: ConnectError): void {
+    if (this.#again !== undefined && isNeverSeen(error)) this.#resolve(this.#again());
+    else this.#reject(error);
   }
 
   #sendInData(stream: Stream, request: Uint8Array): void {
