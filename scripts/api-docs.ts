@@ -49,6 +49,8 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
 - **Streams that go on** after a lost connection: an event whose message has a \`cursor\` has that as its \`id\`. A browser's
   \`EventSource\` sends the last one as \`Last-Event-ID\` when it connects again; other clients send it as \`after\`. After the event
   \`end\` the node answers 204, and \`EventSource\` stops.
+- **Too many requests** of one client address are refused with 429 and \`Retry-After: 1\`: by default 200 each second in the long run,
+  and 400 at once (\`requestsPerSecond\`, \`requestBurst\` of \`createNode\`).
 - **Metadata** of a peer's calls are headers with a prefix, those of [grpc-gateway](https://grpc-ecosystem.github.io/grpc-gateway/):
   \`Grpc-Metadata-Name\` in requests and answers, \`Grpc-Trailer-Name\` in answers and errors. Trailers of a stream are \`metadata\` in its
   last line or event: \`{"metadata":{"name":["value"]}}\`, or beside \`error\`. No other header goes to a peer or comes from it. Events

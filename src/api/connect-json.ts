@@ -17,7 +17,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  */
 export function exactMessage(input: DescMessage, json: Uint8Array, registry: Registry): Uint8Array {
   try {
-    const exact = protobufJson(input, parseExactJson(decoder.decode(json)), { registry });
+    // As by the short routes.
+    const exact = protobufJson(input, parseExactJson(decoder.decode(json)), { registry, allowNull: false });
     fromJson(input, exact, { registry });
     return Buffer.from(JSON.stringify(exact));
   } catch (error) {

@@ -82,17 +82,20 @@ function operationHtml({ path, method, operation }: Operation): string {
     row(`${textOf(parameter["name"])} (${textOf(parameter["in"])})`, objectOf(parameter["schema"]), parameter),
   );
   const request = contentRows("body", objectOf(operation["requestBody"]));
-  const answers = Object.entries(objectOf(operation["responses"])).flatMap(([status, answer]) =>
-    contentRows(status === "default" ? "otherwise" : status, objectOf(answer)),
-  );
+  const responses = Object.entries(objectOf(operation["responses"]));
+  const isFault = ([, answer]: (typeof responses)[number]): boolean => objectOf(answer)["$ref"] !== undefined;
+  const answers = responses
+    .filter((response) => !isFault(response))
+    .flatMap(([status, answer]) => contentRows(status, objectOf(answer)));
+  const statuses = responses.filter(isFault).map(([status]) => (status === "default" ? "otherwise" : status));
+  const faults = statuses.length === 0 ? [] : [row(statuses.join(", "), { $ref: "#/components/schemas/Fault" })];
   return `<details>
 <summary><code>${method.toUpperCase()} ${escaped(path)}</code><span>${escaped(textOf(operation["summary"]))}</span></summary>
-<dl>${[...rows, ...request, ...answers].join("")}</dl>
+<dl>${[...rows, ...request, ...answers, ...faults].join("")}</dl>
 </details>`;
 }
 
 function contentRows(name: string, body: JsonObject): string[] {
-  if (body["$ref"] !== undefined) return [row(name, { $ref: "#/components/schemas/Fault" })];
   return Object.entries(objectOf(body["content"])).map(([type, media]) =>
     row(`${name}, ${type}`, objectOf(objectOf(media)["schema"]), body),
   );

@@ -5,6 +5,7 @@ import { version } from "../util/version.ts";
 import { sendText } from "./answer.ts";
 import { docsPage, docsPageHeaders } from "./docs-page.ts";
 import type { FaultReporter } from "./fault.ts";
+import { nodeIdPattern, typeNamePattern } from "./field-rules.ts";
 import { forwardedPath, forwardToNodes } from "./forward.ts";
 import { answerGateway, gatewayPath } from "./gateway.ts";
 import { textOf } from "./json-values.ts";
@@ -21,7 +22,6 @@ export const docsPath = "/api/docs";
 /** Says that the node runs, to a supervisor that has no token. It tells nothing of the node. */
 export const healthPath = "/healthz";
 
-const fault = { $ref: "#/components/responses/Fault" };
 const json = jsonContent({ type: "object" });
 const text = (type: string): JsonObject => ({ [type]: { schema: { type: "string" } } });
 
@@ -30,11 +30,12 @@ function get(path: string, operation: JsonObject, answer: Route["answer"]): Rout
 }
 
 function answers(description: string, content: JsonObject): JsonObject {
-  return { 200: { description, content }, default: fault };
+  return { 200: { description, content } };
 }
 
-function inPath(name: string, description: string): JsonObject {
-  return { name, in: "path", required: true, description, schema: { type: "string" } };
+function inPath(name: string, description: string, pattern?: string): JsonObject {
+  const schema = { type: "string", ...(pattern !== undefined && { pattern }) };
+  return { name, in: "path", required: true, description, schema };
 }
 
 /** Routes about the node, besides those of its services. */
@@ -56,7 +57,12 @@ export function nodeRoutes(config: ApiConfig, reporter: FaultReporter): Route[] 
     ),
     get(
       healthPath,
-      { operationId: "healthz", summary: "Says that the node runs.", responses: answers("It does.", json) },
+      {
+        operationId: "healthz",
+        summary: "Says that the node runs. It needs no token.",
+        security: [],
+        responses: answers("It does.", json),
+      },
       (_, response) => sendText(response, 200, `{"status":"SERVING"}`),
     ),
   ];
@@ -81,9 +87,13 @@ function gatewayRoute(gateway: Gateway, maxBodyBytes: number, reporter: FaultRep
       operationId: "gateway",
       summary: "Calls any method of any service of any peer, by the schema that the peer tells.",
       parameters: [
-        inPath("id", "The peer, in any text form of a NodeId; as base64url it needs no percent-encoding."),
-        inPath("service", "Type name of the service."),
-        inPath("method", "Name of the method in the service."),
+        inPath(
+          "id",
+          "The peer, in any text form of a NodeId; as base64url it needs no percent-encoding.",
+          nodeIdPattern,
+        ),
+        inPath("service", "Type name of the service.", typeNamePattern),
+        inPath("method", "Name of the method in the service.", "^[A-Za-z_][A-Za-z0-9_]*$"),
         {
           name: "Connect-Timeout-Ms",
           in: "header",
@@ -112,7 +122,6 @@ function gatewayRoute(gateway: Gateway, maxBodyBytes: number, reporter: FaultRep
           description: `The answer, or answers. ${answerMetadata}`,
           content: { ...jsonContent({}), ...streamContent({}) },
         },
-        default: fault,
       },
     },
     answer: answerGateway(gateway, maxBodyBytes, reporter),
@@ -129,7 +138,7 @@ function forwardingRoutes(swarm: SwarmDirectory, reporter: FaultReporter): Route
       operationId: `forward${httpMethod}`,
       summary: "The API of another node that was started together with this one: what it has at /api/{path}.",
       parameters: [
-        inPath("id", "The node, in any text form of a NodeId."),
+        inPath("id", "The node, in any text form of a NodeId.", nodeIdPattern),
         inPath("path", "What follows /api/ on the other node, slashes as they are, and a query."),
       ],
       responses: answers("What the other node answers.", jsonContent({})),
@@ -163,7 +172,12 @@ export function indexRoutes({ comments, pages }: ApiConfig, others: readonly Rou
     ),
     get(
       docsPath,
-      { operationId: "docs", summary: "Shows this document.", responses: answers("A page.", text("text/html")) },
+      {
+        operationId: "docs",
+        summary: "Shows this document.",
+        security: [],
+        responses: answers("A page.", text("text/html")),
+      },
       async (_, response) => {
         const page = docsPage(await document(), pages !== undefined);
         response.set(docsPageHeaders).type("html").send(page);

@@ -1,6 +1,7 @@
 // JSON Schema (2020-12) of protobuf messages as protobuf JSON has them, made from descriptors.
 import { type DescEnum, type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation, isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { ruledFields, ruledList, ruledValue } from "./field-rules.ts";
 
 /** What a schema says of its parts, by full name. */
 export type Comments = Readonly<Record<string, string>>;
@@ -8,9 +9,29 @@ export type Comments = Readonly<Record<string, string>>;
 const maxInt32 = 2 ** 31 - 1;
 const int32: JsonObject = { type: "integer", format: "int32", minimum: -maxInt32 - 1, maximum: maxInt32 };
 const uint32: JsonObject = { type: "integer", format: "uint32", minimum: 0, maximum: 2 ** 32 - 1 };
-// As text, since numbers of JavaScript have 53 bits.
-const int64: JsonObject = { type: "string", format: "int64", pattern: "^-?[0-9]{1,19}$" };
-const uint64: JsonObject = { type: "string", format: "uint64", pattern: "^[0-9]{1,20}$" };
+// As text in answers, since numbers of JavaScript have 53 bits. In requests larger numbers are taken, too, which no JSON Schema
+// of this program could bound.
+const safe = { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
+const wide: JsonObject = { type: ["string", "integer"] };
+const int64: JsonObject = {
+  ...wide,
+  format: "int64",
+  pattern: `^(?:-?${upTo(2n ** 63n - 1n)}|-${2n ** 63n})$`,
+  ...safe,
+};
+const uint64: JsonObject = { ...wide, format: "uint64", pattern: `^${upTo(2n ** 64n - 1n)}$`, ...safe, minimum: 0 };
+
+/** The pattern of the whole numbers from 0 to a bound of at least two digits. */
+function upTo(bound: bigint): string {
+  const digits = `${bound}`;
+  // Those with as many digits that differ first in one place.
+  const smaller = Array.from(digits, Number).flatMap((digit, i) => {
+    const least = i === 0 ? 1 : 0;
+    if (digit === least) return [];
+    return [`${digits.slice(0, i)}[${least}-${digit - 1}][0-9]{${digits.length - 1 - i}}`];
+  });
+  return `(?:0|[1-9][0-9]{0,${digits.length - 2}}|${smaller.join("|")}|${digits})`;
+}
 
 const scalars: Readonly<Record<ScalarType, JsonObject>> = {
   [ScalarType.DOUBLE]: { type: "number", format: "double" },
@@ -55,6 +76,13 @@ export class JsonSchemas {
     return Object.fromEntries([...this.#components].sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** What a message looks like without some of its fields, which are elsewhere. */
+  without(desc: DescMessage, absent: ReadonlySet<DescField>): JsonObject {
+    const fields = desc.fields.filter((field) => !absent.has(field));
+    const properties = Object.fromEntries(fields.map((field) => [field.jsonName, this.field(field)]));
+    return { type: "object", properties, additionalProperties: false };
+  }
+
   /** What a message looks like. */
   message(desc: DescMessage): JsonObject {
     if (isWrapperDesc(desc)) return scalars[desc.fields[0].scalar];
@@ -64,6 +92,7 @@ export class JsonSchemas {
       ...this.#described(desc.typeName),
       properties: Object.fromEntries(desc.fields.map((field) => [field.jsonName, this.field(field)])),
       additionalProperties: false,
+      ...ruledFields(desc),
     }));
   }
 
@@ -77,15 +106,16 @@ export class JsonSchemas {
 
   #form(field: DescField): JsonObject {
     const { fieldKind } = field;
-    if (fieldKind === "list") return { type: "array", items: this.#single(field) };
+    if (fieldKind === "list") return { type: "array", items: this.#single(field), ...ruledList(field) };
     if (fieldKind === "map") return { type: "object", additionalProperties: this.#single(field) };
     return this.#single(field);
   }
 
-  #single({ message, enum: enumeration, scalar }: DescField): JsonObject {
+  #single(field: DescField): JsonObject {
+    const { message, enum: enumeration, scalar } = field;
     if (message !== undefined) return this.message(message);
     if (enumeration !== undefined) return this.#enum(enumeration);
-    return scalar === undefined ? {} : scalars[scalar];
+    return scalar === undefined ? {} : ruledValue(scalars[scalar], field);
   }
 
   #enum(desc: DescEnum): JsonObject {

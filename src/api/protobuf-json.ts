@@ -10,6 +10,7 @@ import {
 } from "@bufbuild/protobuf";
 import { hasCustomJsonRepresentation, isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { type ExactJson, mapValues, NumberText, roundedJson } from "./exact-json.ts";
+import { exactlyOne } from "./field-rules.ts";
 
 /** How JSON is read. */
 export interface ProtobufJsonOptions {
@@ -86,6 +87,9 @@ class Reader {
       if (this.#allowNull || takesNull(field)) return null;
       throw new SyntaxError(`cannot decode ${field.toString()} from JSON: null is no value; leave the field out`);
     }
+    // It would count as not there, and another field in its place as the only one.
+    if (json === "" && field.kind === "field" && exactlyOne(field.parent).includes(field))
+      throw new SyntaxError(`cannot decode ${field.toString()} from JSON: it is empty; leave the field out`);
     if (field.fieldKind === "list" && Array.isArray(json)) return json.map((each) => this.#value(field, each, depth));
     if (field.fieldKind === "map" && isObject(json)) {
       return mapValues(json, (value, key) => {
@@ -102,6 +106,8 @@ class Reader {
   }
 
   #scalar(field: DescField | DescExtension, scalar: ScalarType | undefined, json: ExactJson): JsonValue {
+    if (scalar === ScalarType.BYTES && typeof json === "string" && !isBase64(json))
+      throw new SyntaxError(`cannot decode ${field.toString()} from JSON: invalid base64 string`);
     const text = numberTextOf(json);
     if (text === undefined) return bounded(json, 0);
     if (scalar !== undefined && isInteger(scalar)) {
@@ -148,6 +154,14 @@ function integerOf(text: string): bigint | undefined {
   if (/[1-9]/.test(digits.slice(Math.max(point, 0)))) return undefined;
   const kept = point <= 0 ? "0" : digits.slice(0, point).padEnd(point, "0");
   return BigInt(`${sign}${kept}`);
+}
+
+/** Whether a text is base64 or base64url, with padding or without. The codec skips white space, and ends at the first padding. */
+function isBase64(text: string): boolean {
+  const [padding = ""] = /={1,2}$/.exec(text) ?? [];
+  const digits = text.length - padding.length;
+  if (digits % 4 === 1 || (padding !== "" && text.length % 4 !== 0)) return false;
+  return !/[^A-Za-z0-9+/_-]/.test(text.slice(0, digits));
 }
 
 function isInteger(scalar: ScalarType): boolean {

@@ -17,6 +17,12 @@ export function rawFieldOf(input: DescMessage): DescField | undefined {
   );
 }
 
+/** The fields that the query has beside a raw body. A key has its place in the path. */
+export function rawQueryFields(input: DescMessage): DescField[] {
+  const raw = rawFieldOf(input);
+  return raw === undefined ? [] : input.fields.filter((field) => field !== raw && field.name !== "key");
+}
+
 /** Whether a body is raw. Without a content type it is, as curl -T sends it (RFC 9110, section 8.3). */
 export function isRawBody({ headers }: Request): boolean {
   const type = headers["content-type"];

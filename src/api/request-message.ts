@@ -16,7 +16,7 @@ import { Fault } from "./fault.ts";
 import { emptyObject, findField, putText } from "./field-path.ts";
 import type { Binding } from "./http-rule.ts";
 import { protobufJson } from "./protobuf-json.ts";
-import { rawFieldOf } from "./raw-values.ts";
+import { rawFieldOf, rawQueryFields } from "./raw-values.ts";
 
 /** The parts of a request that hold fields. */
 export interface RequestParts {
@@ -38,7 +38,7 @@ export function requestMessage(binding: Binding, parts: RequestParts, registry: 
   const message = create(input);
   const fields = textFields(binding, parts);
   try {
-    if (binding.body !== undefined) mergeBody(binding.body, message, input, parts.body, registry);
+    if (binding.body !== undefined) mergeBody(binding, binding.body, message, parts.body, registry);
     return mergeFromJson(input, message, protobufJson(input, fields, { ...jsonOptions, registry }), { registry });
   } catch (error) {
     throw invalid(messageOf(error));
@@ -49,14 +49,18 @@ export function requestMessage(binding: Binding, parts: RequestParts, registry: 
 const jsonOptions = { allowNull: false };
 
 function mergeBody(
+  { rpc, captures }: Binding,
   field: NonNullable<Binding["body"]>,
   message: Message,
-  input: DescMessage,
   body: string | Uint8Array,
   registry: Registry,
 ): void {
+  const { input } = rpc.method;
   if (typeof body === "string") {
     const json = parseExactJson(body);
+    const names = captures.flatMap(({ parents, leaf }) => (parents.length === 0 ? [leaf.jsonName, leaf.name] : []));
+    const twice = names.find((name) => typeof json === "object" && json !== null && Object.hasOwn(json, name));
+    if (field === "*" && twice !== undefined) throw new SyntaxError(`${quote(twice)} is in the path already`);
     const value = protobufJson(input, field === "*" ? json : { [field.jsonName]: json }, { ...jsonOptions, registry });
     mergeFromJson(input, message, value, { registry });
     return;
@@ -68,18 +72,19 @@ function mergeBody(
 
 function textFields(binding: Binding, { captured, query, body: given }: RequestParts): JsonObject {
   const { rpc, captures } = binding;
-  const raw = binding.body === "*" ? rawFieldOf(rpc.method.input) : undefined;
+  const { input } = rpc.method;
   // The query has what a raw body has no place for. Beside JSON it goes before the body, so that one document describes both.
-  const body = raw === undefined || typeof given === "string" ? binding.body : raw;
+  const besideRaw = binding.body === "*" ? rawQueryFields(input) : [];
+  const body = typeof given === "string" ? binding.body : rawFieldOf(input);
   const json = emptyObject();
   for (const [i, field] of captures.entries()) putText(json, field, captured[i] ?? "");
   for (const [name, value] of parseQuery(query)) {
-    if (body === "*" && raw === undefined) throw invalid(`the query parameter ${quote(name)} belongs into the body`);
-    const field = findField(rpc.method.input, name);
-    if (field === undefined)
-      throw invalid(`unknown query parameter ${quote(name)}; there are: ${known(rpc.method.input)}`);
-    const inBody = body !== undefined && (field.parents[0] ?? field.leaf) === body;
-    if (inBody || !putText(json, field, value)) throw invalid(`${quote(name)} is given twice`);
+    const field = findField(input, name);
+    const outermost = field?.parents[0] ?? field?.leaf;
+    if (body === "*" && (outermost === undefined || !besideRaw.includes(outermost)))
+      throw invalid(`the query parameter ${quote(name)} belongs into the body`);
+    if (field === undefined) throw invalid(`unknown query parameter ${quote(name)}; there are: ${known(input)}`);
+    if (outermost === body || !putText(json, field, value)) throw invalid(`${quote(name)} is given twice`);
   }
   return json;
 }

@@ -1,6 +1,7 @@
 // Routes, those of plain HTTP made of the services' descriptors alone: a method that is added to a schema is served.
 import {
   create,
+  type DescField,
   type DescMessage,
   type DescMethod,
   type JsonObject,
@@ -92,9 +93,15 @@ async function bodyOf({ rpc, body }: Binding, request: Request, maxBytes: number
 /** A browser that comes back to a stream of events says so in a header, and repeats the URL of the first time. */
 function resume(message: Message, { rpc }: Binding, { headers }: Request): void {
   const lastId = headers["last-event-id"];
-  if (rpc.kind !== "server_streaming" || typeof lastId !== "string" || lastId === "") return;
-  const after = rpc.method.input.fields.find(({ name, scalar }) => name === "after" && scalar === ScalarType.STRING);
-  if (after !== undefined) reflect(rpc.method.input, message).set(after, lastId);
+  const after = resumeField(rpc.method);
+  if (after === undefined || typeof lastId !== "string" || lastId === "") return;
+  reflect(rpc.method.input, message).set(after, lastId);
+}
+
+/** By its convention: the field of the request of a stream that says where it goes on. */
+export function resumeField({ methodKind, input }: DescMethod): DescField | undefined {
+  if (methodKind !== "server_streaming") return undefined;
+  return input.fields.find(({ name, scalar }) => name === "after" && scalar === ScalarType.STRING);
 }
 
 function readyCall(rpc: PlainMethod, message: Message, isRaw: boolean, registry: Registry): ReadyCall {

@@ -59,11 +59,11 @@ export class AnswerSchemas {
     const isKnown = template !== undefined && operation !== undefined;
     if (answer.status !== 200 || !isKnown) {
       assert.ok(answer.status >= 400, what);
-      const fault = isKnown
-        ? ["paths", template, method.toLowerCase(), "responses", "default"]
-        : ["components", "responses", "Fault"];
-      // The routes refer to the one fault that all have.
-      if (isKnown) assert.deepEqual(this.#at(fault), { $ref: "#/components/responses/Fault" }, what);
+      const responses = objectOf(objectOf(operation)["responses"]);
+      // The routes refer to the faults that all have: that of the status, or of any.
+      const name = String(answer.status) in responses ? `Fault${answer.status}` : "Fault";
+      const response = responses[name === "Fault" ? "default" : `${answer.status}`];
+      if (isKnown) assert.deepEqual(response, { $ref: `#/components/responses/${name}` }, what);
       this.#checkJson(["components", "responses", "Fault", "content", "application/json", "schema"], answer.body, what);
       return;
     }
@@ -71,7 +71,7 @@ export class AnswerSchemas {
     const content = ["paths", template, method.toLowerCase(), "responses", "200", "content"];
     assert.ok(type in objectOf(this.#at(content)), `${what}: no such content type in the document`);
     const schema = [...content, type, "schema"];
-    if (type === "application/connect+json") this.#checkEnvelopes(schema, answer, what);
+    if (type === "application/connect+json") this.#checkEnvelopes([...schema, "contentSchema"], answer, what);
     else if (type === "application/x-ndjson") this.#checkLines(schema, answer, what);
     else if (jsonTypes.has(type)) this.#checkJson(schema, answer.body, what);
   }

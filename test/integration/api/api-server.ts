@@ -112,6 +112,11 @@ export const transports: Readonly<Record<string, (url: string) => Transport>> = 
   "connect-web, gRPC-Web": (url) => web.createGrpcWebTransport({ baseUrl: `${url}/api` }),
 };
 
+/** A NodeId as a node writes it. */
+export const someId = "@Z0WGUpkPXSd6UeQ7LYnBBMnI6ZwcHvHtBVFK9mFHb2E=";
+/** A record's key as a node writes it. */
+export const someKey = "&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+
 /**
  * NodeService with answers that are always the same: what a node answers is tested with the node; here only what becomes
  * of it on its way.
@@ -120,31 +125,47 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
   return createServiceImplSpec<typeof NodeService>(NodeService, {
     pingPeers: ({ ids, count }) => ({
       results: [
-        { id: ids[0] ?? "@none", address: "127.0.0.1:1", ok: true, rttMs: 0.5 },
-        { id: `${count} asked`, ok: false, error: { code: "unavailable", reason: "unreachable", message: "gone" } },
+        { id: ids[0] ?? someId, address: "127.0.0.1:1", ok: true, rttMs: 0.5 },
+        {
+          id: someId,
+          address: `127.0.0.1:${count}`,
+          ok: false,
+          error: { code: "unavailable", reason: "unreachable", message: "gone" },
+        },
       ],
     }),
-    listPeers: ({ limit }) => ({ peers: limit === 0 ? [] : [{ id: "@peer", addresses: ["127.0.0.1:1"], source: 2 }] }),
-    getStatus: () => ({ id: "@self", network: "dev", port: 1, uptimeMs: 1.5, counters: { "api.requests": 3 } }),
-    putValue: ({ value, key }) => ({ key: `${key}:${value.length}`, replicas: 2, keptHere: true }),
+    listPeers: ({ limit }) => ({ peers: limit === 0 ? [] : [{ id: someId, addresses: ["127.0.0.1:1"], source: 2 }] }),
+    getStatus: () => ({ id: someId, network: "dev", port: 1, uptimeMs: 1.5, counters: { "api.requests": 3 } }),
+    putValue: ({ value, key }) => ({ key: key || someKey, replicas: value.length, keptHere: true }),
     getValue: ({ key }) => ({ record: { kind: { case: "immutable", value: { value: Buffer.from(key) } }, ttlS: 9 } }),
-    updateValue: ({ salt, expectedSequence }) => ({ key: `${salt.length}`, sequence: (expectedSequence ?? 0n) + 1n }),
-    deleteValue: ({ salt, expectedSequence }) => ({ key: `${salt.length}`, sequence: (expectedSequence ?? 0n) + 1n }),
-    provide: ({ key, name }) => ({ key: `${key} ${name}`, replicas: 1, keptHere: true }),
-    unprovide: ({ key }) => ({ key }),
-    findProviders: ({ key, limit }) => ({ key, providers: [{ id: `@${limit}`, addresses: ["127.0.0.1:1"] }] }),
+    updateValue: ({ salt, expectedSequence }) => ({
+      key: someKey,
+      replicas: salt.length,
+      sequence: (expectedSequence ?? 0n) + 1n,
+    }),
+    deleteValue: ({ salt, expectedSequence }) => ({
+      key: someKey,
+      replicas: salt.length,
+      sequence: (expectedSequence ?? 0n) + 1n,
+    }),
+    provide: ({ key, name }) => ({ key: key || someKey, replicas: name.length, keptHere: true }),
+    unprovide: ({ key }) => ({ key: key || someKey }),
+    findProviders: ({ key, limit }) => ({ key, providers: [{ id: someId, addresses: [`127.0.0.1:${limit}`] }] }),
     lookup: ({ key }) => ({ closest: [{ id: key }], hops: 1, queries: 2, elapsedMs: 0.25 }),
-    listBuckets: () => ({ buckets: [{ sharedBits: 1, contacts: [{ id: "@peer", misses: 1, rttMs: 0.5 }] }] }),
-    listRecords: ({ limit, after }) => ({ records: [{ id: after, bytes: limit, sequence: 2n }], next: "n" }),
+    listBuckets: () => ({ buckets: [{ sharedBits: 1, contacts: [{ id: someId, misses: 1, rttMs: 0.5 }] }] }),
+    listRecords: ({ limit, after }) => ({
+      records: [{ id: after, key: someKey, bytes: limit, sequence: 2n }],
+      next: "n",
+    }),
     findPeer: ({ id }) => ({ peer: { id, addresses: ["127.0.0.1:1"] }, lookedUp: true }),
     listServices: ({ id }) => ({ services: [{ name: id, methods: [{ name: "Say", kind: 1 }] }] }),
     checkHealth: ({ id, service }) => ({ status: 1, elapsedMs: id.length + service.length }),
-    listSwarm: () => ({ nodes: [{ id: "@self", port: 1, index: 1, self: true, pid: 7 }] }),
+    listSwarm: () => ({ nodes: [{ id: someId, port: 1, index: 1, self: true, pid: 7 }] }),
     async *watchEvents({ past }) {
-      yield { number: past, name: "peer_appeared", peer: "@a" };
+      yield { number: past, name: "peer_appeared" };
     },
     async *traceLookup({ key }) {
-      yield { kind: 1, target: key };
+      yield { kind: 1, target: key.slice(0, 9) };
     },
     async *watchValue({ key }) {
       yield { record: { kind: { case: "immutable", value: { value: Buffer.from(key) } }, ttlS: 9 } };

@@ -52,7 +52,8 @@ class Shooter {
         place === "path" ? {} : { requiredKeys: [] },
       );
     const [contentType = "", media] = Object.entries(objectOf(objectOf(operation["requestBody"])["content"]))[0] ?? [];
-    const schema = objectOf(objectOf(media)["schema"]);
+    const whole = objectOf(objectOf(media)["schema"]);
+    const schema = objectOf(whole["contentSchema"] ?? whole);
     const body =
       contentType === "" ? fc.constant("") : this.#bad(this.#value(schema)).map((json) => JSON.stringify(json));
     const oddText = fc.option(fc.constantFrom("{", "[[[[", '{"x":1}', "\0", '"', "null"), { nil: undefined, freq: 8 });

@@ -21,30 +21,33 @@ import { http } from "../../../gen/google/api/annotations_pb.ts";
 import { NodeId } from "../../../src/identity/node-id.ts";
 import { DswarmError } from "../../../src/util/errors.ts";
 import { AnswerSchemas, wholeAnswer } from "./answer-schemas.ts";
-import { nodeService, post, send, startApi, transports } from "./api-server.ts";
+import { nodeService, post, send, someId, someKey, startApi, transports } from "./api-server.ts";
 
 /** A request of each method that is not the default, as JSON and as a query. */
 const requests: Readonly<Record<string, { json: string; query: string }>> = {
-  PingPeers: { json: `{"ids":["@a","@b"],"count":2,"timeout_ms":5}`, query: "ids=%40a&ids=%40b&count=2&timeoutMs=5" },
+  PingPeers: {
+    json: `{"ids":["${someId}","@b"],"count":2,"timeout_ms":5}`,
+    query: `ids=${encodeURIComponent(someId)}&ids=%40b&count=2&timeoutMs=5`,
+  },
   ListPeers: { json: `{"limit":7}`, query: "limit=7" },
   GetStatus: { json: "{}", query: "" },
-  PutValue: { json: `{"value":"aGVsbG8=","key":"k1"}`, query: "" },
-  GetValue: { json: `{"key":"k1"}`, query: "" },
+  PutValue: { json: `{"value":"aGVsbG8=","key":"${someKey}"}`, query: "" },
+  GetValue: { json: `{"key":"${someKey}"}`, query: "" },
   UpdateValue: { json: `{"value":"aGVsbG8=","salt":"YQ==","expectedSequence":"3"}`, query: "" },
   DeleteValue: { json: `{"salt":"YQ==","expectedSequence":"3"}`, query: "" },
-  Provide: { json: `{"key":"k1","name":"a b"}`, query: "" },
-  Unprovide: { json: `{"key":"k1"}`, query: "" },
-  FindProviders: { json: `{"key":"k1","limit":4}`, query: "limit=4&key=k1" },
-  Lookup: { json: `{"key":"@k"}`, query: "" },
+  Provide: { json: `{"key":"${someKey}","name":"a b"}`, query: "" },
+  Unprovide: { json: `{"key":"${someKey}"}`, query: "" },
+  FindProviders: { json: `{"key":"${someKey}","limit":4}`, query: `limit=4&key=${encodeURIComponent(someKey)}` },
+  Lookup: { json: `{"key":"${someId}"}`, query: "" },
   ListBuckets: { json: "{}", query: "" },
   ListRecords: { json: `{"limit":2,"after":"x y"}`, query: "limit=2&after=x+y" },
-  FindPeer: { json: `{"id":"@a"}`, query: "" },
-  ListServices: { json: `{"id":"@a"}`, query: "" },
-  CheckHealth: { json: `{"id":"@a","service":"a.B"}`, query: "service=a.B" },
+  FindPeer: { json: `{"id":"${someId}"}`, query: "" },
+  ListServices: { json: `{"id":"${someId}"}`, query: "" },
+  CheckHealth: { json: `{"id":"${someId}","service":"a.B"}`, query: "service=a.B" },
   ListSwarm: { json: "{}", query: "" },
   WatchEvents: { json: `{"past":2}`, query: "past=2" },
-  TraceLookup: { json: `{"key":"@k"}`, query: "" },
-  WatchValue: { json: `{"key":"k1"}`, query: "" },
+  TraceLookup: { json: `{"key":"${someId}"}`, query: "" },
+  WatchValue: { json: `{"key":"${someKey}"}`, query: "" },
 };
 
 async function expected(method: DescMethodUnary, json: string): Promise<JsonValue> {

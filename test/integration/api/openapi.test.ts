@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
+import { eventNames } from "../../../src/node/event-log.ts";
 import { sampleService } from "../../unit/api/sample-service.ts";
 import { send as sendTls, startNode, testNetwork } from "../node/rig.ts";
-import { nodeService, send, startApi } from "./api-server.ts";
+import { nodeService, post, send, startApi } from "./api-server.ts";
 
 async function assertValid(document: Record<string, unknown>): Promise<void> {
   const { valid, errors } = await new Validator().validate(structuredClone(document));
@@ -56,7 +57,7 @@ test("the OpenAPI document of a node is valid and has every route of the list, w
     in: "query",
     description:
       "How many events of the past to tell first, of those that `names` lets through. At most 256, as many as the node remembers.",
-    schema: { type: "integer", format: "uint32", minimum: 0, maximum: 4_294_967_295 },
+    schema: { type: "integer", format: "uint32", minimum: 0, maximum: 256 },
   });
 });
 
@@ -113,4 +114,43 @@ test("a path that is known refuses other methods, those that no schema declares 
     assert.equal(answer.headers["allow"], allowed);
     assert.equal(JSON.parse(answer.text).code, "unimplemented");
   }
+});
+
+test("every operation tells what it refuses, 429 with Retry-After; keys, ids and bytes have patterns", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const { paths, components } = JSON.parse((await send(port, "/api/openapi.json")).text);
+  for (const [path, item] of Object.entries<Record<string, { responses: object; security?: object[] }>>(paths)) {
+    for (const [method, { responses, security }] of Object.entries(item)) {
+      for (const status of ["403", "429", "default"]) assert(status in responses, `${method} ${path}: ${status}`);
+      assert.equal("401" in responses, security === undefined, `${method} ${path}`);
+    }
+  }
+  assert.deepEqual(Object.keys(components.responses.Fault429.headers), ["Retry-After"]);
+  const { schemas } = components;
+  for (const [name, field] of [
+    ["PingResult", "id"],
+    ["GetValueRequest", "key"],
+    ["PutValueResponse", "key"],
+    ["UpdateValueRequest", "salt"],
+    ["ImmutableRecord", "value"],
+  ] as const) {
+    assert.equal(typeof schemas[`dswarm.v1.${name}`].properties[field].pattern, "string", `${name}.${field}`);
+  }
+  const { names } = Object.fromEntries(
+    paths["/api/events"].get.parameters.map((each: { name: string; schema: object }) => [each.name, each.schema]),
+  );
+  assert.deepEqual(names.items.enum, [...eventNames, "rates"]);
+  const stream = paths["/api/dswarm.v1.NodeService/TraceLookup"].post;
+  for (const { content } of [stream.requestBody, stream.responses[200]]) {
+    const { schema } = content["application/connect+json"];
+    assert.deepEqual([schema.type, schema.format], ["string", "binary"]);
+    assert.match(schema.description, /^Envelopes/);
+  }
+});
+
+test("Connect's JSON takes no null, as the document has none", async (t) => {
+  const { port } = await startApi(t, { services: [nodeService()] });
+  const answer = await post(port, "/api/dswarm.v1.NodeService/ListPeers", `{"limit":null}`);
+  assert.equal(answer.status, 400, answer.text);
+  assert.match(answer.text, /null is no value/);
 });

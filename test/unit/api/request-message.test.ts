@@ -1,11 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRegistry, type JsonObject, toJson } from "@bufbuild/protobuf";
+import { createServiceImplSpec, type MethodImplSpec } from "@connectrpc/connect";
 import * as fc from "fast-check";
+import {
+  NodeService,
+  type PutValueRequest,
+  PutValueRequestSchema,
+  type UpdateValueRequest,
+  UpdateValueRequestSchema,
+} from "../../../gen/dswarm/v1/node_pb.ts";
 import { Fault } from "../../../src/api/fault.ts";
 import { bindingsOf } from "../../../src/api/http-rule.ts";
 import { type RequestParts, requestMessage } from "../../../src/api/request-message.ts";
 import { sampleRpc } from "./sample-service.ts";
+
+const someKey = "&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+
+function nodeMethod(name: string): MethodImplSpec {
+  const spec = createServiceImplSpec<typeof NodeService>(NodeService, {});
+  return Object.values(spec.methods).find(({ method }) => method.name === name) ?? assert.fail(name);
+}
 
 function read(rule: JsonObject, parts: Partial<RequestParts>): unknown {
   const rpc = sampleRpc("Try", rule);
@@ -109,9 +124,10 @@ test("shortens what it repeats of a request", () => {
   );
 });
 
-test("takes captures before all else", () => {
+test("takes captures before all else, and refuses a field of the path that is in the body as well", () => {
   const rule = { patch: "/api/{text}/{inner.size}", body: "*" };
-  const body = `{"text":"no","inner":{"size":1,"name":"n"},"tags":["t"]}`;
+  const body = `{"inner":{"size":1,"name":"n"},"tags":["t"]}`;
+  refuses(() => read(rule, { captured: ["yes", "9"], body: `{"text":"no"}` }), `"text" is in the path already`);
   assert.deepEqual(read(rule, { captured: ["yes", "9"], body }), {
     text: "yes",
     inner: { size: 9, name: "n" },
@@ -190,5 +206,36 @@ test("a query that URLSearchParams wrote is read as it was", () => {
       const expected = { ...(text === "" ? {} : { text }), ...(tags.length === 0 ? {} : { tags }) };
       assert.deepEqual(readQuery(query), expected);
     }),
+  );
+});
+
+test("a raw body is the value, and the query has the rest of the message, but not the value", () => {
+  const [, binding] = bindingsOf(nodeMethod("PutValue"));
+  const update = bindingsOf(nodeMethod("UpdateValue"))[0];
+  assert(binding && update);
+  const body = Uint8Array.of(0, 255);
+  const put = requestMessage(binding, { captured: [someKey], query: "", body }, createRegistry());
+  assert.deepEqual(toJson(PutValueRequestSchema, put as PutValueRequest), { value: "AP8=", key: someKey });
+  const updated = requestMessage(
+    update,
+    { captured: [], query: "salt=YQ&expected_sequence=3", body },
+    createRegistry(),
+  );
+  assert.deepEqual(toJson(UpdateValueRequestSchema, updated as UpdateValueRequest), {
+    value: "AP8=",
+    salt: "YQ==",
+    expectedSequence: "3",
+  });
+  refuses(
+    () => requestMessage(update, { captured: [], query: "value=YQ", body }, createRegistry()),
+    `"value" is given twice`,
+  );
+  refuses(
+    () => requestMessage(update, { captured: [], query: "value=YQ", body: "{}" }, createRegistry()),
+    "belongs into the body",
+  );
+  refuses(
+    () => requestMessage(update, { captured: [], query: "nope=1", body }, createRegistry()),
+    "unknown query parameter",
   );
 });
