@@ -29,8 +29,9 @@ export const conformanceService: Partial<ServiceImpl<typeof ConformanceService>>
     answerOne(request.responseDefinition, [anyPack(IdempotentUnaryRequestSchema, request)], context),
 
   async clientStream(requests, context) {
+    const timeoutMs = context.timeoutMs();
     const { definition, packed } = await readAll(ClientStreamRequestSchema, requests);
-    return answerOne(definition, packed, context);
+    return answerOne(definition, packed, context, timeoutMs);
   },
 
   async *serverStream(request, context) {
@@ -38,16 +39,17 @@ export const conformanceService: Partial<ServiceImpl<typeof ConformanceService>>
   },
 
   async *bidiStream(requests, context) {
+    const timeoutMs = context.timeoutMs();
     const iterator = requests[Symbol.asyncIterator]();
     const first = await iterator.next();
     if (first.done === true) return;
     if (first.value.fullDuplex) {
-      yield* answerEach(first.value, iterator, context);
+      yield* answerEach(first.value, iterator, context, timeoutMs);
       return;
     }
     const definition = first.value.responseDefinition;
     const rest = await readAll(BidiStreamRequestSchema, { [Symbol.asyncIterator]: () => iterator });
-    yield* answerMany(definition, [anyPack(BidiStreamRequestSchema, first.value), ...rest.packed], context);
+    yield* answerMany(definition, [anyPack(BidiStreamRequestSchema, first.value), ...rest.packed], context, timeoutMs);
   },
 };
 
@@ -69,8 +71,9 @@ async function answerOne(
   definition: UnaryResponseDefinition | undefined,
   requests: Any[],
   context: HandlerContext,
+  timeoutMs = context.timeoutMs(),
 ): Promise<{ payload: Payload }> {
-  const requestInfo = requestInfoOf(requests, context);
+  const requestInfo = requestInfoOf(requests, context, timeoutMs);
   addResponseHeaders(definition, context);
   await wait(definition?.responseDelayMs, context);
   if (definition?.response.case === "error") throw described(definition.response.value, requestInfo);
@@ -81,9 +84,10 @@ async function* answerMany(
   definition: StreamResponseDefinition | undefined,
   requests: Any[],
   context: HandlerContext,
+  timeoutMs = context.timeoutMs(),
 ): AsyncGenerator<{ payload: Payload }> {
   if (definition === undefined) return;
-  const requestInfo = requestInfoOf(requests, context);
+  const requestInfo = requestInfoOf(requests, context, timeoutMs);
   addResponseHeaders(definition, context);
   for (const [index, data] of definition.responseData.entries()) {
     await wait(definition.responseDelayMs, context);
@@ -98,9 +102,10 @@ async function* answerEach(
   first: MessageShape<typeof BidiStreamRequestSchema>,
   rest: AsyncIterator<MessageShape<typeof BidiStreamRequestSchema>>,
   context: HandlerContext,
+  timeoutMs: number | undefined,
 ): AsyncGenerator<{ payload: Payload }> {
   const definition = first.responseDefinition;
-  const firstInfo = requestInfoOf([anyPack(BidiStreamRequestSchema, first)], context);
+  const firstInfo = requestInfoOf([anyPack(BidiStreamRequestSchema, first)], context, timeoutMs);
   addResponseHeaders(definition, context);
   let answered = 0;
   let request: typeof first | undefined = first;
@@ -122,8 +127,11 @@ async function* answerEach(
   if (definition?.error !== undefined) throw described(definition.error, answered === 0 ? firstInfo : undefined);
 }
 
-function requestInfoOf(requests: Any[], context: HandlerContext): ConformancePayload_RequestInfo {
-  const timeoutMs = context.timeoutMs();
+function requestInfoOf(
+  requests: Any[],
+  context: HandlerContext,
+  timeoutMs: number | undefined,
+): ConformancePayload_RequestInfo {
   return create(ConformancePayload_RequestInfoSchema, {
     requestHeaders: headersOf(context.requestHeader),
     requests,

@@ -8,7 +8,7 @@ export const serverKeys = keyPairFromSeed(
 );
 
 /** Settings of both ends: no discovery, and a network of their own. */
-export const nodeOptions = { network: "conformance", discovery: false, dht: { isClient: true } } as const;
+export const nodeOptions = { network: "conformance", discovery: false } as const;
 
 /** The server's address, by the port that it told the suite. */
 export function serverAddress(port: number): string {
