@@ -5,6 +5,16 @@ import type { ApiOptions } from "./api/options.ts";
 import { type DswarmNode, startNode } from "./node/node.ts";
 import { createNodeService } from "./node/node-service.ts";
 import type { NodeOptions } from "./node/options.ts";
+import {
+  type Check,
+  type Checks,
+  checkArray,
+  checkBooleanOr,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkText,
+} from "./util/arguments.ts";
 
 /** Settings of a node with its API, all optional. */
 export interface CreateNodeOptions extends NodeOptions {
@@ -14,12 +24,26 @@ export interface CreateNodeOptions extends NodeOptions {
     | boolean;
 }
 
+const checkApi: Check = (name, value) => checkOptions(name, value, checks);
+const checks: Checks<Exclude<CreateNodeOptions["api"], boolean | undefined>> = {
+  token: checkText,
+  hosts: checkArray(checkText),
+  swarm: checkObject,
+  pages: checkText,
+  maxBodyBytes: checkNumber,
+  requestsPerSecond: checkNumber,
+  requestBurst: checkNumber,
+};
+
 /**
  * Starts a node: makes or reads its key, takes a port, announces itself, and serves /dht to peers and /api to its owner.
  * @throws DswarmError `bind_failed`, `interface_unknown`, `discovery_failed`, `data_dir_in_use`, `data_dir_invalid`,
  *   `key_file_invalid`, `storage_failed`, `database_damaged`, `address_invalid`, `node_id_invalid`; RangeError and TypeError for other bad options
  */
-export async function createNode({ api = true, ...options }: CreateNodeOptions = {}): Promise<DswarmNode> {
+export async function createNode(given: CreateNodeOptions = {}): Promise<DswarmNode> {
+  checkObject("options", given);
+  const { api = true, ...options } = given;
+  checkBooleanOr(checkApi)("api", api);
   if (api === false) return startNode(options);
   // Only now: Express and its kin take as long to load as all the rest.
   const [{ createApi }, { dashboardDirectory }] = await Promise.all([

@@ -1,5 +1,7 @@
 // Settings of the channel: how dswarm's connections are bounded, in time, number and bytes.
+
 import { createHash } from "node:crypto";
+import { checkNumbers } from "../util/arguments.ts";
 import type { Clock } from "../util/clock.ts";
 import { TokenBucket } from "../util/token-bucket.ts";
 import { maxBodyBytes, overheadBytes } from "./box-stream.ts";
@@ -108,11 +110,14 @@ const ranges: Readonly<Record<keyof ChannelConfig, readonly [min: number, max: n
   closeTimeoutMs: [1, maxTimeoutMs],
 };
 
+const checkChannelOptions = checkNumbers(channelDefaults);
+
 /**
  * Checks settings and fills in the defaults.
  * @throws RangeError for a value that is not a whole number in its range
  */
 export function resolveChannelOptions(options: ChannelOptions = {}): ChannelConfig {
+  checkChannelOptions("channel", options);
   const setting = (name: keyof ChannelConfig): number => {
     const value = options[name] ?? channelDefaults[name];
     const [min, max] = ranges[name];

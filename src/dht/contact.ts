@@ -3,6 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Contact as ContactMessage, ContactSchema } from "../../gen/dswarm/v1/dht_pb.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../identity/peer-address.ts";
+import { checkArray, checkNumber, checkText, isObject, wrongType } from "../util/arguments.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import { DswarmError } from "../util/errors.ts";
 import { isLoopback } from "../util/loopback.ts";
@@ -89,4 +90,18 @@ function addressOf(text: string): HostPort | undefined {
 /** Whether a contact is what a peer makes of its message, which names so many different addresses. */
 function isAsHeard({ addresses }: Contact, different: number): boolean {
   return different > 0 && different === addresses.length && addresses.every(({ host }) => canonicalHost(host) === host);
+}
+
+/** @throws TypeError for what is no contact */
+export function checkContact(name: string, value: unknown): void {
+  if (!isObject(value)) throw wrongType(name, "a contact", value);
+  const { id, addresses } = value;
+  if (!(id instanceof NodeId)) throw wrongType(`${name}.id`, "a NodeId", id);
+  checkArray(checkAddress)(`${name}.addresses`, addresses);
+}
+
+function checkAddress(name: string, value: unknown): void {
+  if (!isObject(value)) throw wrongType(name, "a host and a port", value);
+  checkText(`${name}.host`, value["host"]);
+  checkNumber(`${name}.port`, value["port"]);
 }

@@ -7,8 +7,18 @@
 //          └─ RecordStore, Replication      what is kept, and where
 import { setMaxListeners } from "node:events";
 import type { KeyPair } from "../identity/keys.ts";
-import type { NodeId } from "../identity/node-id.ts";
+import { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import {
+  type Checks,
+  checkArray,
+  checkBytes,
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  checkSignal,
+  wrongType,
+} from "../util/arguments.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 import { watchClock } from "../util/clock-watch.ts";
 import { Counters } from "../util/counters.ts";
@@ -17,12 +27,12 @@ import { type Logger, silentLogger } from "../util/log.ts";
 import { pause } from "../util/pause.ts";
 import { Answers } from "./answers.ts";
 import { Candidates, type Readiness } from "./candidates.ts";
-import type { Contact } from "./contact.ts";
+import { type Contact, checkContact } from "./contact.ts";
 import type { DhtAnswers, DhtPeers } from "./dht-peers.ts";
 import type { LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
-import { type Published, Publisher, type UpdateOptions } from "./publisher.ts";
-import { type Forwarding, isSilence, Queries, type QueryOptions } from "./queries.ts";
+import { type Published, Publisher, type UpdateOptions, updateChecks } from "./publisher.ts";
+import { type Forwarding, isSilence, Queries, type QueryOptions, queryChecks } from "./queries.ts";
 import { type ProviderRecord, sequenceOf } from "./record.ts";
 import { createImmutable } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
@@ -70,6 +80,7 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
 }
 
+const watchChecks: Checks<WatchOptions> = { intervalMs: checkNumber, signal: checkSignal };
 const defaultWatchMs = 5000;
 const minWatchMs = 100;
 const maxFoundProviders = 64;
@@ -218,6 +229,8 @@ export class Dht implements AsyncDisposable {
     options: QueryOptions = {},
     enough = this.#init.config.routing.k,
   ): Promise<void> {
+    checkArray(checkContact)("contacts", contacts);
+    checkOptions("options", options, queryChecks);
     this.#hasJoined = true;
     for (const contact of contacts) this.#candidates.offer(contact, enough);
     await this.#candidates.settled();
@@ -232,6 +245,7 @@ export class Dht implements AsyncDisposable {
 
   /** Pings a contact. One that answers, and is reached at one of its addresses, enters the table. */
   async ping(contact: Contact): Promise<boolean> {
+    checkContact("contact", contact);
     const rttMs = await this.#probe(contact);
     const reached = rttMs === undefined ? undefined : await this.#prove(contact);
     if (reached === undefined) this.table.missed(contact.id, contact.addresses);
@@ -240,12 +254,17 @@ export class Dht implements AsyncDisposable {
   }
 
   /** The k closest to a target (32 bytes) that answer. */
-  lookup(target: Uint8Array, options: QueryOptions = {}): Promise<LookupResult<never>> {
+  async lookup(target: Uint8Array, options: QueryOptions = {}): Promise<LookupResult<never>> {
+    checkBytes("target", target);
+    if (target.length !== 32) throw new RangeError(`target: expected 32 bytes, got ${target.length}`);
+    checkOptions("options", options, queryChecks);
     return this.#queries.nodes(target, options);
   }
 
   /** Where a node is reached: one of its addresses answers, with its key proven. */
   async findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
+    if (!(id instanceof NodeId)) throw wrongType("id", "a NodeId", id);
+    checkOptions("options", options, queryChecks);
     const found = await this.#queries.peer(id, options);
     return found && this.#prove(found);
   }
@@ -257,7 +276,9 @@ export class Dht implements AsyncDisposable {
    * @throws DswarmError `record_too_large`; `store_refused` or `quota_exceeded` if this node knows peers and none of them takes it;
    *   `storage_failed`
    */
-  put(value: Uint8Array, options: QueryOptions = {}): Promise<Published> {
+  async put(value: Uint8Array, options: QueryOptions = {}): Promise<Published> {
+    checkBytes("value", value);
+    checkOptions("options", options, queryChecks);
     return this.#publisher.publish(createImmutable(value), options);
   }
 
@@ -272,6 +293,7 @@ export class Dht implements AsyncDisposable {
 
   /** `get` with the time that the record has left. @throws DswarmError `record_key_invalid` */
   async find(key: RecordKey | string, options: QueryOptions = {}): Promise<FoundValue | undefined> {
+    checkOptions("options", options, queryChecks);
     const found = await this.#reader.find(keyOf(key), options);
     return found?.record.kind === "mutable" && found.record.isDeleted ? undefined : found;
   }
@@ -282,7 +304,9 @@ export class Dht implements AsyncDisposable {
    * @throws DswarmError `record_conflict` when `expectedSequence` is not the one that is there, or another update came between;
    *   `record_too_large`, `record_invalid` for the salt, `store_refused`, `quota_exceeded`, `storage_failed`
    */
-  update(value: Uint8Array, options: UpdateOptions = {}): Promise<Published> {
+  async update(value: Uint8Array, options: UpdateOptions = {}): Promise<Published> {
+    checkBytes("value", value);
+    checkOptions("options", options, updateChecks);
     return this.#publisher.replace(value, false, options);
   }
 
@@ -290,7 +314,8 @@ export class Dht implements AsyncDisposable {
    * Deletes what this node has published with `update` under a salt. Where nothing was published, nothing is.
    * @throws DswarmError `record_not_found`; as `update`
    */
-  delete(options: UpdateOptions = {}): Promise<Published> {
+  async delete(options: UpdateOptions = {}): Promise<Published> {
+    checkOptions("options", options, updateChecks);
     return this.#publisher.replace(new Uint8Array(), true, options);
   }
 
@@ -305,19 +330,26 @@ export class Dht implements AsyncDisposable {
    *   `storage_failed`
    */
   async provide(key: RecordKey | string, options: QueryOptions = {}): Promise<Published> {
+    checkOptions("options", options, queryChecks);
     return this.#publisher.provide(keyOf(key), options);
   }
 
   /** Says that this node provides it no more. @throws DswarmError as `provide` */
   async unprovide(key: RecordKey | string, options: QueryOptions = {}): Promise<void> {
+    checkOptions("options", options, queryChecks);
     await this.#publisher.withdraw(keyOf(key), options);
   }
 
   /** Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64). */
   async findProviders(
     key: RecordKey | string,
-    { limit = maxFoundProviders, ...options }: QueryOptions & { readonly limit?: number } = {},
+    given: QueryOptions & { readonly limit?: number } = {},
   ): Promise<readonly ProviderRecord[]> {
+    checkOptions("options", given, { ...queryChecks, limit: checkNumber });
+    const { limit = maxFoundProviders, ...options } = given;
+    if (!Number.isInteger(limit) || limit < 1 || limit > maxFoundProviders) {
+      throw new RangeError(`limit: ${limit} is not a whole number from 1 to ${maxFoundProviders}`);
+    }
     return this.#reader.providers(keyOf(key), limit, options);
   }
 
@@ -330,7 +362,9 @@ export class Dht implements AsyncDisposable {
     onRecord: (record: ProviderRecord) => void,
     options: QueryOptions = {},
   ): Promise<void> {
-    await this.#reader.eachProvider(key, onRecord, options);
+    checkFunction("onRecord", onRecord);
+    checkOptions("options", options, queryChecks);
+    await this.#reader.eachProvider(keyOf(key), onRecord, options);
   }
 
   /** The record under a key now, and again each time it has changed; undefined where there is none, or not any more. */
@@ -339,10 +373,9 @@ export class Dht implements AsyncDisposable {
   }
 
   /** `watch` with the time that the record has left. */
-  async *watchFound(
-    key: RecordKey | string,
-    { intervalMs = defaultWatchMs, signal }: WatchOptions = {},
-  ): AsyncGenerator<FoundValue | undefined, void> {
+  async *watchFound(key: RecordKey | string, options: WatchOptions = {}): AsyncGenerator<FoundValue | undefined, void> {
+    checkOptions("options", options, watchChecks);
+    const { intervalMs = defaultWatchMs, signal } = options;
     if (!(intervalMs >= minWatchMs)) throw new RangeError(`intervalMs: ${intervalMs} is below ${minWatchMs}`);
     const target = keyOf(key);
     let last: bigint | undefined | "unknown" = "unknown";
@@ -530,5 +563,7 @@ function hasAddress({ addresses }: Contact, { host, port }: HostPort): boolean {
 }
 
 function keyOf(key: RecordKey | string): RecordKey {
-  return typeof key === "string" ? RecordKey.parse(key) : key;
+  if (key instanceof RecordKey) return key;
+  if (typeof key !== "string") throw wrongType("key", "a RecordKey or its text", key);
+  return RecordKey.parse(key);
 }

@@ -1,4 +1,5 @@
 // What a node may set of its DHT.
+import { checkBoolean, checkNothing, checkNumbers } from "../util/arguments.ts";
 import { type RoutingConfig, type RoutingOptions, resolveRoutingOptions } from "./params.ts";
 import { resolveStoreOptions, type StoreConfig, type StoreOptions } from "./store-options.ts";
 
@@ -74,11 +75,19 @@ export const dhtDefaults = Object.freeze({
   withdrawMs: 1500,
 });
 
+const checkDhtOptions = checkNumbers(dhtDefaults, {
+  isClient: checkBoolean,
+  cacheOnPath: checkBoolean,
+  routing: checkNothing,
+  store: checkNothing,
+});
+
 /**
  * Fills in defaults and checks.
- * @throws RangeError for a value out of its range
+ * @throws TypeError for one of a wrong type or that there is none of, RangeError for a value out of its range
  */
 export function resolveDhtOptions(options: DhtOptions = {}): DhtConfig {
+  checkDhtOptions("dht", options);
   const { routing, store, ...plain } = options;
   const config = { ...dhtDefaults, ...withoutUndefined(plain) };
   const checks = [

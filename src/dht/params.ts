@@ -1,4 +1,5 @@
 // Numbers of the DHT: those fixed by the protocol, and those that each node chooses for itself.
+import { checkNumbers } from "../util/arguments.ts";
 
 /** Fixed by the protocol (proto/dswarm/v1/dht.proto). */
 export const dhtProtocol = {
@@ -62,11 +63,14 @@ export const routingDefaults = Object.freeze({
   refreshMs: 3_600_000,
 });
 
+const checkRoutingOptions = checkNumbers({ ...routingDefaults, maxPerHost: 0, maxPerHostInTable: 0 });
+
 /**
  * Fills in defaults and checks.
- * @throws RangeError for a value out of its range
+ * @throws TypeError for one of a wrong type or that there is none of, RangeError for a value out of its range
  */
 export function resolveRoutingOptions(options: RoutingOptions = {}): RoutingConfig {
+  checkRoutingOptions("dht.routing", options);
   const k = options.k ?? routingDefaults.k;
   const config = {
     k,

@@ -4,12 +4,13 @@ import { Code } from "@connectrpc/connect";
 import type { KeyPair } from "../identity/keys.ts";
 import { compareDistance } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
+import { type Checks, checkBytes, sequenceFrom } from "../util/arguments.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, type ErrorCode } from "../util/errors.ts";
 import type { Contact } from "./contact.ts";
 import type { DhtConfig } from "./options.ts";
-import type { Placing, PlacingOptions, Queries, QueryOptions } from "./queries.ts";
+import { type Placing, type PlacingOptions, type Queries, type QueryOptions, queryChecks } from "./queries.ts";
 import { type DhtRecord, type MutableRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
 import { createMutable, createProvider } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
@@ -31,9 +32,19 @@ export interface Published {
 export interface UpdateOptions extends QueryOptions {
   /** Tells apart the records of one signer. 0 to 64 bytes. @default none */
   readonly salt?: Uint8Array | undefined;
-  /** Compare-and-swap: update only if this is the sequence now; 0 also where there is no record yet. @default any */
-  readonly expectedSequence?: bigint | undefined;
+  /**
+   * Compare-and-swap: update only if this is the sequence now; 0 also where there is no record yet. A bigint, or a whole number up to
+   * 2^53 - 1. @default any
+   */
+  readonly expectedSequence?: bigint | number | undefined;
 }
+
+/** Checks of UpdateOptions. */
+export const updateChecks: Checks<UpdateOptions> = {
+  ...queryChecks,
+  salt: checkBytes,
+  expectedSequence: sequenceFrom,
+};
 
 /** What publishing needs of its node. */
 export interface PublisherInit {
@@ -71,10 +82,7 @@ export class Publisher {
   }
 
   /** Gives a record to the k closest, and notes that it is to be published again. @throws DswarmError; then it is not noted */
-  async publish(
-    record: DhtRecord,
-    options: QueryOptions & Pick<UpdateOptions, "expectedSequence"> = {},
-  ): Promise<Published> {
+  async publish(record: DhtRecord, options: PlacingOptions = {}): Promise<Published> {
     const { store, config } = this.#init;
     const id = recordId(record);
     const before = await store.publishedRecord(id);
@@ -159,7 +167,8 @@ export class Publisher {
 
   async #replace(key: RecordKey, value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
     const { keys, store } = this.#init;
-    const { salt, expectedSequence, ...query } = options;
+    const { salt, expectedSequence: expected, ...query } = options;
+    const expectedSequence = expected === undefined ? undefined : sequenceFrom("expectedSequence", expected);
     const noted = await store.publishedRecord(`mutable ${key.toString()}`);
     let sequence = noted === undefined ? 0n : sequenceOf(noted);
     if (isDeleted && noted === undefined && (await this.#newest(key, 0n, query)) === 0n) {

@@ -4,6 +4,7 @@ import { isIP } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Contact as ContactMessage, FindValueResponse } from "../../gen/dswarm/v1/dht_pb.ts";
 import { compareDistance, type NodeId } from "../identity/node-id.ts";
+import { type Checks, checkFunction, checkNumber, checkSignal } from "../util/arguments.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
@@ -46,6 +47,13 @@ export interface QueryOptions {
   /** Paths that share no peer; 1 to 16. @default that of RoutingOptions */
   readonly disjointPaths?: number | undefined;
 }
+
+/** Checks of QueryOptions. */
+export const queryChecks: Checks<QueryOptions> = {
+  signal: checkSignal,
+  onEvent: checkFunction,
+  disjointPaths: checkNumber,
+};
 
 /** What may be set of placing a record. */
 export interface PlacingOptions extends QueryOptions {

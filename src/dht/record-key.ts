@@ -1,7 +1,8 @@
 // RecordKey: the 256-bit key under which the DHT keeps records, in the space of the NodeIds.
 import { hash } from "node:crypto";
 import { inspect } from "node:util";
-import type { NodeId } from "../identity/node-id.ts";
+import { NodeId } from "../identity/node-id.ts";
+import { checkBytes, checkText, wrongType } from "../util/arguments.ts";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 
@@ -18,9 +19,10 @@ export class RecordKey {
 
   /**
    * A key of 32 bytes, which are copied.
-   * @throws DswarmError `record_key_invalid` for another length
+   * @throws DswarmError `record_key_invalid` for another length; TypeError for what is no bytes
    */
   static fromBytes(bytes: Uint8Array): RecordKey {
+    checkBytes("bytes", bytes);
     if (bytes.length !== 32) throw new DswarmError("record_key_invalid", `${bytes.length} bytes where 32 belong`);
     return new RecordKey(Uint8Array.from(bytes));
   }
@@ -30,6 +32,7 @@ export class RecordKey {
    * @throws DswarmError `record_key_invalid`
    */
   static parse(text: string): RecordKey {
+    checkText("text", text);
     const bytes = parse32Bytes(text.startsWith("&") ? text.slice(1) : text);
     if (bytes === undefined) {
       throw new DswarmError("record_key_invalid", `expected "&" and 44 characters of base64, or base64url, or hex`);
@@ -39,6 +42,7 @@ export class RecordKey {
 
   /** The key of an immutable value: sha256 of it. */
   static ofValue(value: Uint8Array): RecordKey {
+    checkBytes("value", value);
     return new RecordKey(sha256(value));
   }
 
@@ -47,12 +51,15 @@ export class RecordKey {
    * key (32 bytes) and the salt. Were it a sha256, what it is of would be a value under the same key, for anyone to put.
    */
   static ofSigner(publicKey: NodeId, salt: Uint8Array): RecordKey {
+    if (!(publicKey instanceof NodeId)) throw wrongType("publicKey", "a NodeId", publicKey);
+    checkBytes("salt", salt);
     const digest = hash("sha512", Buffer.concat([signerDomain, publicKey.bytes, salt]), "buffer");
     return new RecordKey(Uint8Array.from(digest.subarray(0, 32)));
   }
 
   /** The key of the providers of something that has a name, for example a service's protobuf type name: sha256 of its UTF-8. */
   static ofName(name: string): RecordKey {
+    checkText("name", name);
     return new RecordKey(sha256(Buffer.from(name, "utf8")));
   }
 
@@ -87,6 +94,7 @@ export class RecordKey {
   }
 
   equals(other: RecordKey): boolean {
+    if (!(other instanceof RecordKey)) throw wrongType("other", "a RecordKey", other);
     return this === other || equalBytes(this.#bytes, other.#bytes);
   }
 }

@@ -1,4 +1,5 @@
 // What a node may set of its store of records.
+import { checkNumbers } from "../util/arguments.ts";
 
 /** What a node may set of its store of records. */
 export interface StoreOptions {
@@ -38,11 +39,14 @@ export const storeDefaults = Object.freeze({
   maxTtlS: 86_400,
 }) satisfies StoreConfig;
 
+const checkStoreOptions = checkNumbers(storeDefaults);
+
 /**
  * Fills in defaults and checks.
- * @throws RangeError for a value out of its range
+ * @throws TypeError for one of a wrong type or that there is none of, RangeError for a value out of its range
  */
 export function resolveStoreOptions(options: StoreOptions = {}): StoreConfig {
+  checkStoreOptions("dht.store", options);
   const config = {
     maxRecords: options.maxRecords ?? storeDefaults.maxRecords,
     maxBytes: options.maxBytes ?? storeDefaults.maxBytes,

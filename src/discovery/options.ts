@@ -1,5 +1,7 @@
 // Settings of discovery.
+
 import { BlockList, isIPv4 } from "node:net";
+import { checkNumbers, checkText } from "../util/arguments.ts";
 
 /** Settings of discovery, all optional. Nodes of one process with equal settings share one socket. */
 export interface DiscoveryOptions {
@@ -64,11 +66,14 @@ export const discoveryDefaults: DiscoveryConfig = Object.freeze({
 const multicast = new BlockList();
 multicast.addSubnet("224.0.0.0", 4, "ipv4");
 
+const checkDiscoveryOptions = checkNumbers(discoveryDefaults, { group: checkText, host: checkText });
+
 /**
  * Completes and checks the settings.
  * @throws TypeError for a group that is no IPv4 multicast address, or an empty host; RangeError for a number out of range
  */
 export function resolveDiscoveryOptions(options: DiscoveryOptions = {}): DiscoveryConfig {
+  checkDiscoveryOptions("discovery", options);
   const group = options.group ?? discoveryDefaults.group;
   if (!isIPv4(group) || !multicast.check(group)) throw new TypeError(`group: not an IPv4 multicast address: ${group}`);
   const host = options.host ?? discoveryDefaults.host;

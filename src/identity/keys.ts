@@ -4,6 +4,8 @@ import { link, mkdir, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { getPublicKey, hashes, sign as nobleSign } from "@noble/ed25519";
 import sodium from "sodium-native";
+import { checkBytes, checkText, isObject, wrongType } from "../util/arguments.ts";
+import { equalBytes } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 import { ioMessageOf } from "../util/io-error.ts";
 import { readSmallFile } from "../util/small-file.ts";
@@ -23,6 +25,17 @@ export interface KeyPair {
   readonly secretKey: Uint8Array;
 }
 
+/** @throws TypeError for what is no key pair; RangeError for one whose halves do not belong together */
+export function checkKeyPair(name: string, value: unknown): void {
+  if (!isObject(value)) throw wrongType(name, "a KeyPair", value);
+  const { id, secretKey } = value;
+  if (!(id instanceof NodeId)) throw wrongType(`${name}.id`, "a NodeId", id);
+  checkBytes(`${name}.secretKey`, secretKey);
+  if (!(secretKey instanceof Uint8Array) || secretKey.length !== 64 || !equalBytes(secretKey.subarray(32), id.bytes)) {
+    throw new RangeError(`${name}.secretKey: not the 64 bytes of a seed and the public key of ${name}.id`);
+  }
+}
+
 /** A new random key pair. */
 export function generateKeyPair(): KeyPair {
   return keyPairFromSeed(randomBytes(32));
@@ -31,9 +44,10 @@ export function generateKeyPair(): KeyPair {
 /**
  * The key pair of a seed.
  * @param seed 32 bytes, secret; copied
- * @throws RangeError for another length
+ * @throws RangeError for another length, TypeError for what is no bytes
  */
 export function keyPairFromSeed(seed: Uint8Array): KeyPair {
+  checkBytes("seed", seed);
   if (seed.length !== 32) throw new RangeError(`a seed has 32 bytes, not ${seed.length}`);
   const publicKey = getPublicKey(seed);
   const secretKey = new Uint8Array(64);
@@ -62,6 +76,7 @@ export function verify(signature: Uint8Array, message: Uint8Array, id: NodeId): 
  * @throws DswarmError `key_file_invalid` when it cannot be read or written, holds something else, or is open to others
  */
 export async function loadOrCreateKeyFile(path: string): Promise<KeyPair> {
+  checkText("path", path);
   try {
     return readKeyFile(path) ?? (await createKeyFile(path));
   } catch (error) {

@@ -1,5 +1,6 @@
 // NodeId: the ed25519 public key that names a node, and the XOR metric over it (Maymounkov and Mazières 2002, section 2.1).
 import { inspect } from "node:util";
+import { checkBytes, checkText, wrongType } from "../util/arguments.ts";
 import { equalBytes, parse32Bytes, toBase64, toBase64url, toHex } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 
@@ -30,9 +31,11 @@ export class NodeId {
 
   /**
    * A NodeId of 32 bytes, which are copied.
-   * @throws DswarmError `node_id_invalid` for another length, a non-canonical encoding or a key of small order
+   * @throws DswarmError `node_id_invalid` for another length, a non-canonical encoding or a key of small order; TypeError for
+   *   what is no bytes
    */
   static fromBytes(bytes: Uint8Array): NodeId {
+    checkBytes("bytes", bytes);
     const fault = faultOf(bytes);
     if (fault !== undefined) throw new DswarmError("node_id_invalid", fault);
     return new NodeId(Uint8Array.from(bytes));
@@ -43,6 +46,7 @@ export class NodeId {
    * @throws DswarmError `node_id_invalid` as `fromBytes`, and for any other text
    */
   static parse(text: string): NodeId {
+    checkText("text", text);
     const bytes = parse32Bytes(text.startsWith("@") ? text.slice(1) : text);
     if (bytes === undefined) {
       throw new DswarmError("node_id_invalid", `expected "@" and 44 characters of base64, or base64url, or hex`);
@@ -81,6 +85,7 @@ export class NodeId {
   }
 
   equals(other: NodeId): boolean {
+    if (!(other instanceof NodeId)) throw wrongType("other", "a NodeId", other);
     // One byte tells most apart: of those that are compared the first ones are often the same.
     return this === other || (this.#bytes[31] === other.#bytes[31] && equalBytes(this.#bytes, other.#bytes));
   }

@@ -1,5 +1,6 @@
 // Where a node can be dialed: dswarm://KEY@HOST:PORT.
 import { isIPv4, isIPv6 } from "node:net";
+import { checkNumber, checkObject, checkText, wrongType } from "../util/arguments.ts";
 import { DswarmError } from "../util/errors.ts";
 import { NodeId } from "./node-id.ts";
 
@@ -40,8 +41,14 @@ export function parseHostPort(text: string): HostPort | undefined {
   return endsInNumber.test(name) && !isIPv4(name) ? undefined : { host: name, port };
 }
 
-/** "dswarm://KEY@HOST:PORT" with the key in base64url. */
+/** "dswarm://KEY@HOST:PORT" with the key in base64url. @throws TypeError, or RangeError for a port that is none */
 export function formatPeerAddress(address: PeerAddress): string {
+  checkObject("address", address);
+  const { id, host, port } = address;
+  if (!(id instanceof NodeId)) throw wrongType("address.id", "a NodeId", id);
+  checkText("address.host", host);
+  checkNumber("address.port", port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new RangeError(`address.port: ${port} is no port`);
   return `${scheme}${address.id.toBase64url()}@${formatHostPort(address)}`;
 }
 
@@ -50,6 +57,7 @@ export function formatPeerAddress(address: PeerAddress): string {
  * @throws DswarmError `address_invalid`, or `node_id_invalid` for a bad key
  */
 export function parsePeerAddress(text: string): PeerAddress {
+  checkText("text", text);
   const at = text.lastIndexOf("@");
   const hostPort = at < 0 ? undefined : parseHostPort(text.slice(at + 1));
   const key = text.slice(scheme.length, Math.max(at, scheme.length));

@@ -45,6 +45,19 @@ import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
 import { isFromPeer } from "../rpc/status.ts";
 import { createRpcTransport, withInterceptors } from "../rpc/transport.ts";
+import {
+  type Checks,
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkService,
+  checkSignal,
+  checkText,
+  wrongType,
+} from "../util/arguments.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import { type Clock, jittered } from "../util/clock.ts";
 import { Counters } from "../util/counters.ts";
@@ -186,6 +199,15 @@ const noCertificate: KeptCertificate = {
   certificate: { key: "", cert: "", sha256: new Uint8Array(32) },
   path: undefined,
 };
+
+const serveChecks: Checks<ServeOptions> = { interceptors: checkArray(checkFunction) };
+const clientChecks: Checks<ClientOptions> = {
+  interceptors: checkArray(checkFunction),
+  defaultTimeoutMs: checkNumber,
+  check: checkFunction,
+};
+const pingChecks: Checks<PingOptions> = { signal: checkSignal, timeoutMs: checkNumber };
+
 const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
@@ -390,11 +412,13 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   }
 
   isConnected(id: NodeId): boolean {
+    checkId("id", id);
     return this.#connections.isConnected(id);
   }
 
   /** Whether a service of this node can be called; "" is the node as a whole. Undefined where it serves none of that name. */
   isServing(typeName: string): boolean | undefined {
+    checkText("typeName", typeName);
     return this.#health.isServing(typeName);
   }
 
@@ -426,6 +450,9 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     implementation: Partial<ServiceImpl<S>>,
     options?: ServeOptions,
   ): () => void {
+    checkService("service", service);
+    checkObject("implementation", implementation);
+    checkOptions("options", options, serveChecks);
     const withdraw = this.#registry.serve(service, implementation, options);
     this.#health.servicesChanged();
     return () => {
@@ -436,6 +463,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** Says whether a service that is served can be called at present, for those who ask `grpc.health.v1.Health`. */
   setHealth(service: DescService, serving: boolean): void {
+    checkService("service", service);
+    checkBoolean("serving", serving);
     this.#health.set(service.typeName, serving);
   }
 
@@ -445,6 +474,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws DswarmError `store_refused`, `quota_exceeded`, `storage_failed`
    */
   async provide(service: DescService): Promise<() => Promise<void>> {
+    checkService("service", service);
     const key = RecordKey.ofName(service.typeName);
     await this.dht.provide(key);
     return () => this.dht.unprovide(key);
@@ -460,6 +490,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws DswarmError `node_id_invalid`, `address_invalid`
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
+    checkService("service", service);
+    checkOptions("options", options, clientChecks);
     if (peer !== undefined)
       return createRpcClient(service, this.#transportTo(this.idOf(peer), [], { ...options, meter: this.calls.made }));
     const { clock, providerSearchMs: searchMs } = this.config;
@@ -484,6 +516,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
 
   /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
   transport(peer: PeerName, options: ClientOptions = {}): Transport {
+    checkOptions("options", options, clientChecks);
     return this.#transportTo(this.idOf(peer), [], options);
   }
 
@@ -492,6 +525,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * @throws ConnectError; DswarmError `node_id_invalid`, `address_invalid`
    */
   async ping(peer: PeerName, options: PingOptions = {}): Promise<Pong> {
+    checkOptions("options", options, pingChecks);
     return this.#ping(this.idOf(peer), [], options);
   }
 
@@ -500,7 +534,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * does, the DHT is asked.
    * @returns undefined where it is not reached, or cannot be dialed
    */
-  async locate(id: NodeId, { signal }: Pick<PingOptions, "signal"> = {}): Promise<LocatedPeer | undefined> {
+  async locate(id: NodeId, options: Pick<PingOptions, "signal"> = {}): Promise<LocatedPeer | undefined> {
+    checkId("id", id);
+    checkOptions("options", options, { signal: checkSignal });
+    const { signal } = options;
     const known = await this.#connections.locate(id);
     signal?.throwIfAborted();
     if (known !== undefined) return { address: known, isLookedUp: false };
@@ -864,11 +901,16 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    */
   idOf(peer: PeerName): NodeId {
     if (peer instanceof NodeId) return peer;
+    if (typeof peer !== "string") throw wrongType("peer", "a NodeId, its text or an address", peer);
     if (!peer.startsWith("dswarm://")) return NodeId.parse(peer);
     const { id, host, port } = parsePeerAddress(peer);
     if (this.peers.named(id, { host, port })) this.#tellPeer(id);
     return id;
   }
+}
+
+function checkId(name: string, value: unknown): void {
+  if (!(value instanceof NodeId)) throw wrongType(name, "a NodeId", value);
 }
 
 /** Who calls, for the DHT. */

@@ -2,10 +2,23 @@
 import { type ChannelConfig, type ChannelOptions, networkKeyOf, resolveChannelOptions } from "../channel/options.ts";
 import { type DhtConfig, type DhtOptions, resolveDhtOptions } from "../dht/options.ts";
 import { type DiscoveryConfig, type DiscoveryOptions, resolveDiscoveryOptions } from "../discovery/options.ts";
-import type { KeyPair } from "../identity/keys.ts";
+import { checkKeyPair, type KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { type PeerAddress, parsePeerAddress } from "../identity/peer-address.ts";
 import { type RpcConfig, type RpcOptions, resolveRpcOptions } from "../rpc/params.ts";
+import {
+  type Checks,
+  checkArray,
+  checkBoolean,
+  checkBooleanOr,
+  checkBytes,
+  checkFunction,
+  checkMethods,
+  checkNumber,
+  checkObject,
+  checkOptions,
+  checkText,
+} from "../util/arguments.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { consoleLogger } from "../util/console-logger.ts";
 import type { Logger } from "../util/log.ts";
@@ -151,21 +164,46 @@ export const nodeDefaults = Object.freeze({
   providerSearchMs: 10_000,
 });
 
+const checks: Checks<NodeOptions> = {
+  network: checkText,
+  networkKey: checkBytes,
+  keys: checkKeyPair,
+  dataDir: checkText,
+  replaceDamaged: checkBoolean,
+  host: checkText,
+  port: checkNumber,
+  httpPort: checkNumber,
+  discovery: checkBooleanOr(checkObject),
+  bootstrap: checkArray(checkText),
+  authorize: checkFunction,
+  maxPeers: checkNumber,
+  maxSpareConnections: checkNumber,
+  unprovenDialsPerSecond: checkNumber,
+  unprovenDialsPerHostPerSecond: checkNumber,
+  maxProvidersTried: checkNumber,
+  providerSearchMs: checkNumber,
+  channel: checkObject,
+  rpc: checkObject,
+  dht: checkObject,
+  logger: checkMethods("a logger", ["debug", "info", "warn", "error"]),
+  clock: checkMethods("a clock", ["now", "wallMs", "setTimeout", "nextTurn", "random", "randomBytes"]),
+};
+
 // As BEP 42's readers bound them: enough for a household behind one address, too few to surround a key.
 const contactsPerHost = 2;
 const tableContactsPerHost = 10;
 
 /**
  * Fills in defaults and checks.
- * @throws RangeError or TypeError for a value out of its range; DswarmError `address_invalid` or `node_id_invalid` for a
+ * @throws TypeError for an option of a wrong type or that there is none of, RangeError for one out of its range; DswarmError `address_invalid` or `node_id_invalid` for a
  *   bootstrap address
  */
 export function resolveNodeOptions(options: NodeOptions = {}): NodeConfig {
+  checkOptions("options", options, checks);
   const network = options.network ?? nodeDefaults.network;
   const networkBytes = Buffer.byteLength(network);
   if (networkBytes < 1 || networkBytes > 255) throw new RangeError("network: a name has 1 to 255 bytes");
   const networkKey = options.networkKey ?? networkKeyOf(network);
-  if (!(networkKey instanceof Uint8Array)) throw new TypeError("networkKey: not a Uint8Array");
   if (networkKey.length !== 32) throw new RangeError(`networkKey: 32 bytes are needed, not ${networkKey.length}`);
   const host = options.host ?? nodeDefaults.host;
   if (host === "") throw new TypeError("host: empty");
@@ -258,7 +296,6 @@ function dhtOf(options: DhtOptions = {}, host: string): DhtConfig {
 
 function authorizeOf(authorize: NodeOptions["authorize"], logger: Logger): NodeConfig["authorize"] {
   if (authorize === undefined) return () => true;
-  if (typeof authorize !== "function") throw new TypeError("authorize: not a function");
   return (id) => {
     try {
       // Programs without types may return anything.

@@ -1,4 +1,5 @@
 // Numbers of the RPC layer: those fixed by the protocol, and those that each end chooses for itself.
+import { checkNumbers } from "../util/arguments.ts";
 
 /** Fixed by the protocol (docs/protocol.md): both ends rely on them. */
 export const protocol = {
@@ -134,11 +135,14 @@ const ranges: { readonly [Name in keyof RpcConfig]: readonly [number, number] } 
   drainTimeoutMs: [0, 2 ** 31 - 1],
 };
 
+const checkRpcOptions = checkNumbers(rpcDefaults);
+
 /**
  * Fills in defaults and checks.
  * @throws RangeError for a value out of its range
  */
 export function resolveRpcOptions(options: RpcOptions = {}): RpcConfig {
+  checkRpcOptions("rpc", options);
   const config = { ...rpcDefaults, ...withoutUndefined(options) };
   for (const name of Object.keys(ranges) as (keyof RpcConfig)[]) {
     const [low, high] = ranges[name];

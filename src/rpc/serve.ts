@@ -2,6 +2,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, createServiceImplSpec, type Interceptor, type ServiceImpl } from "@connectrpc/connect";
 import type { Open } from "../../gen/dswarm/v1/frame_pb.ts";
+import { wrongType } from "../util/arguments.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import type { Logger } from "../util/log.ts";
@@ -63,6 +64,11 @@ export class ServiceRegistry implements CallAcceptor {
     const { methods } = createServiceImplSpec<S>(service, implementation);
     // A method whose local name is another's, or "__proto__", would not be among them, and nobody would notice.
     for (const method of service.methods) {
+      const given: unknown = Reflect.get(implementation, method.localName);
+      const isOwn = Object.hasOwn(implementation, method.localName);
+      if (isOwn && given !== undefined && typeof given !== "function") {
+        throw wrongType(`implementation.${method.localName}`, "a function", given);
+      }
       const spec = Object.hasOwn(methods, method.localName)
         ? methods[method.localName as keyof typeof methods]
         : undefined;
