@@ -111,7 +111,7 @@ function takesValue({ required, optional }: Option): boolean {
 function valuesOf(name: string, choices: Option["argChoices"]): Candidate[] {
   if (choices !== undefined) return choices.map((word) => ({ word, text: "" }));
   if (name !== "node" && name !== "peer") return [];
-  return runningNodes().map(({ id, port }, i) => ({ word: `${i + 1}`, text: `${shortId(id)} on port ${port}` }));
+  return runningNodes().map(({ id, port, number }) => ({ word: `${number}`, text: `${shortId(id)} on port ${port}` }));
 }
 
 function runningNodes(): readonly RunningNode[] {

@@ -59,7 +59,7 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["swarm", "--no-discovery"], /add --bootstrap ADDRESS/],
   [["ping", "--count", "21"], /Give a whole number from 1 to 20\./],
   [["ping", "@sh"], /@sh: not a valid node id/],
-  [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a port, https:\/\/HOST:PORT/],
+  [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a number of "ls", a port, HOST:PORT/],
   [["peers", "extra"], /too many arguments for 'peers'/],
   [["keygen", "--print-secret"], /unknown option '--print-secret'/],
 ];
