@@ -57,6 +57,14 @@ It is at \`https://HOST:PORT/api\`, on the port that peers connect to, and for t
   that a peer does not begin within a second begin without its metadata, which come as an event \`header\` then.
 - **Requests that stream** go to a peer as lines of JSON with \`Content-Type: application/x-ndjson\`, each as it comes, while answers come
   back; or all at once as an array. \`curl -N -T . -X POST\` sends what is typed; \`dswarm call\` does all of this.
+- **Services by type name**: a peer that provides a service in the DHT is found and called without its key. One that does not answer is
+  left out, and the call goes to another unless it may have been seen:
+
+  \`\`\`
+  $ curl -k --json '{"payload":"aGk="}' https://localhost:34213/api/services/dswarm.example.v1.EchoService/Echo
+  {"payload":"aGk="}
+  \`\`\`
+
 - **Clients** of Connect's protocol and of gRPC-Web call \`/api/dswarm.v1.NodeService/<Method>\`. For a method that the node does not serve they get
   \`unimplemented\`, with HTTP status 404. Connect's conformance suite runs against these routes ([conformance.md](conformance.md)).
 `;

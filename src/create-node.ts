@@ -60,7 +60,14 @@ export async function createNode(given: CreateNodeOptions = {}): Promise<DswarmN
           createNodeService(node, api === true ? undefined : api.swarm),
         ),
       ],
-      gateway: { schemas: node.schemas, transport: (id, check) => node.transport(id, { check }) },
+      gateway: {
+        schemas: node.schemas,
+        transport: (id, check) => node.transport(id, { check }),
+        providers: {
+          schemas: node.providedSchemas,
+          transport: (typeName, check) => node.providerTransport(typeName, { check }),
+        },
+      },
       comments: () => import("../gen/dswarm/v1/comments.ts").then(({ comments }) => comments),
       gauges: {
         peers: () => node.peers.size,

@@ -7,7 +7,7 @@ import { docsPage, docsPageHeaders } from "./docs-page.ts";
 import type { FaultReporter } from "./fault.ts";
 import { nodeIdPattern, typeNamePattern } from "./field-rules.ts";
 import { forwardedPath, forwardToNodes } from "./forward.ts";
-import { answerGateway, gatewayPath } from "./gateway.ts";
+import { answerGateway, gatewayPath, providersPath } from "./gateway.ts";
 import { textOf } from "./json-values.ts";
 import { createMetrics } from "./metrics.ts";
 import { jsonContent, openApi, streamContent } from "./openapi.ts";
@@ -68,64 +68,84 @@ export function nodeRoutes(config: ApiConfig, reporter: FaultReporter): Route[] 
   ];
   return [
     ...routes,
-    ...(gateway === undefined ? [] : [gatewayRoute(gateway, maxBodyBytes, reporter)]),
+    ...(gateway === undefined ? [] : gatewayRoutes(gateway, maxBodyBytes, reporter)),
     ...(swarm === undefined ? [] : forwardingRoutes(swarm, reporter)),
   ];
 }
 
-function gatewayRoute(gateway: Gateway, maxBodyBytes: number, reporter: FaultReporter): Route {
+function gatewayRoutes(gateway: Gateway, maxBodyBytes: number, reporter: FaultReporter): Route[] {
   const timeout = "Time in milliseconds that the call may take. Without it 30000; a stream of answers has no limit.";
   const metadata =
     "Metadata for the peer, under the name that follows the prefix; of names that end in -bin base64. No other header reaches it.";
   const answerMetadata =
     "What the peer sends beside it are headers Grpc-Metadata-* and Grpc-Trailer-*; after a stream the trailers are metadata in its last line or event.";
-  return {
+  const service = inPath("service", "Type name of the service.", typeNamePattern);
+  const method = inPath("method", "Name of the method in the service.", "^[A-Za-z_][A-Za-z0-9_]*$");
+  const id = inPath(
+    "id",
+    "The peer, in any text form of a NodeId; as base64url it needs no percent-encoding.",
+    nodeIdPattern,
+  );
+  const inHeaders = [
+    {
+      name: "Connect-Timeout-Ms",
+      in: "header",
+      description: timeout,
+      schema: { type: "integer", minimum: 1, maximum: 9_999_999_999 },
+    },
+    {
+      name: "Grpc-Metadata-*",
+      in: "header",
+      description: metadata,
+      schema: { type: "string" },
+    },
+  ];
+  const call = {
+    requestBody: {
+      content: {
+        ...jsonContent({ description: "The request. Of a method that takes a stream of them: an array." }),
+        "application/x-ndjson": {
+          schema: {
+            description: "The requests of a method that takes a stream of them, a line each, sent on as they come.",
+          },
+        },
+      },
+    },
+    responses: {
+      200: {
+        description: `The answer, or answers. ${answerMetadata}`,
+        content: { ...jsonContent({}), ...streamContent({}) },
+      },
+    },
+  };
+  const answer = answerGateway(gateway, maxBodyBytes, reporter);
+  const ofPeer: Route = {
     httpMethod: "POST",
     template: "/api/peers/{id}/{service}/{method}",
     path: gatewayPath,
     operation: {
       operationId: "gateway",
       summary: "Calls any method of any service of any peer, by the schema that the peer tells.",
-      parameters: [
-        inPath(
-          "id",
-          "The peer, in any text form of a NodeId; as base64url it needs no percent-encoding.",
-          nodeIdPattern,
-        ),
-        inPath("service", "Type name of the service.", typeNamePattern),
-        inPath("method", "Name of the method in the service.", "^[A-Za-z_][A-Za-z0-9_]*$"),
-        {
-          name: "Connect-Timeout-Ms",
-          in: "header",
-          description: timeout,
-          schema: { type: "integer", minimum: 1, maximum: 9_999_999_999 },
-        },
-        {
-          name: "Grpc-Metadata-*",
-          in: "header",
-          description: metadata,
-          schema: { type: "string" },
-        },
-      ],
-      requestBody: {
-        content: {
-          ...jsonContent({ description: "The request. Of a method that takes a stream of them: an array." }),
-          "application/x-ndjson": {
-            schema: {
-              description: "The requests of a method that takes a stream of them, a line each, sent on as they come.",
-            },
-          },
-        },
-      },
-      responses: {
-        200: {
-          description: `The answer, or answers. ${answerMetadata}`,
-          content: { ...jsonContent({}), ...streamContent({}) },
-        },
-      },
+      parameters: [id, service, method, ...inHeaders],
+      ...call,
     },
-    answer: answerGateway(gateway, maxBodyBytes, reporter),
+    answer,
   };
+  if (gateway.providers === undefined) return [ofPeer];
+  const ofProvider: Route = {
+    httpMethod: "POST",
+    template: "/api/services/{service}/{method}",
+    path: providersPath,
+    operation: {
+      operationId: "callProvider",
+      summary:
+        "Calls any method of a service by its type name: of a peer that provides it in the DHT, whichever answers.",
+      parameters: [service, method, ...inHeaders],
+      ...call,
+    },
+    answer,
+  };
+  return [ofPeer, ofProvider];
 }
 
 function forwardingRoutes(swarm: SwarmDirectory, reporter: FaultReporter): Route[] {

@@ -1,5 +1,5 @@
-// POST /api/peers/{id}/{package.Service}/{Method}: calls any method of any peer, by the schema that the peer tells. JSON in
-// and out as with the short routes; requests of a streaming method are lines of JSON, sent on as they come, or an array.
+// POST /api/peers/{id}/{package.Service}/{Method}: calls any method of any peer, by the schema that the peer tells; and
+// POST /api/services/{package.Service}/{Method}: of a peer that provides the service, whichever answers. JSON in and out as with the short routes; requests of a streaming method are lines of JSON, sent on as they come, or an array.
 import {
   type DescMessage,
   type DescMethod,
@@ -13,6 +13,7 @@ import { Code, ConnectError, type HandlerContext, type Transport } from "@connec
 import type { Request, Response } from "express";
 import { allowSlowRequest } from "../channel/slow-requests.ts";
 import { NodeId } from "../identity/node-id.ts";
+import type { PeerSchema } from "../node/peer-schemas.ts";
 import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { checkMessageCost } from "../rpc/message-cost.ts";
 import { messageOf } from "../util/errors.ts";
@@ -34,8 +35,18 @@ const badGateway = 502;
 const defaultTimeoutMs = 30_000;
 const timeoutHeader = "connect-timeout-ms";
 
-/** The path of the gateway, for Express. */
+/** The path of calls of a peer, for Express. */
 export const gatewayPath = "/api/peers/:id/:service/:method";
+/** The path of calls of whoever provides a service, for Express. */
+export const providersPath = "/api/services/:service/:method";
+
+/** Whom a request calls. */
+interface Target {
+  /** Where to look for what is served there. */
+  readonly list: string;
+  readonly schema: (signal: AbortSignal) => Promise<PeerSchema>;
+  readonly transport: (check: ResponseCheck) => Transport;
+}
 
 /** What goes with a call. */
 interface Callee {
@@ -67,20 +78,20 @@ async function readyCall(
   maxBodyBytes: number,
   signal: AbortSignal,
 ): Promise<ReadyCall> {
-  const id = NodeId.parse(String(request.params["id"]));
+  const typeName = String(request.params["service"]);
+  const target = targetOf(gateway, request.params["id"], typeName);
   const timeoutMs = timeoutOf(request);
   const metadata = callMetadata(request);
-  const typeName = String(request.params["service"]);
-  const { service, registry } = await gateway.schemas.schema(id, typeName, { signal }).catch((error: unknown) => {
+  const { service, registry } = await target.schema(signal).catch((error: unknown) => {
     const fault = Fault.fromGateway(error);
     if (fault.code === Code.FailedPrecondition) throw badSchema(fault);
     if (!fault.fromPeer || fault.code !== Code.NotFound) throw fault;
-    const why = `the peer does not serve ${typeName}; GET /api/peers/{id}/services lists what it serves`;
+    const why = `the peer does not serve ${typeName}; ${target.list}`;
     throw new Fault(Code.NotFound, why, { fromPeer: true, cause: error });
   });
   const method = methodNamed(String(request.params["method"]), service);
   const check: ResponseCheck = (schema, bytes) => checkAnswer(schema, bytes, registry);
-  const callee = { transport: gateway.transport(id, check), registry, timeoutMs, metadata };
+  const callee = { transport: target.transport(check), registry, timeoutMs, metadata };
   if (isUnary(method)) {
     const message = await oneRequest(method, request, registry, maxBodyBytes);
     const answer = (context: HandlerContext) => callUnary(method, message, context, callee);
@@ -94,6 +105,24 @@ async function readyCall(
   const answers = (context: HandlerContext) => callStream(method, requests, context, callee);
   if (method.methodKind !== "client_streaming") return { method, isOfPeer: true, streams: true, answers };
   return { method, isOfPeer: true, streams: false, answer: (context) => first(answers(context)) };
+}
+
+/** @throws DswarmError `node_id_invalid` */
+function targetOf({ schemas, transport, providers }: Gateway, peer: unknown, typeName: string): Target {
+  if (peer !== undefined) {
+    const id = NodeId.parse(String(peer));
+    return {
+      list: "GET /api/peers/{id}/services lists what it serves",
+      schema: (signal) => schemas.schema(id, typeName, { signal }),
+      transport: (check) => transport(id, check),
+    };
+  }
+  if (providers === undefined) throw new TypeError("nobody looks for providers here");
+  return {
+    list: `GET /api/providers?name=${typeName} lists who says that it does`,
+    schema: (signal) => providers.schemas.schema(typeName, typeName, { signal }),
+    transport: (check) => providers.transport(typeName, check),
+  };
 }
 
 /** The peer's schema is not usable, which is no fault of the request. */

@@ -9,4 +9,9 @@ export interface Gateway {
   readonly schemas: Pick<PeerSchemas, "schema">;
   /** Calls a peer, connecting where there is no connection. */
   readonly transport: (id: NodeId, check: ResponseCheck) => Transport;
+  /** How it reaches whoever provides a service, by the type name. @default not at all */
+  readonly providers?: {
+    readonly schemas: Pick<PeerSchemas<string>, "schema">;
+    readonly transport: (typeName: string, check: ResponseCheck) => Transport;
+  };
 }

@@ -10,7 +10,7 @@ import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { callByGateway } from "./gateway-call.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
-import { askService, schemaOf } from "./peer-schema.ts";
+import { askProvided, askService, schemaOf } from "./peer-schema.ts";
 import { codeOfStop, listenForStop } from "./stop-signal.ts";
 import { printable } from "./text.ts";
 
@@ -27,19 +27,39 @@ export interface CallFlags extends AskFlags {
   readonly verbose?: boolean;
 }
 
+// A peer's name has no dot, and no method's path an "@".
+const methodPath = /^[A-Za-z_]\w*(?:\.\w+)*\/\w+$/;
+
+/** What is called. */
+interface CallTarget {
+  /** Undefined is any peer that provides the service. */
+  readonly name: string | undefined;
+  /** "package.Service/Method". */
+  readonly path: string;
+  readonly data: string;
+}
+
+/** @throws CliError with exit code 2 */
+function targetOf(words: readonly string[]): CallTarget {
+  const [first = "", second, third, ...more] = words;
+  if (more.length > 0) throw new CliError("too many words: give a peer, a method and a request", exitCodes.usage);
+  const isMethod = methodPath.test(first) && (first.includes(".") || second === undefined || !methodPath.test(second));
+  if (!isMethod) {
+    checkPeerName(first);
+    if (second === undefined) throw new CliError("give the method, too: package.Service/Method", exitCodes.usage);
+    return { name: first, path: second, data: third ?? "{}" };
+  }
+  if (third !== undefined) throw new CliError("one request at most; - reads more of them", exitCodes.usage);
+  return { name: undefined, path: first, data: second ?? "{}" };
+}
+
 /**
  * Calls a method. Each answer is a line of JSON. Returns the exit code.
- * @param path "package.Service/Method"
- * @param data a request as JSON; "-" reads them from standard input, a line each
+ * @param words a peer, unless any is meant that provides the service; "package.Service/Method"; a request as JSON, of which "-" reads
+ *   them from standard input, a line each
  */
-export async function call(
-  name: string,
-  path: string,
-  data: string,
-  flags: CallFlags,
-  context: Context,
-): Promise<number> {
-  checkPeerName(name);
+export async function call(words: readonly string[], flags: CallFlags, context: Context): Promise<number> {
+  const { name, path, data } = targetOf(words);
   const [serviceName = "", methodName = "", ...rest] = path.split("/");
   if (methodName === "" || rest.length > 0) {
     throw new CliError(`${printable(path)}: give package.Service/Method; "services" lists them`, exitCodes.usage);
@@ -51,13 +71,17 @@ export async function call(
   };
   try {
     await withNode(flags, context, async (client, target) => {
-      const id = await peerNamed(name, client);
-      const info = await askService(client, id, serviceName, { signal, timeoutMs: schemaTimeoutMs });
+      const id = name === undefined ? undefined : await peerNamed(name, client);
+      const options = { signal, timeoutMs: schemaTimeoutMs };
+      const info =
+        id === undefined
+          ? await askProvided(client, serviceName, options)
+          : await askService(client, id, serviceName, options);
       const { service, registry } = schemaOf(info);
       const method = methodNamed(methodName, service);
       const requests = requestsOf(method.input, data, registry, signal);
-      const options = { signal, timeoutMs: timeoutOf(method, flags.timeout), metadata, onMetadata };
-      for await (const line of callByGateway(target, { id, method, requests }, options)) {
+      const callOptions = { signal, timeoutMs: timeoutOf(method, flags.timeout), metadata, onMetadata };
+      for await (const line of callByGateway(target, { id, method, requests }, callOptions)) {
         context.stdout.line(line.replaceAll(controls, escaped));
       }
     });

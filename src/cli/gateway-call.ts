@@ -16,8 +16,8 @@ import type { NodeTarget } from "./find-node.ts";
 
 /** A call of a method. */
 export interface GatewayCall {
-  /** The peer: "@" and base64 of its key. */
-  readonly id: string;
+  /** The peer: "@" and base64 of its key. Undefined is any that provides the service. */
+  readonly id: string | undefined;
   readonly method: DescMethod;
   /** JSON each. */
   readonly requests: AsyncIterable<string>;
@@ -53,7 +53,8 @@ export async function* callByGateway(
   options: GatewayCallOptions,
 ): AsyncGenerator<string> {
   const { methodKind } = method;
-  const path = `/api/peers/${encodeURIComponent(id)}/${method.parent.typeName}/${method.name}`;
+  const place = id === undefined ? "services" : `peers/${encodeURIComponent(id)}`;
+  const path = `/api/${place}/${method.parent.typeName}/${method.name}`;
   const streamsIn = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   const streamsOut = methodKind === "server_streaming" || methodKind === "bidi_streaming";
   const body = streamsIn ? linesFrom(requests) : await only(requests);

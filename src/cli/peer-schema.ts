@@ -38,6 +38,13 @@ export async function askService(
   throw new CliError(`the peer does not serve ${printable(service)}; it serves ${served}`);
 }
 
+/** A service that some peer provides. @throws ConnectError */
+export async function askProvided(client: NodeClient, service: string, options: CallOptions): Promise<ServiceInfo> {
+  const { service: info } = await client.describeService({ service }, options);
+  if (info === undefined) throw new CliError("what answers there is no node of this version of dswarm");
+  return info;
+}
+
 /**
  * The schema of a service.
  * @throws CliError where there is none

@@ -11,10 +11,11 @@ import { DswarmError } from "../util/errors.ts";
 import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { rounded } from "./node-dht-service.ts";
+import type { PeerSchema } from "./peer-schemas.ts";
 import { withImports } from "./reflection-service.ts";
 import { shownPeer } from "./shown-peer.ts";
 
-type PeerMethod = "findPeer" | "listServices" | "checkHealth";
+type PeerMethod = "findPeer" | "listServices" | "describeService" | "checkHealth";
 type ServiceMessage = MessageInitShape<typeof ServiceInfoSchema>;
 
 const healthTimeoutMs = 10_000;
@@ -44,9 +45,13 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
     async listServices({ id: text, service }, { signal }) {
       const id = NodeId.parse(text);
       if (id.equals(node.id)) return { services: ownServices(node, service) };
-      if (service !== "") return { services: [await onlyService(node, id, service, signal)] };
+      if (service !== "")
+        return { services: [await toldService(node.schemas.schema(id, service, { signal }), service)] };
       const { names, leftOut } = await node.schemas.names(id, { signal });
       return { services: await Promise.all(names.map((name) => serviceOf(node, id, name, signal))), leftOut };
+    },
+    async describeService({ service }, { signal }) {
+      return { service: await toldService(node.providedSchemas.schema(service, service, { signal }), service) };
     },
     async checkHealth({ id: text, service }, { signal }) {
       const id = NodeId.parse(text);
@@ -67,9 +72,9 @@ function notFound(id: NodeId, isKnown: boolean): DswarmError {
 }
 
 /** The one that was asked for. A schema that is not usable is told of the service; with all else, the call fails. */
-async function onlyService(node: DswarmNode, id: NodeId, name: string, signal: AbortSignal): Promise<ServiceMessage> {
+async function toldService(schema: Promise<PeerSchema>, name: string): Promise<ServiceMessage> {
   try {
-    const { service, files } = await node.schemas.schema(id, name, { signal });
+    const { service, files } = await schema;
     return shownService(service, files);
   } catch (error) {
     if (ConnectError.from(error).code !== Code.FailedPrecondition) throw error;

@@ -254,7 +254,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /** What happened of late. */
   readonly events: EventLog;
   /** What peers serve. */
-  readonly schemas = new PeerSchemas((id, check) => this.client(ReflectionService, id, { check }));
+  readonly schemas = new PeerSchemas<NodeId>((id, check) => this.client(ReflectionService, id, { check }));
+  /** The schemas of services by their type names alone, as those tell that provide them. */
+  readonly providedSchemas = new PeerSchemas<string>((typeName, check) =>
+    createRpcClient(ReflectionService, this.providerTransport(typeName, { check })),
+  );
   /** The DHT. */
   readonly dht: Dht;
   /** When the node was made, on the clock's `now`. */
@@ -494,24 +498,21 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     checkOptions("options", options, clientChecks);
     if (peer !== undefined)
       return createRpcClient(service, this.#transportTo(this.idOf(peer), [], { ...options, meter: this.calls.made }));
-    const { clock, providerSearchMs: searchMs } = this.config;
-    const { interceptors, defaultTimeoutMs, check } = options;
-    const meter = this.calls.made;
-    const transport = new ProviderTransport({
-      clock,
-      pool: this.#providersOf(service.typeName),
-      searchMs,
-      defaultTimeoutMs,
-      transportTo: ({ id, addresses }) => {
-        const connect = () => this.#connections.connect(id, addresses);
-        return createRpcTransport({ connect, clock, meter, check, authority: id.toBase64url(), maxRepeats: 0 });
-      },
-    });
+    const { interceptors } = options;
+    const transport = this.#transportToAny(service.typeName, { ...options, meter: this.calls.made });
     // Around the choice of a provider: an interceptor runs once for each call, and what it makes again is its own doing.
     return createRpcClient(
       service,
-      withInterceptors(transport, { clock, authority: "provider", ...options }, interceptors),
+      withInterceptors(transport, { clock: this.config.clock, authority: "provider", ...options }, interceptors),
     );
+  }
+
+  /**
+   * Connect's transport to the providers of a service of which only the type name is known, as of `client` without a peer. It runs no
+   * interceptors.
+   */
+  providerTransport(typeName: string, options: Omit<ClientOptions, "interceptors"> = {}): Transport {
+    return this.#transportToAny(typeName, options);
   }
 
   /** Connect's transport to a peer, for clients and methods that are known only when they are called. @throws as `client` */
@@ -582,6 +583,23 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     const { clock } = this.config;
     const connect = () => this.#reach(id, addresses);
     return createRpcTransport({ ...options, connect, clock, authority: id.toBase64url() });
+  }
+
+  #transportToAny(
+    typeName: string,
+    { defaultTimeoutMs, check, meter }: ClientOptions & { readonly meter?: CallMeter },
+  ): Transport {
+    const { clock, providerSearchMs: searchMs } = this.config;
+    return new ProviderTransport({
+      clock,
+      pool: this.#providersOf(typeName),
+      searchMs,
+      defaultTimeoutMs,
+      transportTo: ({ id, addresses }) => {
+        const connect = () => this.#connections.connect(id, addresses);
+        return createRpcTransport({ connect, clock, meter, check, authority: id.toBase64url(), maxRepeats: 0 });
+      },
+    });
   }
 
   /** The providers of a service that answer, for all its clients. */

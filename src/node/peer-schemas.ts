@@ -58,9 +58,14 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Schemas of peers by peer and service. Bounded by `maxCached` and `maxCachedBytes`. */
-export class PeerSchemas {
-  readonly #clientOf: (id: NodeId, check: ResponseCheck) => Client<typeof ReflectionService>;
+/** What tells schemas: a peer, or whoever provides a service. Its text is its name. */
+interface Teller {
+  toString(): string;
+}
+
+/** Schemas by peer and service. Bounded by `maxCached` and `maxCachedBytes`. */
+export class PeerSchemas<T extends Teller = NodeId> {
+  readonly #clientOf: (id: T, check: ResponseCheck) => Client<typeof ReflectionService>;
   readonly #cache = new LRUCache<string, PeerSchema>({
     max: maxCached,
     maxSize: maxCachedBytes,
@@ -69,12 +74,12 @@ export class PeerSchemas {
   });
 
   /** @param clientOf a client of a peer, which connects when it is called, and looks at the answers with the check */
-  constructor(clientOf: (id: NodeId, check: ResponseCheck) => Client<typeof ReflectionService>) {
+  constructor(clientOf: (id: T, check: ResponseCheck) => Client<typeof ReflectionService>) {
     this.#clientOf = clientOf;
   }
 
   /** A peer is gone: when it comes back, it may serve something else. */
-  forget(id: NodeId): void {
+  forget(id: T): void {
     const start = `${id.toString()} `;
     for (const key of this.#cache.keys()) if (key.startsWith(start)) this.#cache.delete(key);
   }
@@ -82,7 +87,7 @@ export class PeerSchemas {
   /**
    * Type names of a peer's services, in alphabetical order, at most 64, and how many more there are. Rejects with a ConnectError.
    */
-  async names(id: NodeId, { signal }: CallOptions = {}): Promise<{ names: string[]; leftOut: number }> {
+  async names(id: T, { signal }: CallOptions = {}): Promise<{ names: string[]; leftOut: number }> {
     const { services } = await this.#clientOf(id, checkAnswer).listServices(
       {},
       { timeoutMs, ...(signal && { signal }) },
@@ -97,7 +102,7 @@ export class PeerSchemas {
    * @throws ConnectError `not_found` where the peer does not serve it, `failed_precondition` where what it tells is no schema of
    *   it or too large, `invalid_argument` for what is no type name
    */
-  async schema(id: NodeId, typeName: string, { signal }: CallOptions = {}): Promise<PeerSchema> {
+  async schema(id: T, typeName: string, { signal }: CallOptions = {}): Promise<PeerSchema> {
     if (!isTypeName(typeName)) throw new ConnectError("not the type name of a service", Code.InvalidArgument);
     const key = `${id.toString()} ${typeName}`;
     const known = this.#cache.get(key);

@@ -8,13 +8,15 @@ import { addClientCommand } from "./client-command.ts";
 /** Adds `call`. */
 export const addCall: AddCommand = (program, context) =>
   void addClientCommand(program, context, {
-    usage: "call <peer> <method> [data]",
+    usage: "call <target> [rest...]",
     description:
-      "Call a method of a peer with JSON; - reads requests from standard input, a line each. Answers are JSON, a line each.",
+      "Call a method of a peer with JSON, or without a peer that of any that provides the service; - reads requests from standard " +
+      "input, a line each. Answers are JSON, a line each.",
     examples: [
       "call 2 grpc.health.v1.Health/Check",
       `call @yyHmJUZRN grpc.health.v1.Health/Check '{"service": "dswarm.v1.DhtService"}'`,
       "call 2 dswarm.example.v1.EchoService/Converse - < requests.json",
+      `call dswarm.example.v1.EchoService/Echo '{"payload": "aGk="}'`,
     ],
   })
     .addOption(
@@ -31,6 +33,7 @@ export const addCall: AddCommand = (program, context) =>
         .default([], "none"),
     )
     .option("-v, --verbose", "show the metadata that the peer sends, too, on standard error")
-    .action((peer: string, method: string, data: string | undefined, flags: CallFlags) =>
-      run(import("../call.ts").then(({ call }) => call(peer, method, data ?? "{}", flags, context))),
+    .usage("[options] [peer] <method> [data]")
+    .action((first: string, rest: string[], flags: CallFlags) =>
+      run(import("../call.ts").then(({ call }) => call([first, ...rest], flags, context))),
     );

@@ -159,6 +159,7 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
     }),
     findPeer: ({ id }) => ({ peer: { id, addresses: ["127.0.0.1:1"] }, lookedUp: true }),
     listServices: ({ id }) => ({ services: [{ name: id, methods: [{ name: "Say", kind: 1 }] }] }),
+    describeService: ({ service }) => ({ service: { name: service, methods: [{ name: "Say", kind: 1 }] } }),
     checkHealth: ({ id, service }) => ({ status: 1, elapsedMs: id.length + service.length }),
     listSwarm: () => ({ nodes: [{ id: someId, port: 1, index: 1, self: true, pid: 7 }] }),
     async *watchEvents({ past }) {

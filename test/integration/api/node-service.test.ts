@@ -43,6 +43,7 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   ListRecords: { json: `{"limit":2,"after":"x y"}`, query: "limit=2&after=x+y" },
   FindPeer: { json: `{"id":"${someId}"}`, query: "" },
   ListServices: { json: `{"id":"${someId}"}`, query: "" },
+  DescribeService: { json: `{"service":"a.B"}`, query: "" },
   CheckHealth: { json: `{"id":"${someId}","service":"a.B"}`, query: "service=a.B" },
   ListSwarm: { json: "{}", query: "" },
   WatchEvents: { json: `{"past":2}`, query: "past=2" },

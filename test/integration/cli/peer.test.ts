@@ -192,6 +192,30 @@ suite("peer", { concurrency: 2 }, () => {
     }
   });
 
+  test("call without a peer calls one that provides the service", async (t) => {
+    const { rig, id, peer } = await withEcho(t);
+    const none = await rig.result(["call", "no.such.Service/Echo", "--json"]);
+    assert.deepEqual([none.code, JSON.parse(none.stderr).code], [1, "provider_not_found"]);
+    await peer.provide(EchoService);
+    // The node asks the peer for providers once that is in its routing table.
+    for (let tries = 0; tries < 100 && !(await rig.result(["buckets"])).stdout.includes(id); tries++);
+    const echo = await rig.result(["call", path("Echo"), '{"payload":"aGk="}']);
+    assert.deepEqual([echo.stderr, echo.stdout, echo.code], ["", '{"payload":"aGk="}\n', 0]);
+    assert.equal((await rig.result(["call", path("Echo")])).stdout, '{"payload":""}\n');
+    const repeat = await rig.result(["call", path("Repeat"), '{"count":2}']);
+    assert.deepEqual(
+      jsonLines(repeat.stdout).map(({ index }) => index),
+      [0, 1],
+    );
+    const run = rig.run(["call", path("Collect"), "-"]);
+    run.child.stdin?.end('{"payload":"YQ=="}\n');
+    assert.deepEqual(await run.ended, { code: 0, signal: null }, run.stderr);
+    assert.equal(run.stdout, '{"count":1,"bytes":"0"}\n');
+    for (const args of [[id], [path("Echo"), "{}", "{}"], [path("Echo"), "{"]]) {
+      assert.equal((await rig.result(["call", ...args])).code, 2, args.join(" "));
+    }
+  });
+
   test("services lists them, and describes one with its messages", async (t) => {
     const { rig, id } = await withEcho(t);
     const list = await rig.result(["services", id]);

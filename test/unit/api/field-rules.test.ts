@@ -5,6 +5,7 @@ import { create, fromJson } from "@bufbuild/protobuf";
 import * as fc from "fast-check";
 import {
   DeleteValueRequestSchema,
+  FindPeerRequestSchema,
   FindProvidersRequestSchema,
   GetValueRequestSchema,
   PutValueRequestSchema,
@@ -17,6 +18,7 @@ import { protobufJson } from "../../../src/api/protobuf-json.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import { NodeId } from "../../../src/identity/node-id.ts";
+import { formatPeerAddress } from "../../../src/identity/peer-address.ts";
 
 function parses(parse: () => unknown): boolean {
   try {
@@ -64,6 +66,22 @@ test("every form of a key matches its pattern, and what is nearly one does not",
     }),
     { seed: 7, numRuns: 3000 },
   );
+});
+
+test("the address of a peer is where its id is, of the method that takes it", () => {
+  const schemas = new JsonSchemas({});
+  schemas.message(FindPeerRequestSchema);
+  const { id: field } = objectOf(component("dswarm.v1.FindPeerRequest", schemas)["properties"]);
+  const pattern = new RegExp(textOf(objectOf(field)["pattern"]));
+  const { id } = generateKeyPair();
+  for (const host of ["127.0.0.1", "::1", "box.example"]) {
+    const address = formatPeerAddress({ id, host, port: 65_535 });
+    assert.match(address, pattern);
+    assert.doesNotMatch(address, new RegExp(nodeIdPattern));
+  }
+  assert.match(id.toString(), pattern);
+  for (const text of [`dswarm://${id.toBase64url()}`, `dswarm://${id.toBase64url()}@host`, "dswarm://x@host:1"])
+    assert.doesNotMatch(text, pattern);
 });
 
 test("base64 is what the pattern says, with at most so many bytes", () => {
