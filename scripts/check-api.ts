@@ -57,9 +57,11 @@ async function lint(directory: string): Promise<void> {
 
 /** The document with keys alone where addresses may be, too: a node would dial whatever addresses were made up. */
 function withoutAddresses(document: string): string {
-  const withKeys = (name: string, value: unknown): unknown =>
-    name === "pattern" && String(value).includes("dswarm://") ? nodeIdPattern : value;
   return JSON.stringify(JSON.parse(document, withKeys));
+}
+
+function withKeys(name: string, value: unknown): unknown {
+  return name === "pattern" && String(value).includes("dswarm://") ? nodeIdPattern : value;
 }
 
 const seed = process.argv[2] ?? "20251130";

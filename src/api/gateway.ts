@@ -79,7 +79,8 @@ async function readyCall(
   signal: AbortSignal,
 ): Promise<ReadyCall> {
   const typeName = String(request.params["service"]);
-  const target = targetOf(gateway, request.params["id"], typeName);
+  const peer = request.params["id"];
+  const target = targetOf(gateway, peer === undefined ? undefined : String(peer), typeName);
   const timeoutMs = timeoutOf(request);
   const metadata = callMetadata(request);
   const { service, registry } = await target.schema(signal).catch((error: unknown) => {
@@ -108,9 +109,9 @@ async function readyCall(
 }
 
 /** @throws DswarmError `node_id_invalid` */
-function targetOf({ schemas, transport, providers }: Gateway, peer: unknown, typeName: string): Target {
+function targetOf({ schemas, transport, providers }: Gateway, peer: string | undefined, typeName: string): Target {
   if (peer !== undefined) {
-    const id = NodeId.parse(String(peer));
+    const id = NodeId.parse(peer);
     return {
       list: "GET /api/peers/{id}/services lists what it serves",
       schema: (signal) => schemas.schema(id, typeName, { signal }),
