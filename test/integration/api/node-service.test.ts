@@ -190,7 +190,7 @@ test("GET /api lists every route, and each of them exists", async (t) => {
     new Set(routes.flatMap(({ rpc }: { rpc?: string }) => rpc ?? [])),
     new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
   );
-  assert.equal(routes.length, 52);
+  assert.equal(routes.length, 54);
   for (const { method, path, kind } of routes) {
     const isStream = method === "POST" && kind === "server_streaming";
     const headers = ["Content-Type", isStream ? "application/connect+json" : "application/json"];
