@@ -43,17 +43,20 @@ export function nodeRoutes(config: ApiConfig, reporter: FaultReporter): Route[] 
   const metrics = createMetrics(config);
   const { gateway, swarm, maxBodyBytes } = config;
   const routes = [
-    get(
-      "/metrics",
-      {
-        operationId: "metrics",
-        summary: "Figures for Prometheus, of the node and of its process.",
-        responses: answers("Prometheus' text format.", text("text/plain")),
-      },
-      async (_, response) => {
-        const texts = await Promise.all([metrics, processMetrics()].map((registry) => registry.metrics()));
-        response.type(metrics.contentType).send(texts.join(""));
-      },
+    // Below /api it is forwarded to the other nodes of a swarm, too.
+    ...(["/metrics", "/api/metrics"] as const).map((path) =>
+      get(
+        path,
+        {
+          operationId: path === "/metrics" ? "metrics" : "apiMetrics",
+          summary: "Figures for Prometheus, of the node and of its process.",
+          responses: answers("Prometheus' text format.", text("text/plain")),
+        },
+        async (_, response) => {
+          const texts = await Promise.all([metrics, processMetrics()].map((registry) => registry.metrics()));
+          response.type(metrics.contentType).send(texts.join(""));
+        },
+      ),
     ),
     get(
       healthPath,

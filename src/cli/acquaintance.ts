@@ -3,7 +3,7 @@ import type { NodeEvent } from "./events.ts";
 
 /** Follows who knows whom until all know all. Bounded by the peers that the swarm's nodes know, and empty after that. */
 export class Acquaintance {
-  readonly #nodes: number;
+  #nodes: number;
   /** The peers that each node that listens knows. */
   readonly #known = new Map<string, Set<string>>();
   /** Pairs (a knows b) within the swarm; counted once all nodes listen. */
@@ -20,7 +20,7 @@ export class Acquaintance {
     if (this.#isDone) return false;
     if (event.event === "listening") {
       this.#known.set(event.id, new Set());
-      if (this.#known.size === this.#nodes) this.#pairs = this.#countPairs();
+      if (this.#known.size >= this.#nodes) this.#pairs = this.#countPairs();
     } else if (event.event === "peer") {
       const known = this.#known.get(event.id);
       const isNew = known?.has(event.peer) === false;
@@ -33,10 +33,18 @@ export class Acquaintance {
     return this.#check();
   }
 
+  /** More nodes, or fewer, are going to listen than were said before. */
+  expect(more: number): void {
+    this.#nodes += more;
+    // Otherwise counted when the last of them listens.
+    if (!this.#isDone) this.#pairs = this.#known.size >= this.#nodes ? this.#countPairs() : undefined;
+  }
+
   /** A node is gone, and no longer counts. Returns true where that makes it complete. */
   drop(id: string): boolean {
     if (this.#isDone || !this.#known.delete(id)) return false;
-    if (this.#pairs !== undefined) this.#pairs = this.#countPairs();
+    this.#nodes -= 1;
+    if (this.#known.size >= this.#nodes) this.#pairs = this.#countPairs();
     return this.#check();
   }
 

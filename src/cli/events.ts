@@ -29,9 +29,13 @@ export type NodeEvent =
   | { readonly event: "closest"; readonly id: string; readonly peers: readonly ShownPeer[] }
   | { readonly event: "closing"; readonly id: string };
 
-/** What a swarm tells besides: that every node knows every other, and that the process of one has ended by itself. */
+/**
+ * What a swarm tells besides: that every node knows every other, that the process of one has ended by itself, and that one was stopped as
+ * its owner asked.
+ */
 export type SwarmEvent =
   | { readonly event: "complete"; readonly nodes: number; readonly ms: number }
+  | { readonly event: "stopped"; readonly id: string }
   | {
       readonly event: "died";
       readonly id: string;

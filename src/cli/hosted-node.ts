@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type CreateNodeOptions, createNode } from "../create-node.ts";
 import type { DswarmNode } from "../node/node.ts";
 import type { PeerInfo } from "../node/peers.ts";
+import type { SwarmControl } from "../node/swarm-directory.ts";
 import { toHex } from "../util/bytes.ts";
 import { messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
@@ -19,6 +20,8 @@ export interface HostedNodeInit {
   /** Undefined where there is no directory for them. */
   readonly files: RuntimeFiles | undefined;
   readonly onEvent: (event: NodeEvent) => void;
+  /** Starts and stops nodes of the swarm. @default none does */
+  readonly control?: SwarmControl | undefined;
 }
 
 /** A node of this process. */
@@ -32,10 +35,14 @@ export class HostedNode implements Member {
     this.#init = init;
   }
 
+  get id(): string | undefined {
+    return this.#node?.id.toString();
+  }
+
   /** @throws what `createNode` throws */
   async start(): Promise<void> {
-    const { options, files, place } = this.#init;
-    const swarm = files && new RuntimeSwarm(files, place.startedAtMs);
+    const { options, files, place, control } = this.#init;
+    const swarm = files && new RuntimeSwarm(files, place.startedAtMs, control);
     const { api = true } = options;
     this.#starting = createNode({ ...options, api: api === false ? false : { ...(api !== true && api), swarm } });
     const node = await this.#starting;
@@ -74,6 +81,7 @@ export class HostedNode implements Member {
     await this.#starting?.catch(() => undefined);
     const node = this.#node;
     if (node === undefined) return;
+    this.#node = undefined;
     this.#removeFile();
     node.removeAllListeners("peer").removeAllListeners("peerLost");
     this.#init.onEvent({ event: "closing", id: node.id.toString() });

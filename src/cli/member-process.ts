@@ -3,11 +3,13 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import type { SwarmControl } from "../node/swarm-directory.ts";
 import type { Clock } from "../util/clock.ts";
 import { messageOf } from "../util/errors.ts";
 import { CliError } from "./cli-error.ts";
 import type { NodeEvent } from "./events.ts";
 import type { Member } from "./member.ts";
+import { answerMember } from "./member-channel.ts";
 import { howItEnded } from "./text.ts";
 
 /** How a process ended. */
@@ -27,6 +29,8 @@ export interface MemberProcessInit {
   readonly onLogLine: (line: string) => void;
   /** It has ended by itself after it listened. */
   readonly onDied: (id: string, exit: Exit) => void;
+  /** Starts and stops nodes of the swarm, as the node of the process asks. @default none does */
+  readonly control?: SwarmControl;
 }
 
 // A node closes within seconds; one that hangs is not waited for.
@@ -47,16 +51,25 @@ export class MemberProcess implements Member {
     this.#init = init;
   }
 
+  get id(): string | undefined {
+    return this.#isClosing ? undefined : this.#id;
+  }
+
   /** @throws CliError when the process ends before its node listens */
   async start(): Promise<void> {
+    const { args, control } = this.#init;
     const child = spawn(
       process.execPath,
-      [...process.execArgv, programPath, "start", "--json", "--until-eof", ...this.#init.args],
+      [...process.execArgv, programPath, "start", "--json", "--until-eof", ...args],
       {
-        stdio: ["pipe", "pipe", "pipe"],
+        stdio: ["pipe", "pipe", "pipe", ...(control === undefined ? [] : ["ipc" as const])],
       },
     );
+    if (child.stdin === null || child.stdout === null || child.stderr === null) {
+      throw new CliError("the process of a node has no pipes");
+    }
     this.#child = child;
+    if (control !== undefined) answerMember(child, control);
     const listening = Promise.withResolvers<void>();
     onLines(child.stdout, (line) => this.#onEventLine(line, listening.resolve));
     onLines(child.stderr, (line) => this.#onLogLine(line));

@@ -41,6 +41,7 @@ export class NodeReporter implements Reporter {
       // Of a swarm.
       case "complete":
       case "died":
+      case "stopped":
         break;
     }
   }

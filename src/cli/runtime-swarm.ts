@@ -1,5 +1,5 @@
 // The nodes of a swarm, by their runtime files: those that were started at the same moment, whatever process runs them.
-import type { SwarmDirectory } from "../node/swarm-directory.ts";
+import type { SwarmControl, SwarmDirectory } from "../node/swarm-directory.ts";
 import { PinnedAgent } from "./pinned-agent.ts";
 import type { RuntimeFiles } from "./runtime-files.ts";
 
@@ -11,13 +11,21 @@ const keptMs = 1000;
 export class RuntimeSwarm implements SwarmDirectory {
   readonly #files: RuntimeFiles;
   readonly #startedAt: string;
+  readonly control: SwarmControl | undefined;
   #members: Members = [];
   #readAtMs = -Infinity;
 
-  /** @param startedAtMs when the swarm was started, milliseconds since 1970 */
-  constructor(files: RuntimeFiles, startedAtMs: number) {
+  /**
+   * @param startedAtMs when the swarm was started, milliseconds since 1970
+   * @param control starts and stops its nodes, where something does
+   */
+  constructor(files: RuntimeFiles, startedAtMs: number, control?: SwarmControl) {
     this.#files = files;
     this.#startedAt = new Date(startedAtMs).toISOString();
+    this.control = control && {
+      add: () => control.add().finally(() => this.#forget()),
+      stop: (id) => control.stop(id).finally(() => this.#forget()),
+    };
   }
 
   async list(): Promise<Members> {
@@ -33,5 +41,10 @@ export class RuntimeSwarm implements SwarmDirectory {
 
   async find(id: string): Promise<Members[number] | undefined> {
     return (await this.list()).find((member) => member.id === id);
+  }
+
+  /** The next question is answered from the files. */
+  #forget(): void {
+    this.#readAtMs = -Infinity;
   }
 }

@@ -9,6 +9,7 @@ import { closestIntervalMs } from "./events.ts";
 import type { Place } from "./flag-values.ts";
 import { HostedNode, openRuntimeFiles } from "./hosted-node.ts";
 import { createJsonReporter } from "./json-reporter.ts";
+import { controlOfParent } from "./member-channel.ts";
 import { type NodeFlags, nodeOptionsOf } from "./node-flags.ts";
 import { NodeReporter } from "./node-reporter.ts";
 import { aborted, listenForStop } from "./stop-signal.ts";
@@ -33,6 +34,7 @@ export async function start(flags: StartFlags, { stdout, stderr, programName }: 
     place,
     files: openRuntimeFiles(logger),
     onEvent: (event) => reporter.report(event, place.index),
+    control: flags.place && controlOfParent(),
   });
   await node.start();
   const stopRounds = every(systemClock, closestIntervalMs, () => node.reportClosest());

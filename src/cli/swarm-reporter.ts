@@ -69,6 +69,10 @@ export class SwarmReporter implements Reporter {
       case "died":
         this.#died(event, index);
         break;
+      case "stopped":
+        this.#forget(event.id, index);
+        this.#timed(`Node ${index} was stopped; ${counted(this.#members.size, "node")} left`);
+        break;
       case "closing":
         this.#isClosing = true;
         this.#timed(`Closing ${counted(this.#members.size, "node")}.`);
@@ -105,6 +109,12 @@ export class SwarmReporter implements Reporter {
   #listening({ id, port, ...rest }: NodeEvent & { readonly event: "listening" }, index: number): void {
     const { paint } = this.#terminal;
     this.#members.set(id, index);
+    if (this.#allListening) {
+      // One that was added.
+      this.#outsiders.delete(id);
+      this.#timed(`Node ${index} was added: ${shortId(id)} on port ${this.#terminal.paint("bold", `${port}`)}`);
+      return;
+    }
     if (index === 1) this.#first = rest;
     if (index <= shownNodes) {
       const label = this.#label(index);
@@ -150,13 +160,17 @@ export class SwarmReporter implements Reporter {
   }
 
   #died({ id, pid, ...exit }: SwarmEvent & { readonly event: "died" }, index: number): void {
-    this.#members.delete(id);
-    this.#closest.delete(index);
-    this.#news.delete(index);
+    this.#forget(id, index);
     // From now on it is a peer like those from outside: it is told of when the others notice.
     this.#outsiders.set(id, { address: null, knownBy: new Set(this.#members.values()) });
     const name = this.#terminal.paint("red", `Node ${index}`);
     this.#timed(`${name} (process ${pid}) ${howItEnded(exit)}; ${counted(this.#members.size, "node")} left`);
+  }
+
+  #forget(id: string, index: number): void {
+    this.#members.delete(id);
+    this.#closest.delete(index);
+    this.#news.delete(index);
   }
 
   #shownPeer({ id, address }: ShownPeer): string {

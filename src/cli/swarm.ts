@@ -1,6 +1,6 @@
 // `dswarm swarm`: many nodes at once, in this process or in one each.
-import { availableParallelism } from "node:os";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { SwarmControl } from "../node/swarm-directory.ts";
 import { systemClock } from "../util/clock.ts";
 import { every } from "../util/every.ts";
 import type { Logger } from "../util/log.ts";
@@ -15,6 +15,7 @@ import type { Member } from "./member.ts";
 import { type Exit, MemberProcess } from "./member-process.ts";
 import { argumentsOf, memberFlags, type NodeFlags, nodeOptionsOf } from "./node-flags.ts";
 import { aborted, listenForStop } from "./stop-signal.ts";
+import { SwarmMembers } from "./swarm-members.ts";
 import { SwarmReporter } from "./swarm-reporter.ts";
 
 /** The flags of `swarm`. */
@@ -22,9 +23,6 @@ export interface SwarmFlags extends NodeFlags {
   readonly nodes: number;
   readonly processes?: boolean;
 }
-
-// More at once would only make each of them slower to come up.
-const startsAtOnce = 2 * availableParallelism();
 
 /** Runs a swarm. Returns the exit code. */
 export async function swarm(flags: SwarmFlags, context: Context): Promise<number> {
@@ -36,15 +34,21 @@ export async function swarm(flags: SwarmFlags, context: Context): Promise<number
     ? createJsonReporter(stdout)
     : new SwarmReporter(stdout, flags.nodes, { ...flags, programName });
   const events = new SwarmEvents(flags.nodes, reporter);
-  const members = flags.processes ? processMembers(flags, context, events) : await localMembers(flags, context, events);
-  const askedMembers = members.slice(0, reporter.closestNodes);
-  const stopRounds = every(systemClock, closestIntervalMs, () => tellClosest(askedMembers));
+  const make = flags.processes ? processMembers(flags, context, events) : await localMembers(flags, context, events);
+  const members: SwarmMembers = new SwarmMembers({
+    make: (index) => make(index, members),
+    onAdding: () => events.expect(1),
+    onAddFailed: () => events.expect(-1),
+    onStopping: (id) => events.stopping(id),
+  });
+  events.onDied = (id) => members.died(id);
+  const stopRounds = every(systemClock, closestIntervalMs, () => tellClosest(members.first(reporter.closestNodes)));
   try {
-    const all = startAll(members, stop);
+    const all = members.startAll(flags.nodes, stop);
     await Promise.race([all.then(() => aborted(stop)), aborted(stop), events.allDied]);
   } finally {
     stopRounds();
-    await Promise.all(members.map((member) => member.close()));
+    await members.close();
   }
   return exitCodes.ok;
 }
@@ -56,6 +60,10 @@ class SwarmEvents {
   readonly #reporter: Reporter;
   readonly #acquaintance: Acquaintance;
   readonly #rejectAllDied: (error: CliError) => void;
+  /** Bounded by the nodes of the swarm. */
+  readonly #stopping = new Set<string>();
+  /** Told of each that has died. */
+  onDied: (id: string) => void = () => undefined;
   #left: number;
 
   constructor(nodes: number, reporter: Reporter) {
@@ -68,13 +76,28 @@ class SwarmEvents {
     this.#acquaintance = new Acquaintance(nodes);
   }
 
+  /** More nodes, or fewer, are there than were said before. */
+  expect(more: number): void {
+    this.#left += more;
+    this.#acquaintance.expect(more);
+  }
+
+  /** A node is about to be stopped, and the others go on. */
+  stopping(id: string): void {
+    this.#left -= 1;
+    this.#stopping.add(id);
+    if (this.#acquaintance.drop(id)) this.#complete();
+  }
+
   note(event: NodeEvent, index: number): void {
-    this.#reporter.report(event, index);
+    const isStopped = event.event === "closing" && this.#stopping.delete(event.id);
+    this.#reporter.report(isStopped ? { event: "stopped", id: event.id } : event, index);
     if (this.#acquaintance.note(event)) this.#complete();
   }
 
   died(id: string, exit: Exit, index: number): void {
     this.#left -= 1;
+    this.onDied(id);
     this.#reporter.report({ event: "died", id, ...exit }, index);
     if (this.#acquaintance.drop(id)) this.#complete();
     if (this.#left === 0) this.#rejectAllDied(new CliError("the processes of all nodes have ended"));
@@ -86,12 +109,14 @@ class SwarmEvents {
   }
 }
 
-async function localMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): Promise<Member[]> {
+type MakeMember = (index: number, control: SwarmControl) => Member;
+
+async function localMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): Promise<MakeMember> {
   // Not worth loading where every node has a process of its own.
   const { HostedNode, openRuntimeFiles } = await import("./hosted-node.ts");
   const files = openRuntimeFiles(createCliLogger(flags, stderr));
   const startedAtMs = systemClock.wallMs();
-  return indexes(flags.nodes).map((index) => {
+  return (index, control) => {
     const logger: Logger = createCliLogger(flags, stderr, { node: index });
     const options = nodeOptionsOf(memberFlags(flags, index), logger);
     return new HostedNode({
@@ -99,44 +124,22 @@ async function localMembers(flags: SwarmFlags, { stderr }: Context, events: Swar
       place: { startedAtMs, index },
       files,
       onEvent: (event) => events.note(event, index),
+      control,
     });
-  });
-}
-
-function processMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): Member[] {
-  const startedAtMs = Math.round(systemClock.wallMs());
-  return indexes(flags.nodes).map(
-    (index) =>
-      new MemberProcess({
-        args: [...argumentsOf(memberFlags(flags, index)), `--place=${startedAtMs}:${index}`],
-        clock: systemClock,
-        onEvent: (event) => events.note(event, index),
-        onLogLine: (line) => stderr.line(flags.json ? line : prettyLogLine(line, stderr)),
-        onDied: (id, exit) => events.died(id, exit, index),
-      }),
-  );
-}
-
-function indexes(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i + 1);
-}
-
-/** Starts the members, a few at a time. */
-async function startAll(members: readonly Member[], stop: AbortSignal): Promise<void> {
-  const queue = members.values();
-  let hasFailed = false;
-  const startSome = async (): Promise<void> => {
-    for (const member of queue) {
-      if (stop.aborted || hasFailed) return;
-      try {
-        await member.start();
-      } catch (error) {
-        hasFailed = true;
-        throw error;
-      }
-    }
   };
-  await Promise.all(Array.from({ length: startsAtOnce }, startSome));
+}
+
+function processMembers(flags: SwarmFlags, { stderr }: Context, events: SwarmEvents): MakeMember {
+  const startedAtMs = Math.round(systemClock.wallMs());
+  return (index, control) =>
+    new MemberProcess({
+      args: [...argumentsOf(memberFlags(flags, index)), `--place=${startedAtMs}:${index}`],
+      clock: systemClock,
+      onEvent: (event) => events.note(event, index),
+      onLogLine: (line) => stderr.line(flags.json ? line : prettyLogLine(line, stderr)),
+      onDied: (id, exit) => events.died(id, exit, index),
+      control,
+    });
 }
 
 async function tellClosest(members: readonly Member[]): Promise<void> {

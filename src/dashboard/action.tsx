@@ -6,6 +6,7 @@ interface ActionProps {
   readonly type?: "button" | "submit";
   readonly class?: string;
   readonly label?: string;
+  readonly title?: string | undefined;
   /** Whether it does nothing now. It keeps the focus all the same, which a disabled button would lose. */
   readonly isOff: boolean;
   /** Of a button that submits, the form does what is to be done. */

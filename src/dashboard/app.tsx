@@ -5,6 +5,7 @@ import { NodeApi, Session } from "./api.ts";
 import { useChosenNode } from "./chosen-node.ts";
 import { Dashboard } from "./dashboard.tsx";
 import { usePolled } from "./hooks.ts";
+import { pathId } from "./id-space.ts";
 import { SwarmPanel } from "./swarm-panel.tsx";
 import { shown } from "./text.ts";
 
@@ -35,8 +36,9 @@ export function App() {
 
 function NodePage({ session }: { readonly session: Session }) {
   const home = useMemo(() => new NodeApi(session, undefined), [session]);
-  const swarm = usePolled(async (signal) => (await home.node.listSwarm({}, { signal })).nodes, swarmIntervalMs);
-  const nodes = swarm.value ?? noNodes;
+  const swarm = usePolled((signal) => home.node.listSwarm({}, { signal }), swarmIntervalMs);
+  const nodes = swarm.value?.nodes ?? noNodes;
+  const isManaged = swarm.value?.managed === true;
   const { chosen, isGone, choose } = useChosenNode(nodes);
   const own = nodes.find(({ self }) => self)?.id;
   // The node that serves the page is asked without a detour.
@@ -49,7 +51,7 @@ function NodePage({ session }: { readonly session: Session }) {
           <img src="/icon.svg" alt="" width="28" height="28" />
           <h1>dswarm</h1>
         </div>
-        <Links isOpen={session.token === undefined} isHome={through === undefined} />
+        <Links isOpen={session.token === undefined} through={through} />
         {session.token !== undefined && (
           <button
             type="button"
@@ -69,7 +71,16 @@ function NodePage({ session }: { readonly session: Session }) {
             The node that was looked at is not there any more. This is the one that serves the page.
           </p>
         )}
-        {nodes.length > 1 && <SwarmPanel swarm={nodes} chosen={chosen ?? own} onChoose={choose} />}
+        {(nodes.length > 1 || isManaged) && (
+          <SwarmPanel
+            home={home}
+            isManaged={isManaged}
+            swarm={nodes}
+            chosen={chosen ?? own}
+            onChoose={choose}
+            onChanged={swarm.reload}
+          />
+        )}
         <Dashboard key={through ?? ""} api={api} swarm={nodes} onChoose={choose} onTrouble={swarm.reload} />
       </main>
     </>
@@ -79,17 +90,17 @@ function NodePage({ session }: { readonly session: Session }) {
 interface LinksProps {
   /** Whether the node answers without a token, which a link does not carry. */
   readonly isOpen: boolean;
-  /** Whether the node that is looked at is the one that serves the page. */
-  readonly isHome: boolean;
+  /** The node that is looked at; undefined for the one that serves the page. */
+  readonly through: string | undefined;
 }
 
 /** The ways to what else the node serves. */
-function Links({ isOpen, isHome }: LinksProps) {
+function Links({ isOpen, through }: LinksProps) {
   return (
     <nav class="links" aria-label="Of this node">
       <a href="/api/docs">API</a>
       {isOpen && <a href="/api/openapi.json">OpenAPI</a>}
-      {isOpen && isHome && <a href="/metrics">Metrics</a>}
+      {isOpen && <a href={through === undefined ? "/metrics" : `/api/nodes/${pathId(through)}/metrics`}>Metrics</a>}
     </nav>
   );
 }

@@ -2,11 +2,13 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { SwarmNode } from "../../gen/dswarm/v1/node_pb.ts";
 import type { NodeApi } from "./api.ts";
+import { BucketsPanel } from "./buckets-panel.tsx";
 import { EventsPanel } from "./events-panel.tsx";
 import { usePolled } from "./hooks.ts";
 import { LookupPanel, type ShownLookup } from "./lookup-panel.tsx";
 import { Panel } from "./panel.tsx";
 import { PeersPanel } from "./peers-panel.tsx";
+import { ProvidersPanel } from "./providers-panel.tsx";
 import { RecordsPanel } from "./records-panel.tsx";
 import { sceneOf } from "./scene.ts";
 import { SelectedNode } from "./selected-node.tsx";
@@ -97,6 +99,7 @@ export function Dashboard({ api, swarm, onChoose, onTrouble }: DashboardProps) {
             onSelect={setSelected}
             onPinged={state.reload}
           />
+          <BucketsPanel buckets={state.value?.buckets} selected={selected} onSelect={setSelected} />
           <ServicesPanel
             api={api}
             // It is asked anew when it is back.
@@ -105,8 +108,9 @@ export function Dashboard({ api, swarm, onChoose, onTrouble }: DashboardProps) {
           />
         </div>
         <div class="column is-third">
-          <ValuesPanel api={api} />
-          <RecordsPanel api={api} />
+          <ValuesPanel api={api} selected={selected} onSelect={setSelected} />
+          <ProvidersPanel api={api} selected={selected} onSelect={setSelected} />
+          <RecordsPanel api={api} selected={selected} onSelect={setSelected} />
           <EventsPanel api={api} onSelect={setSelected} />
         </div>
       </div>

@@ -1,13 +1,15 @@
 // What happens in the node, as it happens, and how much of it.
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { Rates, WatchEventsResponse } from "../../gen/dswarm/v1/node_pb.ts";
 import { beyondStatus, type NodeApi } from "./api.ts";
 import { useStreamed } from "./hooks.ts";
+import { useOneStop } from "./one-stop.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { count, shortId, shown } from "./text.ts";
 
 const ratesMs = 2000;
 const past = 50;
+const maxKept = 2000;
 const maxShown = 200;
 const maxPoints = 60;
 
@@ -21,6 +23,8 @@ export function EventsPanel({ api, onSelect }: EventsPanelProps) {
   const [events, setEvents] = useState<readonly WatchEventsResponse[]>([]);
   const [rates, setRates] = useState<readonly Rates[]>([]);
   const [isPaused, setPaused] = useState(false);
+  const [filter, setFilter] = useState("");
+  const oneStop = useOneStop<HTMLOListElement>();
   const error = useStreamed(
     (signal) => api.node.watchEvents({ ratesMs, past }, { signal }),
     (items) => {
@@ -31,10 +35,17 @@ export function EventsPanel({ api, onSelect }: EventsPanelProps) {
         // After the stream was opened anew, those of the past come again.
         const known = new Set(before.map(({ number, timeMs }) => `${number} ${timeMs}`));
         const news = items.filter((item) => item.rates === undefined && !known.has(`${item.number} ${item.timeMs}`));
-        return news.length === 0 ? before : [...news.toReversed(), ...before].slice(0, maxShown);
+        return news.length === 0 ? before : [...news.toReversed(), ...before].slice(0, maxKept);
       });
     },
   );
+  const found = useMemo(() => {
+    const words = filter
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
+    return events.filter((event) => words.every((word) => textOf(event).includes(word)));
+  }, [events, filter]);
   return (
     <Panel
       name="events"
@@ -42,23 +53,43 @@ export function EventsPanel({ api, onSelect }: EventsPanelProps) {
       lead="What happens in this node, as it happens."
       error={beyondStatus(error)}
       aside={
-        <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
-          {isPaused ? "Go on" : "Pause"}
-        </button>
+        <>
+          <span class="muted">
+            {found.length === events.length
+              ? count(events.length)
+              : `${count(found.length)} of ${count(events.length)}`}
+          </span>
+          <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+            {isPaused ? "Go on" : "Pause"}
+          </button>
+        </>
       }
     >
       <RatesView rates={rates} />
-      {events.length === 0 ? (
-        <Empty>Nothing has happened yet.</Empty>
+      <input
+        type="search"
+        class="filter"
+        placeholder="Filter by name, id, key or address"
+        aria-label="Filter events by name, id, key or address"
+        value={filter}
+        onInput={({ currentTarget }) => setFilter(currentTarget.value)}
+      />
+      {found.length === 0 ? (
+        <Empty>{events.length === 0 ? "Nothing has happened yet." : "No event has all of that in it."}</Empty>
       ) : (
-        <ol class="log scroll" aria-label="Events, the newest first" tabIndex={0}>
-          {events.map((event) => (
+        <ol {...oneStop} class="log scroll" aria-label="Events, the newest first" tabIndex={0}>
+          {found.slice(0, maxShown).map((event) => (
             <EventLine key={`${event.number} ${event.timeMs}`} event={event} onSelect={onSelect} />
           ))}
         </ol>
       )}
     </Panel>
   );
+}
+
+/** What the filter looks at: the name as it is and as it is shown, and whole ids. */
+function textOf({ name, peer, key, address, detail }: WatchEventsResponse): string {
+  return [name, name.replaceAll("_", " "), peer, key, address, detail].join(" ").toLowerCase();
 }
 
 interface EventLineProps {

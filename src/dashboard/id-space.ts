@@ -8,15 +8,21 @@
 
 const turn = 2 ** 32;
 
-/** The first 32 bits of an id or key in text form ("@" or "&" and base64, base64url or hex); undefined for other text. */
-export function prefixOf(id: string): number | undefined {
+/** The 32 bytes of an id or key in text form ("@" or "&" and base64, base64url or hex); undefined for other text. */
+export function bytesOf(id: string): Uint8Array | undefined {
   const text = id.trim().replace(/^[@&]/, "");
-  if (/^[0-9a-f]{64}$/i.test(text)) return Number.parseInt(text.slice(0, 8), 16);
+  if (/^[0-9a-f]{64}$/i.test(text)) {
+    return Uint8Array.from({ length: 32 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
+  }
   if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return undefined;
-  const bytes = atob(text.slice(0, 8).replaceAll("-", "+").replaceAll("_", "/"));
-  let prefix = 0;
-  for (let i = 0; i < 4; i++) prefix = prefix * 256 + bytes.charCodeAt(i);
-  return prefix;
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/").replace("=", ""));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+/** The first 32 bits of an id or key in text form; undefined for other text. */
+export function prefixOf(id: string): number | undefined {
+  const bytes = bytesOf(id);
+  return bytes && new DataView(bytes.buffer).getUint32(0);
 }
 
 /** Where a prefix of 32 bits lies on the circle, from 0 up to 1. */

@@ -1,11 +1,12 @@
 // A lookup in the DHT, replayed step by step.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { Action } from "./action.tsx";
 import { faultText, type NodeApi } from "./api.ts";
 import { useLatest } from "./hooks.ts";
 import { prefixOf, randomKey } from "./id-space.ts";
 import type { Step, StepKind } from "./lookup-replay.ts";
 import { tracedLookup } from "./lookup-trace.ts";
+import { useOneStop } from "./one-stop.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { duration, shortId, shown } from "./text.ts";
 
@@ -62,6 +63,8 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
   const run = async (wanted: string): Promise<void> => {
     const prefix = prefixOf(wanted);
     if (prefix === undefined) {
+      // Nor does the lookup before stay beside what is wrong with this one.
+      clear();
       setError("A key or a node's id is 32 bytes: base64 after “&” or “@”, base64url, or 64 hex digits.");
       return;
     }
@@ -101,9 +104,14 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
     latest.stop();
     setPlaying(false);
     setRunning(false);
+    setError(undefined);
     setTarget(undefined);
     setSteps([]);
     setAt(0);
+  };
+  const type = (text: string): void => {
+    setError(undefined);
+    setKey(text);
   };
   const last = steps.at(-1);
   return (
@@ -134,15 +142,15 @@ export function LookupPanel({ api, selected, onShow, onSelect }: LookupPanelProp
           required
           spellcheck={false}
           value={key}
-          onInput={({ currentTarget }) => setKey(currentTarget.value)}
+          onInput={({ currentTarget }) => type(currentTarget.value)}
         />
         <Action type="submit" class="primary" isOff={isRunning}>
           Look up
         </Action>
-        <button type="button" onClick={() => setKey(randomKey())}>
+        <button type="button" onClick={() => type(randomKey())}>
           Random
         </button>
-        <button type="button" disabled={selected === undefined} onClick={() => setKey(selected ?? "")}>
+        <button type="button" disabled={selected === undefined} onClick={() => type(selected ?? "")}>
           Selected
         </button>
       </form>
@@ -201,7 +209,7 @@ const linesAround = 40;
 
 /** The steps in words; of many those around the one that is shown. */
 function StepList({ steps, at, onGo, onSelect }: StepListProps) {
-  const list = useRef<HTMLOListElement>(null);
+  const { ref: list, ...oneStop } = useOneStop<HTMLOListElement>();
   const first = Math.max(0, Math.min(at - linesAround, steps.length - 2 * linesAround));
   const near = useMemo(() => steps.slice(first, first + 2 * linesAround), [steps, first]);
   useEffect(() => {
@@ -211,7 +219,7 @@ function StepList({ steps, at, onGo, onSelect }: StepListProps) {
     list.current.scrollTop = line.offsetTop - list.current.clientHeight / 2;
   }, [at]);
   return (
-    <ol class="steps scroll" ref={list} start={first + 1} aria-label="Steps of the lookup" tabIndex={0}>
+    <ol class="steps scroll" ref={list} {...oneStop} start={first + 1} aria-label="Steps of the lookup" tabIndex={0}>
       {near.map((step, i) => {
         const number = first + i + 1;
         return (

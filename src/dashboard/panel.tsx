@@ -48,6 +48,16 @@ interface CopyProps {
 
 /** A text to be copied. */
 export function Copy({ text, label, short }: CopyProps) {
+  return (
+    <span class="copy">
+      <code title={shown(text, 300)}>{shown(short ?? text, 300)}</code>
+      <CopyButton text={text} label={label} />
+    </span>
+  );
+}
+
+/** A button that copies a text, exactly as it is. */
+export function CopyButton({ text, label }: Pick<CopyProps, "text" | "label">) {
   const [copied, setCopied] = useState(false);
   const copy = async (): Promise<void> => {
     try {
@@ -59,18 +69,15 @@ export function Copy({ text, label, short }: CopyProps) {
     }
   };
   return (
-    <span class="copy">
-      <code title={shown(text, 300)}>{shown(short ?? text, 300)}</code>
-      <button
-        type="button"
-        class="quiet"
-        aria-label={`Copy ${label}`}
-        onClick={() => void copy()}
-        onBlur={() => setCopied(false)}
-      >
-        {copied ? "copied" : "copy"}
-      </button>
-    </span>
+    <button
+      type="button"
+      class="quiet"
+      aria-label={`Copy ${label}`}
+      onClick={() => void copy()}
+      onBlur={() => setCopied(false)}
+    >
+      {copied ? "copied" : "copy"}
+    </button>
   );
 }
 

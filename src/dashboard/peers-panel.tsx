@@ -2,10 +2,11 @@
 import { useState } from "preact/hooks";
 import { type Peer, PeerSource } from "../../gen/dswarm/v1/node_pb.ts";
 import { Action } from "./action.tsx";
-import { faultText, type NodeApi } from "./api.ts";
-import { useLatest } from "./hooks.ts";
+import type { NodeApi } from "./api.ts";
+import { useOneStop } from "./one-stop.ts";
 import { Empty, Panel } from "./panel.tsx";
 import { useRoundTrips } from "./round-trips.ts";
+import { useTask } from "./task.ts";
 import { duration, shortId, shown } from "./text.ts";
 
 const page = 50;
@@ -32,29 +33,20 @@ export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: 
   const peers = known ?? [];
   const [filter, setFilter] = useState("");
   const [limit, setLimit] = useState(page);
-  const [error, setError] = useState<string>();
-  const [isPinging, setPinging] = useState(false);
-  const latest = useLatest();
+  const { isBusy: isPinging, error, run } = useTask();
+  const oneStop = useOneStop<HTMLTableSectionElement>();
   const wanted = filter.trim().toLowerCase();
   const found = peers.filter(
     ({ id, addresses }) => wanted === "" || [id, ...addresses].some((text) => text.toLowerCase().includes(wanted)),
   );
   const shownPeers = found.slice(0, limit);
   useRoundTrips(api, known, shownPeers);
-  const ping = async (): Promise<void> => {
-    const signal = latest.next();
-    setPinging(true);
-    try {
+  const ping = (): Promise<void> =>
+    run(async (signal) => {
       const ids = shownPeers.slice(0, maxPinged).map(({ id }) => id);
       await api.node.pingPeers({ ids, timeoutMs: 3000 }, { signal });
-      setError(undefined);
       onPinged();
-    } catch (thrown) {
-      if (!signal.aborted) setError(faultText(thrown));
-    } finally {
-      setPinging(false);
-    }
-  };
+    });
   return (
     <Panel
       name="peers"
@@ -101,7 +93,7 @@ export function PeersPanel({ api, peers: known, selected, onSelect, onPinged }: 
                 <th scope="col">Source</th>
               </tr>
             </thead>
-            <tbody>
+            <tbody {...oneStop}>
               {shownPeers.map((peer) => (
                 // The button's click, which is the keyboard's way, comes to the row too.
                 <tr

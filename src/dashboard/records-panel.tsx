@@ -1,10 +1,12 @@
 // The records that the node keeps for others and publishes itself, a page at a time.
 import { useState } from "preact/hooks";
-import { RecordKind } from "../../gen/dswarm/v1/node_pb.ts";
+import { type RecordInfo, RecordKind } from "../../gen/dswarm/v1/node_pb.ts";
 import { Action } from "./action.tsx";
 import { beyondStatus, type NodeApi } from "./api.ts";
 import { usePolled } from "./hooks.ts";
+import { useOneStop } from "./one-stop.ts";
 import { Empty, Panel } from "./panel.tsx";
+import { RecordCard } from "./record-card.tsx";
 import { byteCount, count, duration, shortId } from "./text.ts";
 
 const intervalMs = 5000;
@@ -17,14 +19,22 @@ const kinds: Readonly<Record<RecordKind, string>> = {
   [RecordKind.PROVIDER]: "provider",
 };
 
+interface RecordsPanelProps {
+  readonly api: NodeApi;
+  readonly selected: string | undefined;
+  readonly onSelect: (id: string) => void;
+}
+
 /** A table with the way through its pages. */
-export function RecordsPanel({ api }: { readonly api: NodeApi }) {
+export function RecordsPanel({ api, selected, onSelect }: RecordsPanelProps) {
   /** Where the pages before began, and where this one does. */
   const [starts, setStarts] = useState<readonly string[]>([""]);
   const { value, error, reload } = usePolled(
     (signal) => api.node.listRecords({ limit: page, after: starts.at(-1) ?? "" }, { signal }),
     intervalMs,
   );
+  const [open, setOpen] = useState<RecordInfo>();
+  const oneStop = useOneStop<HTMLTableSectionElement>();
   const turnTo = (next: readonly string[]): void => {
     setStarts(next);
     // After the new start is known to the question.
@@ -61,21 +71,29 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
                 <th scope="col">From</th>
               </tr>
             </thead>
-            <tbody>
-              {records.map(({ id, key, kind, bytes, ttlS, storedBy, published: isPublished }) => (
-                <tr key={id}>
-                  <td>
-                    <code title={key}>{shortId(key)}</code>
-                  </td>
-                  <td>{kinds[kind] ?? ""}</td>
-                  <td class="number">{byteCount(bytes)}</td>
-                  <td class="number">{ttlS === undefined ? "–" : duration(ttlS * 1000)}</td>
-                  <td>{isPublished ? "this node" : storedBy === "" ? "–" : <code>{shortId(storedBy)}</code>}</td>
-                </tr>
+            <tbody {...oneStop}>
+              {records.map((record) => (
+                <RecordRow
+                  key={record.id}
+                  record={record}
+                  isOpen={record.id === open?.id}
+                  onToggle={() => setOpen(record.id === open?.id ? undefined : record)}
+                />
               ))}
             </tbody>
           </table>
         </div>
+      )}
+      {open !== undefined && (
+        <RecordCard
+          key={open.id}
+          api={api}
+          record={records.find(({ id }) => id === open.id) ?? open}
+          kind={kinds[open.kind] ?? ""}
+          onClose={() => setOpen(undefined)}
+          selected={selected}
+          onSelect={onSelect}
+        />
       )}
       {(starts.length > 1 || next !== "") && (
         <div class="row">
@@ -88,5 +106,34 @@ export function RecordsPanel({ api }: { readonly api: NodeApi }) {
         </div>
       )}
     </Panel>
+  );
+}
+
+interface RecordRowProps {
+  readonly record: RecordInfo;
+  readonly isOpen: boolean;
+  readonly onToggle: () => void;
+}
+
+function RecordRow({ record, isOpen, onToggle }: RecordRowProps) {
+  const { key, kind, bytes, ttlS, storedBy, published } = record;
+  return (
+    <tr class={isOpen ? "is-selected" : undefined} onClick={onToggle}>
+      <td>
+        <button
+          type="button"
+          class="link"
+          aria-expanded={isOpen}
+          aria-label={`Open record ${shortId(key)}`}
+          title={key}
+        >
+          {shortId(key)}
+        </button>
+      </td>
+      <td>{kinds[kind] ?? ""}</td>
+      <td class="number">{byteCount(bytes)}</td>
+      <td class="number">{ttlS === undefined ? "–" : duration(ttlS * 1000)}</td>
+      <td>{published ? "this node" : storedBy === "" ? "–" : <code>{shortId(storedBy)}</code>}</td>
+    </tr>
   );
 }

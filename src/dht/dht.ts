@@ -40,7 +40,7 @@ import type { RecordStore } from "./record-store.ts";
 import { Replication } from "./replication.ts";
 import { Republishing } from "./republishing.ts";
 import { RoutingTable } from "./routing-table.ts";
-import { type FoundValue, ValueReader, type ValueRecord } from "./value-reader.ts";
+import { type FoundValue, type Keeper, ValueReader, type ValueRecord } from "./value-reader.ts";
 
 /** What a DHT is made of. */
 export interface DhtInit {
@@ -296,6 +296,14 @@ export class Dht implements AsyncDisposable {
     checkOptions("options", options, queryChecks);
     const found = await this.#reader.find(keyOf(key), options);
     return found?.record.kind === "mutable" && found.record.isDeleted ? undefined : found;
+  }
+
+  /**
+   * Finds who keeps records under a key: the k closest nodes that answer, this one among them, and what each of them keeps.
+   * @throws DswarmError `record_key_invalid`
+   */
+  async keepers(key: RecordKey | string, options: QueryOptions = {}): Promise<readonly Keeper[]> {
+    return this.#reader.keepers(keyOf(key), options);
   }
 
   /**

@@ -21,6 +21,14 @@ export interface FoundValue {
   readonly ttlS: number;
 }
 
+/** A node close to a key, and what it keeps under it. */
+export interface Keeper {
+  readonly id: NodeId;
+  /** None of this node itself. */
+  readonly addresses: Contact["addresses"];
+  readonly records: readonly RemoteRecord[];
+}
+
 /** What reading needs of its node. */
 export interface ValueReaderInit {
   readonly self: NodeId;
@@ -78,6 +86,24 @@ export class ValueReader {
     };
     await queries.values(key, false, accept, options);
     return all.filter((record) => record.kind === "mutable");
+  }
+
+  /** The k closest nodes that answer, this one among them, and others that were found to keep a record; the closest first. */
+  async keepers(key: RecordKey, options: QueryOptions): Promise<readonly Keeper[]> {
+    const { self, config, store, queries } = this.#init;
+    const own = store.has(key) ? await store.get(key) : [];
+    const { found, closest } = await queries.values(key, false, () => "continue", options);
+    const nodes = new Map<string, Keeper>();
+    if (own.length > 0 || !config.isClient) nodes.set(self.toString(), { id: self, addresses: [], records: own });
+    for (const { from, value } of found) nodes.set(from.id.toString(), { ...from, records: value });
+    for (const contact of closest) {
+      const id = contact.id.toString();
+      if (!nodes.has(id)) nodes.set(id, { ...contact, records: [] });
+    }
+    const target = key.bytes;
+    return [...nodes.values()]
+      .sort((a, b) => compareDistance(target, a.id.bytes, b.id.bytes))
+      .filter(({ records }, index) => index < config.routing.k || records.length > 0);
   }
 
   /** The provider records that a node has signed under a key, withdrawn ones too, as this node and the k closest hold them. */

@@ -1,13 +1,15 @@
 // The part of NodeService that is about the DHT.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
-import type { FoundNodeSchema, LookupResponseSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
+import type { FoundNodeSchema, KeeperSchema, LookupResponseSchema, NodeService } from "../../gen/dswarm/v1/node_pb.ts";
 import type { Contact } from "../dht/contact.ts";
 import type { LookupResult } from "../dht/lookup-options.ts";
 import type { Published } from "../dht/publisher.ts";
+import { sequenceOf } from "../dht/record.ts";
 import { recordToMessage } from "../dht/record-codec.ts";
 import { RecordKey } from "../dht/record-key.ts";
-import { NodeId } from "../identity/node-id.ts";
+import type { Keeper } from "../dht/value-reader.ts";
+import { NodeId, nodeIdBytes, sharedBits } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { DswarmNode } from "./node.ts";
@@ -21,6 +23,7 @@ type DhtMethod =
   | "provide"
   | "unprovide"
   | "findProviders"
+  | "findKeepers"
   | "lookup"
   | "listBuckets"
   | "listRecords";
@@ -65,6 +68,11 @@ export function createNodeDhtService({ dht, config }: DswarmNode): Pick<ServiceI
       const key = keyOf(request);
       const providers = await dht.findProviders(key, { signal, limit: limit === 0 ? maxProviders : limit });
       return { key: key.toString(), providers: providers.map(({ provider }) => foundNode(provider)) };
+    },
+    async findKeepers({ key: text }, { signal }) {
+      const key = RecordKey.parse(text);
+      const nodes = await dht.keepers(key, { signal });
+      return { key: key.toString(), nodes: nodes.map((node) => keeperMessage(node, key, dht.id)) };
     },
     async lookup({ key }, { signal }) {
       return lookupResponse(await dht.lookup(targetOf(key), { signal }));
@@ -112,6 +120,22 @@ export function targetOf(key: string): Uint8Array {
 
 function placeOf({ key, replicas, isKeptHere }: Published) {
   return { key: key.toString(), replicas, keptHere: isKeptHere };
+}
+
+function keeperMessage(
+  { id, addresses, records }: Keeper,
+  key: RecordKey,
+  self: NodeId,
+): MessageInitShape<typeof KeeperSchema> {
+  return {
+    id: id.toString(),
+    addresses: addresses.map(formatHostPort),
+    self: id.equals(self),
+    distanceBits: nodeIdBytes * 8 - sharedBits(id.bytes, key.bytes),
+    records: records.length,
+    sequence: records.map(({ record }) => sequenceOf(record)).reduce((a, b) => (a > b ? a : b), 0n),
+    ...(records.length > 0 && { ttlS: Math.max(...records.map(({ ttlS }) => ttlS)) }),
+  };
 }
 
 function foundNode({ id, addresses }: Contact): MessageInitShape<typeof FoundNodeSchema> {

@@ -11,6 +11,7 @@ import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { createNodeDhtService } from "./node-dht-service.ts";
 import { createNodePeerService } from "./node-peer-service.ts";
+import { createNodeSwarmService } from "./node-swarm-service.ts";
 import { createNodeWatchService } from "./node-watch-service.ts";
 import { shownPeer } from "./shown-peer.ts";
 import type { SwarmDirectory } from "./swarm-directory.ts";
@@ -28,6 +29,7 @@ export function createNodeService(node: DswarmNode, swarm?: SwarmDirectory): Ser
   return {
     ...createNodeDhtService(node),
     ...createNodePeerService(node),
+    ...createNodeSwarmService(node, swarm),
     ...createNodeWatchService(node),
     async pingPeers(request, { signal }) {
       const timeoutMs = request.timeoutMs === 0 ? defaultTimeoutMs : request.timeoutMs;
@@ -54,16 +56,6 @@ export function createNodeService(node: DswarmNode, swarm?: SwarmDirectory): Ser
         contacts: node.dht.table.size,
         records: node.dht.store.size,
         warnings: [...node.warnings],
-      };
-    },
-    async listSwarm() {
-      const own = { id: node.id.toString(), port: node.port, index: 1, pid: process.pid };
-      const members = (await swarm?.list()) ?? [];
-      const isListed = members.some(({ id }) => id === own.id);
-      return {
-        nodes: (isListed ? members : [own, ...members]).map(({ id, port, index, pid }) => {
-          return { id, port, index, pid, self: id === own.id };
-        }),
       };
     },
   };

@@ -2,7 +2,7 @@
 import type { Agent } from "node:https";
 
 /** A node of a swarm. */
-interface SwarmMember {
+export interface SwarmMember {
   /** "@" and base64 of its key. */
   readonly id: string;
   /** Port of /dht and /api. */
@@ -23,4 +23,17 @@ export interface SwarmDirectory {
   list(): Promise<readonly SwarmMember[]>;
   /** The one with an id in its full form, "@" and base64. */
   find(id: string): Promise<SwarmMember | undefined>;
+  /** Undefined where whoever started them starts and stops none on request. */
+  readonly control?: SwarmControl | undefined;
+}
+
+/** Starts and stops nodes of a swarm, as its owner asks. */
+export interface SwarmControl {
+  /**
+   * Starts one more node. Resolves to its id, "@" and base64, once it listens.
+   * @throws ConnectError `resource_exhausted` where there are enough, `unavailable` when it does not come up
+   */
+  add(): Promise<string>;
+  /** Stops the node with an id in its full form. Resolves when it has ended. @throws ConnectError `not_found` */
+  stop(id: string): Promise<void>;
 }

@@ -182,6 +182,7 @@ for (const { what, flags } of [
     const swarm = page.locator(".swarm");
     await page.waitForFunction((count) => document.querySelectorAll(".swarm li").length === count, nodes);
     const processes = await swarm
+      .locator("li")
       .getByRole("button")
       .evaluateAll((buttons) => buttons.map((button) => /process (\d+)/.exec(button.getAttribute("title") ?? "")?.[1]));
     assert.equal(new Set(processes).size, flags.length === 0 ? 1 : nodes);

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file dswarm/v1/node.proto.
  */
 export const file_dswarm_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxImAKEFBpbmdQZWVyc1JlcXVlc3QSFwoDaWRzGAEgAygJQgqa6BgGCAEQASgUEhUKBWNvdW50GAIgASgNQgaa6BgCGBQSHAoKdGltZW91dF9tcxgDIAEoDUIImugYBBjg1AMiOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IoIBCgpQaW5nUmVzdWx0EhQKAmlkGAEgASgJQgia6BgECAQQARIPCgdhZGRyZXNzGAIgASgJEgoKAm9rGAMgASgIEhMKBnJ0dF9tcxgEIAEoAUgAiAEBEiEKBWVycm9yGAUgASgLMhIuZHN3YXJtLnYxLkZhaWx1cmVCCQoHX3J0dF9tcyJLCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJZnJvbV9wZWVyGAQgASgIIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciLHAQoEUGVlchIUCgJpZBgBIAEoCUIImugYBAgEEAESEQoJYWRkcmVzc2VzGAIgAygJEhMKC3NoYXJlZF9iaXRzGAMgASgNEhEKCWNvbm5lY3RlZBgEIAEoCBIQCgh2ZXJpZmllZBgFIAEoCBIVCg1sYXN0X2hlYXJkX21zGAYgASgNEhMKBnJ0dF9tcxgHIAEoAUgAiAEBEiUKBnNvdXJjZRgIIAEoDjIVLmRzd2FybS52MS5QZWVyU291cmNlQgkKB19ydHRfbXMiEgoQR2V0U3RhdHVzUmVxdWVzdCLhAgoRR2V0U3RhdHVzUmVzcG9uc2USFAoCaWQYASABKAlCCJroGAQIBBABEg8KB2FkZHJlc3MYAiABKAkSDwoHbmV0d29yaxgDIAEoCRIMCgRwb3J0GAQgASgNEg8KB3ZlcnNpb24YBSABKAkSEQoJdXB0aW1lX21zGAYgASgBEg0KBXBlZXJzGAcgASgNEhMKC2Nvbm5lY3Rpb25zGAggASgNEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgJIAEoCRI8Cghjb3VudGVycxgKIAMoCzIqLmRzd2FybS52MS5HZXRTdGF0dXNSZXNwb25zZS5Db3VudGVyc0VudHJ5EhAKCGNvbnRhY3RzGAsgASgNEg8KB3JlY29yZHMYDCABKA0SEAoId2FybmluZ3MYDSADKAkaLwoNQ291bnRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIj8KD1B1dFZhbHVlUmVxdWVzdBIXCgV2YWx1ZRgBIAEoDEIImugYBDCAgAQSEwoDa2V5GAIgASgJQgaa6BgCCAIiTgoQUHV0VmFsdWVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHJlcGxpY2FzGAIgASgNEhEKCWtlcHRfaGVyZRgDIAEoCCIoCg9HZXRWYWx1ZVJlcXVlc3QSFQoDa2V5GAEgASgJQgia6BgECAIQASI1ChBHZXRWYWx1ZVJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmRzd2FybS52MS5SZWNvcmQieQoSVXBkYXRlVmFsdWVSZXF1ZXN0EhcKBXZhbHVlGAEgASgMQgia6BgEMICABBIUCgRzYWx0GAIgASgMQgaa6BgCMEASHgoRZXhwZWN0ZWRfc2VxdWVuY2UYAyABKARIAIgBAUIUChJfZXhwZWN0ZWRfc2VxdWVuY2UiYwoTVXBkYXRlVmFsdWVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNEhEKCWtlcHRfaGVyZRgEIAEoCCJgChJEZWxldGVWYWx1ZVJlcXVlc3QSFAoEc2FsdBgBIAEoDEIGmugYAjBAEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlImMKE0RlbGV0ZVZhbHVlUmVzcG9uc2USFQoDa2V5GAEgASgJQgia6BgECAUQARIQCghzZXF1ZW5jZRgCIAEoBBIQCghyZXBsaWNhcxgDIAEoDRIRCglrZXB0X2hlcmUYBCABKAgiRAoOUHJvdmlkZVJlcXVlc3QSEwoDa2V5GAEgASgJQgaa6BgCCAISDAoEbmFtZRgCIAEoCToPmugYCwoDa2V5CgRuYW1lIk0KD1Byb3ZpZGVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHJlcGxpY2FzGAIgASgNEhEKCWtlcHRfaGVyZRgDIAEoCCJGChBVbnByb3ZpZGVSZXF1ZXN0EhMKA2tleRgBIAEoCUIGmugYAggCEgwKBG5hbWUYAiABKAk6D5roGAsKA2tleQoEbmFtZSIqChFVbnByb3ZpZGVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABImEKFEZpbmRQcm92aWRlcnNSZXF1ZXN0EhMKA2tleRgBIAEoCUIGmugYAggCEgwKBG5hbWUYAiABKAkSFQoFbGltaXQYAyABKA1CBproGAIYQDoPmugYCwoDa2V5CgRuYW1lIlcKFUZpbmRQcm92aWRlcnNSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEicKCXByb3ZpZGVycxgCIAMoCzIULmRzd2FybS52MS5Gb3VuZE5vZGUiNAoJRm91bmROb2RlEhQKAmlkGAEgASgJQgia6BgECAQQARIRCglhZGRyZXNzZXMYAiADKAkiJgoNTG9va3VwUmVxdWVzdBIVCgNrZXkYASABKAlCCJroGAQIAxABInwKDkxvb2t1cFJlc3BvbnNlEiUKB2Nsb3Nlc3QYASADKAsyFC5kc3dhcm0udjEuRm91bmROb2RlEgwKBGhvcHMYAiABKA0SDwoHcXVlcmllcxgDIAEoDRIQCghmYWlsdXJlcxgEIAEoDRISCgplbGFwc2VkX21zGAUgASgBIhQKEkxpc3RCdWNrZXRzUmVxdWVzdCI5ChNMaXN0QnVja2V0c1Jlc3BvbnNlEiIKB2J1Y2tldHMYASADKAsyES5kc3dhcm0udjEuQnVja2V0IkkKBkJ1Y2tldBITCgtzaGFyZWRfYml0cxgBIAEoDRIqCghjb250YWN0cxgCIAMoCzIYLmRzd2FybS52MS5CdWNrZXRDb250YWN0In4KDUJ1Y2tldENvbnRhY3QSFAoCaWQYASABKAlCCJroGAQIBBABEhEKCWFkZHJlc3NlcxgCIAMoCRIUCgxsYXN0X3NlZW5fbXMYAyABKA0SDgoGbWlzc2VzGAQgASgNEhMKBnJ0dF9tcxgFIAEoAUgAiAEBQgkKB19ydHRfbXMiOwoSTGlzdFJlY29yZHNSZXF1ZXN0EhYKBWxpbWl0GAEgASgNQgea6BgDGOgHEg0KBWFmdGVyGAIgASgJIoABChNMaXN0UmVjb3Jkc1Jlc3BvbnNlEiYKB3JlY29yZHMYASADKAsyFS5kc3dhcm0udjEuUmVjb3JkSW5mbxIMCgRuZXh0GAIgASgJEgwKBGhlbGQYAyABKA0SEQoJcHVibGlzaGVkGAQgASgNEhIKCmhlbGRfYnl0ZXMYBSABKAEi6QEKClJlY29yZEluZm8SCgoCaWQYASABKAkSFQoDa2V5GAIgASgJQgia6BgECAUQARIjCgRraW5kGAMgASgOMhUuZHN3YXJtLnYxLlJlY29yZEtpbmQSDQoFYnl0ZXMYBCABKA0SEAoIc2VxdWVuY2UYBSABKAQSDAoEaGVsZBgGIAEoCBISCgV0dGxfcxgHIAEoDUgAiAEBEhkKCXN0b3JlZF9ieRgIIAEoCUIGmugYAggEEhEKCXB1Ymxpc2hlZBgJIAEoCBIYCghwcm92aWRlchgKIAEoCUIGmugYAggEQggKBl90dGxfcyInCg9GaW5kUGVlclJlcXVlc3QSFAoCaWQYASABKAlCCJroGAQICBABIkQKEEZpbmRQZWVyUmVzcG9uc2USHQoEcGVlchgBIAEoCzIPLmRzd2FybS52MS5QZWVyEhEKCWxvb2tlZF91cBgCIAEoCCJPCh5Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1JlcXVlc3QSFAoCaWQYASABKAlCCJroGAQIARABEhcKB3NlcnZpY2UYAiABKAlCBproGAIIBiJdCh9Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1Jlc3BvbnNlEigKCHNlcnZpY2VzGAEgAygLMhYuZHN3YXJtLnYxLlNlcnZpY2VJbmZvEhAKCGxlZnRfb3V0GAIgASgNIjMKFkRlc2NyaWJlU2VydmljZVJlcXVlc3QSGQoHc2VydmljZRgBIAEoCUIImugYBAgGEAEiQgoXRGVzY3JpYmVTZXJ2aWNlUmVzcG9uc2USJwoHc2VydmljZRgBIAEoCzIWLmRzd2FybS52MS5TZXJ2aWNlSW5mbyJ7CgtTZXJ2aWNlSW5mbxIMCgRuYW1lGAEgASgJEiYKB21ldGhvZHMYAiADKAsyFS5kc3dhcm0udjEuTWV0aG9kSW5mbxITCgtkZXNjcmlwdG9ycxgDIAEoDBIhCgVlcnJvchgEIAEoCzISLmRzd2FybS52MS5GYWlsdXJlIl4KCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIjCgRraW5kGAIgASgOMhUuZHN3YXJtLnYxLk1ldGhvZEtpbmQSDQoFaW5wdXQYAyABKAkSDgoGb3V0cHV0GAQgASgJIjsKEkNoZWNrSGVhbHRoUmVxdWVzdBIUCgJpZBgBIAEoCUIImugYBAgBEAESDwoHc2VydmljZRgCIAEoCSJSChNDaGVja0hlYWx0aFJlc3BvbnNlEicKBnN0YXR1cxgBIAEoDjIXLmRzd2FybS52MS5IZWFsdGhTdGF0dXMSEgoKZWxhcHNlZF9tcxgCIAEoASISChBMaXN0U3dhcm1SZXF1ZXN0IjgKEUxpc3RTd2FybVJlc3BvbnNlEiMKBW5vZGVzGAEgAygLMhQuZHN3YXJtLnYxLlN3YXJtTm9kZSJZCglTd2FybU5vZGUSFAoCaWQYASABKAlCCJroGAQIBBABEgwKBHBvcnQYAiABKA0SDQoFaW5kZXgYAyABKA0SDAoEc2VsZhgEIAEoCBILCgNwaWQYBSABKA0iwQIKEldhdGNoRXZlbnRzUmVxdWVzdBIdCghyYXRlc19tcxgBIAEoDUILmugYBxjg1AMg+gESFQoEcGFzdBgCIAEoDUIHmugYAxiAAhLdAQoFbmFtZXMYAyADKAlCzQGa6BjIASggOg1wZWVyX2FwcGVhcmVkOg1wZWVyX3ZlcmlmaWVkOglwZWVyX2xvc3Q6EWNvbm5lY3Rpb25fb3BlbmVkOhFjb25uZWN0aW9uX2Nsb3NlZDoQaGFuZHNoYWtlX2ZhaWxlZDoLZGlhbF9mYWlsZWQ6DmtleV91c2VkX3R3aWNlOg1yZWNvcmRfc3RvcmVkOg5yZWNvcmRfZXhwaXJlZDoOcmVjb3JkX2V2aWN0ZWQ6EHJlcHVibGlzaF9mYWlsZWQ6BXJhdGVzEhUKBWFmdGVyGAQgASgJQgaa6BgCCAciyQEKE1dhdGNoRXZlbnRzUmVzcG9uc2USDgoGbnVtYmVyGAEgASgNEg8KB3RpbWVfbXMYAiABKAESDAoEbmFtZRgDIAEoCRIUCgRwZWVyGAQgASgJQgaa6BgCCAQSEwoDa2V5GAUgASgJQgaa6BgCCAUSDwoHYWRkcmVzcxgGIAEoCRIOCgZkZXRhaWwYByABKAkSHwoFcmF0ZXMYCCABKAsyEC5kc3dhcm0udjEuUmF0ZXMSFgoGY3Vyc29yGAkgASgJQgaa6BgCCAcilQIKBVJhdGVzEhMKC2ludGVydmFsX21zGAEgASgBEg0KBXBlZXJzGAIgASgNEhMKC2Nvbm5lY3Rpb25zGAMgASgNEhAKCGNvbnRhY3RzGAQgASgNEg8KB3JlY29yZHMYBSABKA0SFAoMY2FsbHNfc2VydmVkGAYgASgBEhIKCmNhbGxzX21hZGUYByABKAESEQoJYW5ub3VuY2VzGAggASgBEhAKCHJlcXVlc3RzGAkgASgBEjAKCGNvdW50ZXJzGAogAygLMh4uZHN3YXJtLnYxLlJhdGVzLkNvdW50ZXJzRW50cnkaLwoNQ291bnRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIisKElRyYWNlTG9va3VwUmVxdWVzdBIVCgNrZXkYASABKAlCCJroGAQIAxABIqkCChNUcmFjZUxvb2t1cFJlc3BvbnNlEicKBGtpbmQYASABKA4yGS5kc3dhcm0udjEuTG9va3VwU3RlcEtpbmQSEgoKZWxhcHNlZF9tcxgCIAEoARIjCgRwZWVyGAMgASgLMhUuZHN3YXJtLnYxLlRyYWNlZE5vZGUSCwoDaG9wGAQgASgNEhMKBnJ0dF9tcxgFIAEoAUgAiAEBEiUKBmxlYXJudBgGIAMoCzIVLmRzd2FybS52MS5UcmFjZWROb2RlEiEKBWVycm9yGAcgASgLMhIuZHN3YXJtLnYxLkZhaWx1cmUSDgoGdGFyZ2V0GAggASgJEikKBnJlc3VsdBgJIAEoCzIZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZUIJCgdfcnR0X21zIkwKClRyYWNlZE5vZGUSFAoCaWQYASABKAlCCJroGAQIBBABEhEKCWFkZHJlc3NlcxgCIAMoCRIVCg1kaXN0YW5jZV9iaXRzGAMgASgNIlsKEVdhdGNoVmFsdWVSZXF1ZXN0EhUKA2tleRgBIAEoCUIImugYBAgCEAESIAoLaW50ZXJ2YWxfbXMYAiABKA1CC5roGAcYgN3bASBkEg0KBWFmdGVyGAMgASgJIkcKEldhdGNoVmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkEg4KBmN1cnNvchgCIAEoCSp3CgpQZWVyU291cmNlEhsKF1BFRVJfU09VUkNFX1VOU1BFQ0lGSUVEEAASGAoUUEVFUl9TT1VSQ0VfQU5OT1VOQ0UQARIZChVQRUVSX1NPVVJDRV9CT09UU1RSQVAQAhIXChNQRUVSX1NPVVJDRV9JTkJPVU5EEAMqdwoKUmVjb3JkS2luZBIbChdSRUNPUkRfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJFQ09SRF9LSU5EX0lNTVVUQUJMRRABEhcKE1JFQ09SRF9LSU5EX01VVEFCTEUQAhIYChRSRUNPUkRfS0lORF9QUk9WSURFUhADKqQBCgpNZXRob2RLaW5kEhsKF01FVEhPRF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRTUVUSE9EX0tJTkRfVU5BUlkQARIgChxNRVRIT0RfS0lORF9DTElFTlRfU1RSRUFNSU5HEAISIAocTUVUSE9EX0tJTkRfU0VSVkVSX1NUUkVBTUlORxADEh4KGk1FVEhPRF9LSU5EX0JJRElfU1RSRUFNSU5HEAQqigEKDEhlYWx0aFN0YXR1cxIdChlIRUFMVEhfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVSEVBTFRIX1NUQVRVU19TRVJWSU5HEAESHQoZSEVBTFRIX1NUQVRVU19OT1RfU0VSVklORxACEiEKHUhFQUxUSF9TVEFUVVNfU0VSVklDRV9VTktOT1dOEAMq/wEKDkxvb2t1cFN0ZXBLaW5kEiAKHExPT0tVUF9TVEVQX0tJTkRfVU5TUEVDSUZJRUQQABIcChhMT09LVVBfU1RFUF9LSU5EX1NUQVJURUQQARIaChZMT09LVVBfU1RFUF9LSU5EX0FTS0VEEAISHQoZTE9PS1VQX1NURVBfS0lORF9BTlNXRVJFRBADEhkKFUxPT0tVUF9TVEVQX0tJTkRfU0xPVxAEEh4KGkxPT0tVUF9TVEVQX0tJTkRfVElNRURfT1VUEAUSGwoXTE9PS1VQX1NURVBfS0lORF9GQUlMRUQQBhIaChZMT09LVVBfU1RFUF9LSU5EX0VOREVEEAcy/hEKC05vZGVTZXJ2aWNlEmkKCVBpbmdQZWVycxIbLmRzd2FybS52MS5QaW5nUGVlcnNSZXF1ZXN0GhwuZHN3YXJtLnYxLlBpbmdQZWVyc1Jlc3BvbnNlIiGC0+STAhtaDjoBKiIJL2FwaS9waW5nEgkvYXBpL3BpbmcSawoJTGlzdFBlZXJzEhsuZHN3YXJtLnYxLkxpc3RQZWVyc1JlcXVlc3QaHC5kc3dhcm0udjEuTGlzdFBlZXJzUmVzcG9uc2UiI4LT5JMCHVoPOgEqIgovYXBpL3BlZXJzEgovYXBpL3BlZXJzEm0KCUdldFN0YXR1cxIbLmRzd2FybS52MS5HZXRTdGF0dXNSZXF1ZXN0GhwuZHN3YXJtLnYxLkdldFN0YXR1c1Jlc3BvbnNlIiWC0+STAh9aEDoBKiILL2FwaS9zdGF0dXMSCy9hcGkvc3RhdHVzEnMKCFB1dFZhbHVlEhouZHN3YXJtLnYxLlB1dFZhbHVlUmVxdWVzdBobLmRzd2FybS52MS5QdXRWYWx1ZVJlc3BvbnNlIi6C0+STAig6ASpaFjoBKhoRL2FwaS92YWx1ZXMve2tleX0iCy9hcGkvdmFsdWVzEl4KCEdldFZhbHVlEhouZHN3YXJtLnYxLkdldFZhbHVlUmVxdWVzdBobLmRzd2FybS52MS5HZXRWYWx1ZVJlc3BvbnNlIhmC0+STAhMSES9hcGkvdmFsdWVzL3trZXl9EmQKC1VwZGF0ZVZhbHVlEh0uZHN3YXJtLnYxLlVwZGF0ZVZhbHVlUmVxdWVzdBoeLmRzd2FybS52MS5VcGRhdGVWYWx1ZVJlc3BvbnNlIhaC0+STAhA6ASoiCy9hcGkvdXBkYXRlEmQKC0RlbGV0ZVZhbHVlEh0uZHN3YXJtLnYxLkRlbGV0ZVZhbHVlUmVxdWVzdBoeLmRzd2FybS52MS5EZWxldGVWYWx1ZVJlc3BvbnNlIhaC0+STAhA6ASoiCy9hcGkvZGVsZXRlEnQKB1Byb3ZpZGUSGS5kc3dhcm0udjEuUHJvdmlkZVJlcXVlc3QaGi5kc3dhcm0udjEuUHJvdmlkZVJlc3BvbnNlIjKC0+STAiw6ASpaGToBKhoUL2FwaS9wcm92aWRlcnMve2tleX0iDC9hcGkvcHJvdmlkZRJ5CglVbnByb3ZpZGUSGy5kc3dhcm0udjEuVW5wcm92aWRlUmVxdWVzdBocLmRzd2FybS52MS5VbnByb3ZpZGVSZXNwb25zZSIxgtPkkwIrOgEqWhYqFC9hcGkvcHJvdmlkZXJzL3trZXl9Ig4vYXBpL3VucHJvdmlkZRKCAQoNRmluZFByb3ZpZGVycxIfLmRzd2FybS52MS5GaW5kUHJvdmlkZXJzUmVxdWVzdBogLmRzd2FybS52MS5GaW5kUHJvdmlkZXJzUmVzcG9uc2UiLoLT5JMCKFoWEhQvYXBpL3Byb3ZpZGVycy97a2V5fRIOL2FwaS9wcm92aWRlcnMSWAoGTG9va3VwEhguZHN3YXJtLnYxLkxvb2t1cFJlcXVlc3QaGS5kc3dhcm0udjEuTG9va3VwUmVzcG9uc2UiGYLT5JMCExIRL2FwaS9sb29rdXAve2tleX0SYgoLTGlzdEJ1Y2tldHMSHS5kc3dhcm0udjEuTGlzdEJ1Y2tldHNSZXF1ZXN0Gh4uZHN3YXJtLnYxLkxpc3RCdWNrZXRzUmVzcG9uc2UiFILT5JMCDhIML2FwaS9idWNrZXRzEmIKC0xpc3RSZWNvcmRzEh0uZHN3YXJtLnYxLkxpc3RSZWNvcmRzUmVxdWVzdBoeLmRzd2FybS52MS5MaXN0UmVjb3Jkc1Jlc3BvbnNlIhSC0+STAg4SDC9hcGkvcmVjb3JkcxJcCghGaW5kUGVlchIaLmRzd2FybS52MS5GaW5kUGVlclJlcXVlc3QaGy5kc3dhcm0udjEuRmluZFBlZXJSZXNwb25zZSIXgtPkkwIREg8vYXBpL3BlZXJzL3tpZH0ShwEKDExpc3RTZXJ2aWNlcxIpLmRzd2FybS52MS5Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1JlcXVlc3QaKi5kc3dhcm0udjEuTm9kZVNlcnZpY2VMaXN0U2VydmljZXNSZXNwb25zZSIggtPkkwIaEhgvYXBpL3BlZXJzL3tpZH0vc2VydmljZXMSeQoPRGVzY3JpYmVTZXJ2aWNlEiEuZHN3YXJtLnYxLkRlc2NyaWJlU2VydmljZVJlcXVlc3QaIi5kc3dhcm0udjEuRGVzY3JpYmVTZXJ2aWNlUmVzcG9uc2UiH4LT5JMCGRIXL2FwaS9zZXJ2aWNlcy97c2VydmljZX0SbAoLQ2hlY2tIZWFsdGgSHS5kc3dhcm0udjEuQ2hlY2tIZWFsdGhSZXF1ZXN0Gh4uZHN3YXJtLnYxLkNoZWNrSGVhbHRoUmVzcG9uc2UiHoLT5JMCGBIWL2FwaS9wZWVycy97aWR9L2hlYWx0aBJaCglMaXN0U3dhcm0SGy5kc3dhcm0udjEuTGlzdFN3YXJtUmVxdWVzdBocLmRzd2FybS52MS5MaXN0U3dhcm1SZXNwb25zZSISgtPkkwIMEgovYXBpL3N3YXJtEmMKC1dhdGNoRXZlbnRzEh0uZHN3YXJtLnYxLldhdGNoRXZlbnRzUmVxdWVzdBoeLmRzd2FybS52MS5XYXRjaEV2ZW50c1Jlc3BvbnNlIhOC0+STAg0SCy9hcGkvZXZlbnRzMAESbwoLVHJhY2VMb29rdXASHS5kc3dhcm0udjEuVHJhY2VMb29rdXBSZXF1ZXN0Gh4uZHN3YXJtLnYxLlRyYWNlTG9va3VwUmVzcG9uc2UiH4LT5JMCGRIXL2FwaS9sb29rdXAve2tleX0vdHJhY2UwARJsCgpXYXRjaFZhbHVlEhwuZHN3YXJtLnYxLldhdGNoVmFsdWVSZXF1ZXN0Gh0uZHN3YXJtLnYxLldhdGNoVmFsdWVSZXNwb25zZSIfgtPkkwIZEhcvYXBpL3ZhbHVlcy97a2V5fS93YXRjaDABYgZwcm90bzM", [file_dswarm_v1_dht, file_dswarm_v1_rules, file_google_api_annotations]);
+  fileDesc("ChRkc3dhcm0vdjEvbm9kZS5wcm90bxIJZHN3YXJtLnYxImAKEFBpbmdQZWVyc1JlcXVlc3QSFwoDaWRzGAEgAygJQgqa6BgGCAEQASgUEhUKBWNvdW50GAIgASgNQgaa6BgCGBQSHAoKdGltZW91dF9tcxgDIAEoDUIImugYBBjg1AMiOwoRUGluZ1BlZXJzUmVzcG9uc2USJgoHcmVzdWx0cxgBIAMoCzIVLmRzd2FybS52MS5QaW5nUmVzdWx0IoIBCgpQaW5nUmVzdWx0EhQKAmlkGAEgASgJQgia6BgECAQQARIPCgdhZGRyZXNzGAIgASgJEgoKAm9rGAMgASgIEhMKBnJ0dF9tcxgEIAEoAUgAiAEBEiEKBWVycm9yGAUgASgLMhIuZHN3YXJtLnYxLkZhaWx1cmVCCQoHX3J0dF9tcyJLCgdGYWlsdXJlEgwKBGNvZGUYASABKAkSDgoGcmVhc29uGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSEQoJZnJvbV9wZWVyGAQgASgIIiEKEExpc3RQZWVyc1JlcXVlc3QSDQoFbGltaXQYASABKA0iMwoRTGlzdFBlZXJzUmVzcG9uc2USHgoFcGVlcnMYASADKAsyDy5kc3dhcm0udjEuUGVlciLHAQoEUGVlchIUCgJpZBgBIAEoCUIImugYBAgEEAESEQoJYWRkcmVzc2VzGAIgAygJEhMKC3NoYXJlZF9iaXRzGAMgASgNEhEKCWNvbm5lY3RlZBgEIAEoCBIQCgh2ZXJpZmllZBgFIAEoCBIVCg1sYXN0X2hlYXJkX21zGAYgASgNEhMKBnJ0dF9tcxgHIAEoAUgAiAEBEiUKBnNvdXJjZRgIIAEoDjIVLmRzd2FybS52MS5QZWVyU291cmNlQgkKB19ydHRfbXMiEgoQR2V0U3RhdHVzUmVxdWVzdCLhAgoRR2V0U3RhdHVzUmVzcG9uc2USFAoCaWQYASABKAlCCJroGAQIBBABEg8KB2FkZHJlc3MYAiABKAkSDwoHbmV0d29yaxgDIAEoCRIMCgRwb3J0GAQgASgNEg8KB3ZlcnNpb24YBSABKAkSEQoJdXB0aW1lX21zGAYgASgBEg0KBXBlZXJzGAcgASgNEhMKC2Nvbm5lY3Rpb25zGAggASgNEhoKEmNlcnRpZmljYXRlX3NoYTI1NhgJIAEoCRI8Cghjb3VudGVycxgKIAMoCzIqLmRzd2FybS52MS5HZXRTdGF0dXNSZXNwb25zZS5Db3VudGVyc0VudHJ5EhAKCGNvbnRhY3RzGAsgASgNEg8KB3JlY29yZHMYDCABKA0SEAoId2FybmluZ3MYDSADKAkaLwoNQ291bnRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIj8KD1B1dFZhbHVlUmVxdWVzdBIXCgV2YWx1ZRgBIAEoDEIImugYBDCAgAQSEwoDa2V5GAIgASgJQgaa6BgCCAIiTgoQUHV0VmFsdWVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHJlcGxpY2FzGAIgASgNEhEKCWtlcHRfaGVyZRgDIAEoCCIoCg9HZXRWYWx1ZVJlcXVlc3QSFQoDa2V5GAEgASgJQgia6BgECAIQASI1ChBHZXRWYWx1ZVJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmRzd2FybS52MS5SZWNvcmQieQoSVXBkYXRlVmFsdWVSZXF1ZXN0EhcKBXZhbHVlGAEgASgMQgia6BgEMICABBIUCgRzYWx0GAIgASgMQgaa6BgCMEASHgoRZXhwZWN0ZWRfc2VxdWVuY2UYAyABKARIAIgBAUIUChJfZXhwZWN0ZWRfc2VxdWVuY2UiYwoTVXBkYXRlVmFsdWVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHNlcXVlbmNlGAIgASgEEhAKCHJlcGxpY2FzGAMgASgNEhEKCWtlcHRfaGVyZRgEIAEoCCJgChJEZWxldGVWYWx1ZVJlcXVlc3QSFAoEc2FsdBgBIAEoDEIGmugYAjBAEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAIgASgESACIAQFCFAoSX2V4cGVjdGVkX3NlcXVlbmNlImMKE0RlbGV0ZVZhbHVlUmVzcG9uc2USFQoDa2V5GAEgASgJQgia6BgECAUQARIQCghzZXF1ZW5jZRgCIAEoBBIQCghyZXBsaWNhcxgDIAEoDRIRCglrZXB0X2hlcmUYBCABKAgiRAoOUHJvdmlkZVJlcXVlc3QSEwoDa2V5GAEgASgJQgaa6BgCCAISDAoEbmFtZRgCIAEoCToPmugYCwoDa2V5CgRuYW1lIk0KD1Byb3ZpZGVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEhAKCHJlcGxpY2FzGAIgASgNEhEKCWtlcHRfaGVyZRgDIAEoCCJGChBVbnByb3ZpZGVSZXF1ZXN0EhMKA2tleRgBIAEoCUIGmugYAggCEgwKBG5hbWUYAiABKAk6D5roGAsKA2tleQoEbmFtZSIqChFVbnByb3ZpZGVSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABImEKFEZpbmRQcm92aWRlcnNSZXF1ZXN0EhMKA2tleRgBIAEoCUIGmugYAggCEgwKBG5hbWUYAiABKAkSFQoFbGltaXQYAyABKA1CBproGAIYQDoPmugYCwoDa2V5CgRuYW1lIlcKFUZpbmRQcm92aWRlcnNSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEicKCXByb3ZpZGVycxgCIAMoCzIULmRzd2FybS52MS5Gb3VuZE5vZGUiNAoJRm91bmROb2RlEhQKAmlkGAEgASgJQgia6BgECAQQARIRCglhZGRyZXNzZXMYAiADKAkiKwoSRmluZEtlZXBlcnNSZXF1ZXN0EhUKA2tleRgBIAEoCUIImugYBAgCEAEiTgoTRmluZEtlZXBlcnNSZXNwb25zZRIVCgNrZXkYASABKAlCCJroGAQIBRABEiAKBW5vZGVzGAIgAygLMhEuZHN3YXJtLnYxLktlZXBlciKXAQoGS2VlcGVyEhQKAmlkGAEgASgJQgia6BgECAQQARIRCglhZGRyZXNzZXMYAiADKAkSDAoEc2VsZhgDIAEoCBIVCg1kaXN0YW5jZV9iaXRzGAQgASgNEg8KB3JlY29yZHMYBSABKA0SEAoIc2VxdWVuY2UYBiABKAQSEgoFdHRsX3MYByABKA1IAIgBAUIICgZfdHRsX3MiJgoNTG9va3VwUmVxdWVzdBIVCgNrZXkYASABKAlCCJroGAQIAxABInwKDkxvb2t1cFJlc3BvbnNlEiUKB2Nsb3Nlc3QYASADKAsyFC5kc3dhcm0udjEuRm91bmROb2RlEgwKBGhvcHMYAiABKA0SDwoHcXVlcmllcxgDIAEoDRIQCghmYWlsdXJlcxgEIAEoDRISCgplbGFwc2VkX21zGAUgASgBIhQKEkxpc3RCdWNrZXRzUmVxdWVzdCI5ChNMaXN0QnVja2V0c1Jlc3BvbnNlEiIKB2J1Y2tldHMYASADKAsyES5kc3dhcm0udjEuQnVja2V0IkkKBkJ1Y2tldBITCgtzaGFyZWRfYml0cxgBIAEoDRIqCghjb250YWN0cxgCIAMoCzIYLmRzd2FybS52MS5CdWNrZXRDb250YWN0In4KDUJ1Y2tldENvbnRhY3QSFAoCaWQYASABKAlCCJroGAQIBBABEhEKCWFkZHJlc3NlcxgCIAMoCRIUCgxsYXN0X3NlZW5fbXMYAyABKA0SDgoGbWlzc2VzGAQgASgNEhMKBnJ0dF9tcxgFIAEoAUgAiAEBQgkKB19ydHRfbXMiOwoSTGlzdFJlY29yZHNSZXF1ZXN0EhYKBWxpbWl0GAEgASgNQgea6BgDGOgHEg0KBWFmdGVyGAIgASgJIoABChNMaXN0UmVjb3Jkc1Jlc3BvbnNlEiYKB3JlY29yZHMYASADKAsyFS5kc3dhcm0udjEuUmVjb3JkSW5mbxIMCgRuZXh0GAIgASgJEgwKBGhlbGQYAyABKA0SEQoJcHVibGlzaGVkGAQgASgNEhIKCmhlbGRfYnl0ZXMYBSABKAEi6QEKClJlY29yZEluZm8SCgoCaWQYASABKAkSFQoDa2V5GAIgASgJQgia6BgECAUQARIjCgRraW5kGAMgASgOMhUuZHN3YXJtLnYxLlJlY29yZEtpbmQSDQoFYnl0ZXMYBCABKA0SEAoIc2VxdWVuY2UYBSABKAQSDAoEaGVsZBgGIAEoCBISCgV0dGxfcxgHIAEoDUgAiAEBEhkKCXN0b3JlZF9ieRgIIAEoCUIGmugYAggEEhEKCXB1Ymxpc2hlZBgJIAEoCBIYCghwcm92aWRlchgKIAEoCUIGmugYAggEQggKBl90dGxfcyInCg9GaW5kUGVlclJlcXVlc3QSFAoCaWQYASABKAlCCJroGAQICBABIkQKEEZpbmRQZWVyUmVzcG9uc2USHQoEcGVlchgBIAEoCzIPLmRzd2FybS52MS5QZWVyEhEKCWxvb2tlZF91cBgCIAEoCCJPCh5Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1JlcXVlc3QSFAoCaWQYASABKAlCCJroGAQIARABEhcKB3NlcnZpY2UYAiABKAlCBproGAIIBiJdCh9Ob2RlU2VydmljZUxpc3RTZXJ2aWNlc1Jlc3BvbnNlEigKCHNlcnZpY2VzGAEgAygLMhYuZHN3YXJtLnYxLlNlcnZpY2VJbmZvEhAKCGxlZnRfb3V0GAIgASgNIjMKFkRlc2NyaWJlU2VydmljZVJlcXVlc3QSGQoHc2VydmljZRgBIAEoCUIImugYBAgGEAEiQgoXRGVzY3JpYmVTZXJ2aWNlUmVzcG9uc2USJwoHc2VydmljZRgBIAEoCzIWLmRzd2FybS52MS5TZXJ2aWNlSW5mbyJ7CgtTZXJ2aWNlSW5mbxIMCgRuYW1lGAEgASgJEiYKB21ldGhvZHMYAiADKAsyFS5kc3dhcm0udjEuTWV0aG9kSW5mbxITCgtkZXNjcmlwdG9ycxgDIAEoDBIhCgVlcnJvchgEIAEoCzISLmRzd2FybS52MS5GYWlsdXJlIl4KCk1ldGhvZEluZm8SDAoEbmFtZRgBIAEoCRIjCgRraW5kGAIgASgOMhUuZHN3YXJtLnYxLk1ldGhvZEtpbmQSDQoFaW5wdXQYAyABKAkSDgoGb3V0cHV0GAQgASgJIjsKEkNoZWNrSGVhbHRoUmVxdWVzdBIUCgJpZBgBIAEoCUIImugYBAgBEAESDwoHc2VydmljZRgCIAEoCSJSChNDaGVja0hlYWx0aFJlc3BvbnNlEicKBnN0YXR1cxgBIAEoDjIXLmRzd2FybS52MS5IZWFsdGhTdGF0dXMSEgoKZWxhcHNlZF9tcxgCIAEoASISChBMaXN0U3dhcm1SZXF1ZXN0IkkKEUxpc3RTd2FybVJlc3BvbnNlEiMKBW5vZGVzGAEgAygLMhQuZHN3YXJtLnYxLlN3YXJtTm9kZRIPCgdtYW5hZ2VkGAIgASgIIhUKE0FkZFN3YXJtTm9kZVJlcXVlc3QiOgoUQWRkU3dhcm1Ob2RlUmVzcG9uc2USIgoEbm9kZRgBIAEoCzIULmRzd2FybS52MS5Td2FybU5vZGUiLAoUU3RvcFN3YXJtTm9kZVJlcXVlc3QSFAoCaWQYASABKAlCCJroGAQIARABIhcKFVN0b3BTd2FybU5vZGVSZXNwb25zZSJZCglTd2FybU5vZGUSFAoCaWQYASABKAlCCJroGAQIBBABEgwKBHBvcnQYAiABKA0SDQoFaW5kZXgYAyABKA0SDAoEc2VsZhgEIAEoCBILCgNwaWQYBSABKA0iwQIKEldhdGNoRXZlbnRzUmVxdWVzdBIdCghyYXRlc19tcxgBIAEoDUILmugYBxjg1AMg+gESFQoEcGFzdBgCIAEoDUIHmugYAxiAAhLdAQoFbmFtZXMYAyADKAlCzQGa6BjIASggOg1wZWVyX2FwcGVhcmVkOg1wZWVyX3ZlcmlmaWVkOglwZWVyX2xvc3Q6EWNvbm5lY3Rpb25fb3BlbmVkOhFjb25uZWN0aW9uX2Nsb3NlZDoQaGFuZHNoYWtlX2ZhaWxlZDoLZGlhbF9mYWlsZWQ6DmtleV91c2VkX3R3aWNlOg1yZWNvcmRfc3RvcmVkOg5yZWNvcmRfZXhwaXJlZDoOcmVjb3JkX2V2aWN0ZWQ6EHJlcHVibGlzaF9mYWlsZWQ6BXJhdGVzEhUKBWFmdGVyGAQgASgJQgaa6BgCCAciyQEKE1dhdGNoRXZlbnRzUmVzcG9uc2USDgoGbnVtYmVyGAEgASgNEg8KB3RpbWVfbXMYAiABKAESDAoEbmFtZRgDIAEoCRIUCgRwZWVyGAQgASgJQgaa6BgCCAQSEwoDa2V5GAUgASgJQgaa6BgCCAUSDwoHYWRkcmVzcxgGIAEoCRIOCgZkZXRhaWwYByABKAkSHwoFcmF0ZXMYCCABKAsyEC5kc3dhcm0udjEuUmF0ZXMSFgoGY3Vyc29yGAkgASgJQgaa6BgCCAcilQIKBVJhdGVzEhMKC2ludGVydmFsX21zGAEgASgBEg0KBXBlZXJzGAIgASgNEhMKC2Nvbm5lY3Rpb25zGAMgASgNEhAKCGNvbnRhY3RzGAQgASgNEg8KB3JlY29yZHMYBSABKA0SFAoMY2FsbHNfc2VydmVkGAYgASgBEhIKCmNhbGxzX21hZGUYByABKAESEQoJYW5ub3VuY2VzGAggASgBEhAKCHJlcXVlc3RzGAkgASgBEjAKCGNvdW50ZXJzGAogAygLMh4uZHN3YXJtLnYxLlJhdGVzLkNvdW50ZXJzRW50cnkaLwoNQ291bnRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIisKElRyYWNlTG9va3VwUmVxdWVzdBIVCgNrZXkYASABKAlCCJroGAQIAxABIqkCChNUcmFjZUxvb2t1cFJlc3BvbnNlEicKBGtpbmQYASABKA4yGS5kc3dhcm0udjEuTG9va3VwU3RlcEtpbmQSEgoKZWxhcHNlZF9tcxgCIAEoARIjCgRwZWVyGAMgASgLMhUuZHN3YXJtLnYxLlRyYWNlZE5vZGUSCwoDaG9wGAQgASgNEhMKBnJ0dF9tcxgFIAEoAUgAiAEBEiUKBmxlYXJudBgGIAMoCzIVLmRzd2FybS52MS5UcmFjZWROb2RlEiEKBWVycm9yGAcgASgLMhIuZHN3YXJtLnYxLkZhaWx1cmUSDgoGdGFyZ2V0GAggASgJEikKBnJlc3VsdBgJIAEoCzIZLmRzd2FybS52MS5Mb29rdXBSZXNwb25zZUIJCgdfcnR0X21zIkwKClRyYWNlZE5vZGUSFAoCaWQYASABKAlCCJroGAQIBBABEhEKCWFkZHJlc3NlcxgCIAMoCRIVCg1kaXN0YW5jZV9iaXRzGAMgASgNIlsKEVdhdGNoVmFsdWVSZXF1ZXN0EhUKA2tleRgBIAEoCUIImugYBAgCEAESIAoLaW50ZXJ2YWxfbXMYAiABKA1CC5roGAcYgN3bASBkEg0KBWFmdGVyGAMgASgJIkcKEldhdGNoVmFsdWVSZXNwb25zZRIhCgZyZWNvcmQYASABKAsyES5kc3dhcm0udjEuUmVjb3JkEg4KBmN1cnNvchgCIAEoCSp3CgpQZWVyU291cmNlEhsKF1BFRVJfU09VUkNFX1VOU1BFQ0lGSUVEEAASGAoUUEVFUl9TT1VSQ0VfQU5OT1VOQ0UQARIZChVQRUVSX1NPVVJDRV9CT09UU1RSQVAQAhIXChNQRUVSX1NPVVJDRV9JTkJPVU5EEAMqdwoKUmVjb3JkS2luZBIbChdSRUNPUkRfS0lORF9VTlNQRUNJRklFRBAAEhkKFVJFQ09SRF9LSU5EX0lNTVVUQUJMRRABEhcKE1JFQ09SRF9LSU5EX01VVEFCTEUQAhIYChRSRUNPUkRfS0lORF9QUk9WSURFUhADKqQBCgpNZXRob2RLaW5kEhsKF01FVEhPRF9LSU5EX1VOU1BFQ0lGSUVEEAASFQoRTUVUSE9EX0tJTkRfVU5BUlkQARIgChxNRVRIT0RfS0lORF9DTElFTlRfU1RSRUFNSU5HEAISIAocTUVUSE9EX0tJTkRfU0VSVkVSX1NUUkVBTUlORxADEh4KGk1FVEhPRF9LSU5EX0JJRElfU1RSRUFNSU5HEAQqigEKDEhlYWx0aFN0YXR1cxIdChlIRUFMVEhfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGQoVSEVBTFRIX1NUQVRVU19TRVJWSU5HEAESHQoZSEVBTFRIX1NUQVRVU19OT1RfU0VSVklORxACEiEKHUhFQUxUSF9TVEFUVVNfU0VSVklDRV9VTktOT1dOEAMq/wEKDkxvb2t1cFN0ZXBLaW5kEiAKHExPT0tVUF9TVEVQX0tJTkRfVU5TUEVDSUZJRUQQABIcChhMT09LVVBfU1RFUF9LSU5EX1NUQVJURUQQARIaChZMT09LVVBfU1RFUF9LSU5EX0FTS0VEEAISHQoZTE9PS1VQX1NURVBfS0lORF9BTlNXRVJFRBADEhkKFUxPT0tVUF9TVEVQX0tJTkRfU0xPVxAEEh4KGkxPT0tVUF9TVEVQX0tJTkRfVElNRURfT1VUEAUSGwoXTE9PS1VQX1NURVBfS0lORF9GQUlMRUQQBhIaChZMT09LVVBfU1RFUF9LSU5EX0VOREVEEAcyvRQKC05vZGVTZXJ2aWNlEmkKCVBpbmdQZWVycxIbLmRzd2FybS52MS5QaW5nUGVlcnNSZXF1ZXN0GhwuZHN3YXJtLnYxLlBpbmdQZWVyc1Jlc3BvbnNlIiGC0+STAhtaDjoBKiIJL2FwaS9waW5nEgkvYXBpL3BpbmcSawoJTGlzdFBlZXJzEhsuZHN3YXJtLnYxLkxpc3RQZWVyc1JlcXVlc3QaHC5kc3dhcm0udjEuTGlzdFBlZXJzUmVzcG9uc2UiI4LT5JMCHVoPOgEqIgovYXBpL3BlZXJzEgovYXBpL3BlZXJzEm0KCUdldFN0YXR1cxIbLmRzd2FybS52MS5HZXRTdGF0dXNSZXF1ZXN0GhwuZHN3YXJtLnYxLkdldFN0YXR1c1Jlc3BvbnNlIiWC0+STAh9aEDoBKiILL2FwaS9zdGF0dXMSCy9hcGkvc3RhdHVzEnMKCFB1dFZhbHVlEhouZHN3YXJtLnYxLlB1dFZhbHVlUmVxdWVzdBobLmRzd2FybS52MS5QdXRWYWx1ZVJlc3BvbnNlIi6C0+STAig6ASpaFjoBKhoRL2FwaS92YWx1ZXMve2tleX0iCy9hcGkvdmFsdWVzEl4KCEdldFZhbHVlEhouZHN3YXJtLnYxLkdldFZhbHVlUmVxdWVzdBobLmRzd2FybS52MS5HZXRWYWx1ZVJlc3BvbnNlIhmC0+STAhMSES9hcGkvdmFsdWVzL3trZXl9EmQKC1VwZGF0ZVZhbHVlEh0uZHN3YXJtLnYxLlVwZGF0ZVZhbHVlUmVxdWVzdBoeLmRzd2FybS52MS5VcGRhdGVWYWx1ZVJlc3BvbnNlIhaC0+STAhA6ASoiCy9hcGkvdXBkYXRlEmQKC0RlbGV0ZVZhbHVlEh0uZHN3YXJtLnYxLkRlbGV0ZVZhbHVlUmVxdWVzdBoeLmRzd2FybS52MS5EZWxldGVWYWx1ZVJlc3BvbnNlIhaC0+STAhA6ASoiCy9hcGkvZGVsZXRlEnQKB1Byb3ZpZGUSGS5kc3dhcm0udjEuUHJvdmlkZVJlcXVlc3QaGi5kc3dhcm0udjEuUHJvdmlkZVJlc3BvbnNlIjKC0+STAiw6ASpaGToBKhoUL2FwaS9wcm92aWRlcnMve2tleX0iDC9hcGkvcHJvdmlkZRJ5CglVbnByb3ZpZGUSGy5kc3dhcm0udjEuVW5wcm92aWRlUmVxdWVzdBocLmRzd2FybS52MS5VbnByb3ZpZGVSZXNwb25zZSIxgtPkkwIrOgEqWhYqFC9hcGkvcHJvdmlkZXJzL3trZXl9Ig4vYXBpL3VucHJvdmlkZRKCAQoNRmluZFByb3ZpZGVycxIfLmRzd2FybS52MS5GaW5kUHJvdmlkZXJzUmVxdWVzdBogLmRzd2FybS52MS5GaW5kUHJvdmlkZXJzUmVzcG9uc2UiLoLT5JMCKFoWEhQvYXBpL3Byb3ZpZGVycy97a2V5fRIOL2FwaS9wcm92aWRlcnMSaAoLRmluZEtlZXBlcnMSHS5kc3dhcm0udjEuRmluZEtlZXBlcnNSZXF1ZXN0Gh4uZHN3YXJtLnYxLkZpbmRLZWVwZXJzUmVzcG9uc2UiGoLT5JMCFBISL2FwaS9rZWVwZXJzL3trZXl9ElgKBkxvb2t1cBIYLmRzd2FybS52MS5Mb29rdXBSZXF1ZXN0GhkuZHN3YXJtLnYxLkxvb2t1cFJlc3BvbnNlIhmC0+STAhMSES9hcGkvbG9va3VwL3trZXl9EmIKC0xpc3RCdWNrZXRzEh0uZHN3YXJtLnYxLkxpc3RCdWNrZXRzUmVxdWVzdBoeLmRzd2FybS52MS5MaXN0QnVja2V0c1Jlc3BvbnNlIhSC0+STAg4SDC9hcGkvYnVja2V0cxJiCgtMaXN0UmVjb3JkcxIdLmRzd2FybS52MS5MaXN0UmVjb3Jkc1JlcXVlc3QaHi5kc3dhcm0udjEuTGlzdFJlY29yZHNSZXNwb25zZSIUgtPkkwIOEgwvYXBpL3JlY29yZHMSXAoIRmluZFBlZXISGi5kc3dhcm0udjEuRmluZFBlZXJSZXF1ZXN0GhsuZHN3YXJtLnYxLkZpbmRQZWVyUmVzcG9uc2UiF4LT5JMCERIPL2FwaS9wZWVycy97aWR9EocBCgxMaXN0U2VydmljZXMSKS5kc3dhcm0udjEuTm9kZVNlcnZpY2VMaXN0U2VydmljZXNSZXF1ZXN0GiouZHN3YXJtLnYxLk5vZGVTZXJ2aWNlTGlzdFNlcnZpY2VzUmVzcG9uc2UiIILT5JMCGhIYL2FwaS9wZWVycy97aWR9L3NlcnZpY2VzEnkKD0Rlc2NyaWJlU2VydmljZRIhLmRzd2FybS52MS5EZXNjcmliZVNlcnZpY2VSZXF1ZXN0GiIuZHN3YXJtLnYxLkRlc2NyaWJlU2VydmljZVJlc3BvbnNlIh+C0+STAhkSFy9hcGkvc2VydmljZXMve3NlcnZpY2V9EmwKC0NoZWNrSGVhbHRoEh0uZHN3YXJtLnYxLkNoZWNrSGVhbHRoUmVxdWVzdBoeLmRzd2FybS52MS5DaGVja0hlYWx0aFJlc3BvbnNlIh6C0+STAhgSFi9hcGkvcGVlcnMve2lkfS9oZWFsdGgSWgoJTGlzdFN3YXJtEhsuZHN3YXJtLnYxLkxpc3RTd2FybVJlcXVlc3QaHC5kc3dhcm0udjEuTGlzdFN3YXJtUmVzcG9uc2UiEoLT5JMCDBIKL2FwaS9zd2FybRJmCgxBZGRTd2FybU5vZGUSHi5kc3dhcm0udjEuQWRkU3dhcm1Ob2RlUmVxdWVzdBofLmRzd2FybS52MS5BZGRTd2FybU5vZGVSZXNwb25zZSIVgtPkkwIPOgEqIgovYXBpL3N3YXJtEmsKDVN0b3BTd2FybU5vZGUSHy5kc3dhcm0udjEuU3RvcFN3YXJtTm9kZVJlcXVlc3QaIC5kc3dhcm0udjEuU3RvcFN3YXJtTm9kZVJlc3BvbnNlIheC0+STAhEqDy9hcGkvc3dhcm0ve2lkfRJjCgtXYXRjaEV2ZW50cxIdLmRzd2FybS52MS5XYXRjaEV2ZW50c1JlcXVlc3QaHi5kc3dhcm0udjEuV2F0Y2hFdmVudHNSZXNwb25zZSITgtPkkwINEgsvYXBpL2V2ZW50czABEm8KC1RyYWNlTG9va3VwEh0uZHN3YXJtLnYxLlRyYWNlTG9va3VwUmVxdWVzdBoeLmRzd2FybS52MS5UcmFjZUxvb2t1cFJlc3BvbnNlIh+C0+STAhkSFy9hcGkvbG9va3VwL3trZXl9L3RyYWNlMAESbAoKV2F0Y2hWYWx1ZRIcLmRzd2FybS52MS5XYXRjaFZhbHVlUmVxdWVzdBodLmRzd2FybS52MS5XYXRjaFZhbHVlUmVzcG9uc2UiH4LT5JMCGRIXL2FwaS92YWx1ZXMve2tleX0vd2F0Y2gwAWIGcHJvdG8z", [file_dswarm_v1_dht, file_dswarm_v1_rules, file_google_api_annotations]);
 
 /**
  * Which peers to ping.
@@ -852,6 +852,118 @@ export const FoundNodeSchema: GenMessage<FoundNode> = /*@__PURE__*/
   messageDesc(file_dswarm_v1_node, 23);
 
 /**
+ * Whose keepers to find.
+ *
+ * @generated from message dswarm.v1.FindKeepersRequest
+ */
+export type FindKeepersRequest = Message<"dswarm.v1.FindKeepersRequest"> & {
+  /**
+   * The key of records, in any text form.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message dswarm.v1.FindKeepersRequest.
+ * Use `create(FindKeepersRequestSchema)` to create a new message.
+ */
+export const FindKeepersRequestSchema: GenMessage<FindKeepersRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 24);
+
+/**
+ * Who keeps them.
+ *
+ * @generated from message dswarm.v1.FindKeepersResponse
+ */
+export type FindKeepersResponse = Message<"dswarm.v1.FindKeepersResponse"> & {
+  /**
+   * "&" and base64 of the key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The closest first: the k (20) closest that answer, this node included, and others that were found to keep records.
+   *
+   * @generated from field: repeated dswarm.v1.Keeper nodes = 2;
+   */
+  nodes: Keeper[];
+};
+
+/**
+ * Describes the message dswarm.v1.FindKeepersResponse.
+ * Use `create(FindKeepersResponseSchema)` to create a new message.
+ */
+export const FindKeepersResponseSchema: GenMessage<FindKeepersResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 25);
+
+/**
+ * A node that is close to a key, and what it keeps under it.
+ *
+ * @generated from message dswarm.v1.Keeper
+ */
+export type Keeper = Message<"dswarm.v1.Keeper"> & {
+  /**
+   * "@" and base64 of its key.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * "host:port", the best first. Empty for the node that answers.
+   *
+   * @generated from field: repeated string addresses = 2;
+   */
+  addresses: string[];
+
+  /**
+   * Whether it is the node that answers.
+   *
+   * @generated from field: bool self = 3;
+   */
+  self: boolean;
+
+  /**
+   * Bits of the XOR distance to the key: 0 when they are the same, at most 256.
+   *
+   * @generated from field: uint32 distance_bits = 4;
+   */
+  distanceBits: number;
+
+  /**
+   * Records under the key that it keeps: a value, and each provider. 0 if it keeps none.
+   *
+   * @generated from field: uint32 records = 5;
+   */
+  records: number;
+
+  /**
+   * The largest sequence of these. 0 for an immutable record.
+   *
+   * @generated from field: uint64 sequence = 6;
+   */
+  sequence: bigint;
+
+  /**
+   * Seconds that the last of these has left. Present when it keeps one.
+   *
+   * @generated from field: optional uint32 ttl_s = 7;
+   */
+  ttlS?: number | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.Keeper.
+ * Use `create(KeeperSchema)` to create a new message.
+ */
+export const KeeperSchema: GenMessage<Keeper> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 26);
+
+/**
  * What to look for.
  *
  * @generated from message dswarm.v1.LookupRequest
@@ -870,7 +982,7 @@ export type LookupRequest = Message<"dswarm.v1.LookupRequest"> & {
  * Use `create(LookupRequestSchema)` to create a new message.
  */
 export const LookupRequestSchema: GenMessage<LookupRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 24);
+  messageDesc(file_dswarm_v1_node, 27);
 
 /**
  * What was found.
@@ -919,7 +1031,7 @@ export type LookupResponse = Message<"dswarm.v1.LookupResponse"> & {
  * Use `create(LookupResponseSchema)` to create a new message.
  */
 export const LookupResponseSchema: GenMessage<LookupResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 25);
+  messageDesc(file_dswarm_v1_node, 28);
 
 /**
  * Asks for the routing table.
@@ -934,7 +1046,7 @@ export type ListBucketsRequest = Message<"dswarm.v1.ListBucketsRequest"> & {
  * Use `create(ListBucketsRequestSchema)` to create a new message.
  */
 export const ListBucketsRequestSchema: GenMessage<ListBucketsRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 26);
+  messageDesc(file_dswarm_v1_node, 29);
 
 /**
  * The routing table.
@@ -955,7 +1067,7 @@ export type ListBucketsResponse = Message<"dswarm.v1.ListBucketsResponse"> & {
  * Use `create(ListBucketsResponseSchema)` to create a new message.
  */
 export const ListBucketsResponseSchema: GenMessage<ListBucketsResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 27);
+  messageDesc(file_dswarm_v1_node, 30);
 
 /**
  * A k-bucket.
@@ -983,7 +1095,7 @@ export type Bucket = Message<"dswarm.v1.Bucket"> & {
  * Use `create(BucketSchema)` to create a new message.
  */
 export const BucketSchema: GenMessage<Bucket> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 28);
+  messageDesc(file_dswarm_v1_node, 31);
 
 /**
  * A contact in a k-bucket.
@@ -1032,7 +1144,7 @@ export type BucketContact = Message<"dswarm.v1.BucketContact"> & {
  * Use `create(BucketContactSchema)` to create a new message.
  */
 export const BucketContactSchema: GenMessage<BucketContact> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 29);
+  messageDesc(file_dswarm_v1_node, 32);
 
 /**
  * Which records to list.
@@ -1060,7 +1172,7 @@ export type ListRecordsRequest = Message<"dswarm.v1.ListRecordsRequest"> & {
  * Use `create(ListRecordsRequestSchema)` to create a new message.
  */
 export const ListRecordsRequestSchema: GenMessage<ListRecordsRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 30);
+  messageDesc(file_dswarm_v1_node, 33);
 
 /**
  * A page of records.
@@ -1109,7 +1221,7 @@ export type ListRecordsResponse = Message<"dswarm.v1.ListRecordsResponse"> & {
  * Use `create(ListRecordsResponseSchema)` to create a new message.
  */
 export const ListRecordsResponseSchema: GenMessage<ListRecordsResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 31);
+  messageDesc(file_dswarm_v1_node, 34);
 
 /**
  * What is known of a record without its value.
@@ -1193,7 +1305,7 @@ export type RecordInfo = Message<"dswarm.v1.RecordInfo"> & {
  * Use `create(RecordInfoSchema)` to create a new message.
  */
 export const RecordInfoSchema: GenMessage<RecordInfo> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 32);
+  messageDesc(file_dswarm_v1_node, 35);
 
 /**
  * Which peer to find.
@@ -1214,7 +1326,7 @@ export type FindPeerRequest = Message<"dswarm.v1.FindPeerRequest"> & {
  * Use `create(FindPeerRequestSchema)` to create a new message.
  */
 export const FindPeerRequestSchema: GenMessage<FindPeerRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 33);
+  messageDesc(file_dswarm_v1_node, 36);
 
 /**
  * Where it is.
@@ -1243,7 +1355,7 @@ export type FindPeerResponse = Message<"dswarm.v1.FindPeerResponse"> & {
  * Use `create(FindPeerResponseSchema)` to create a new message.
  */
 export const FindPeerResponseSchema: GenMessage<FindPeerResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 34);
+  messageDesc(file_dswarm_v1_node, 37);
 
 /**
  * Whose services to list.
@@ -1271,7 +1383,7 @@ export type NodeServiceListServicesRequest = Message<"dswarm.v1.NodeServiceListS
  * Use `create(NodeServiceListServicesRequestSchema)` to create a new message.
  */
 export const NodeServiceListServicesRequestSchema: GenMessage<NodeServiceListServicesRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 35);
+  messageDesc(file_dswarm_v1_node, 38);
 
 /**
  * The services.
@@ -1299,7 +1411,7 @@ export type NodeServiceListServicesResponse = Message<"dswarm.v1.NodeServiceList
  * Use `create(NodeServiceListServicesResponseSchema)` to create a new message.
  */
 export const NodeServiceListServicesResponseSchema: GenMessage<NodeServiceListServicesResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 36);
+  messageDesc(file_dswarm_v1_node, 39);
 
 /**
  * Which service to describe.
@@ -1320,7 +1432,7 @@ export type DescribeServiceRequest = Message<"dswarm.v1.DescribeServiceRequest">
  * Use `create(DescribeServiceRequestSchema)` to create a new message.
  */
 export const DescribeServiceRequestSchema: GenMessage<DescribeServiceRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 37);
+  messageDesc(file_dswarm_v1_node, 40);
 
 /**
  * The service.
@@ -1341,7 +1453,7 @@ export type DescribeServiceResponse = Message<"dswarm.v1.DescribeServiceResponse
  * Use `create(DescribeServiceResponseSchema)` to create a new message.
  */
 export const DescribeServiceResponseSchema: GenMessage<DescribeServiceResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 38);
+  messageDesc(file_dswarm_v1_node, 41);
 
 /**
  * A service of a peer.
@@ -1384,7 +1496,7 @@ export type ServiceInfo = Message<"dswarm.v1.ServiceInfo"> & {
  * Use `create(ServiceInfoSchema)` to create a new message.
  */
 export const ServiceInfoSchema: GenMessage<ServiceInfo> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 39);
+  messageDesc(file_dswarm_v1_node, 42);
 
 /**
  * A method of a service.
@@ -1426,7 +1538,7 @@ export type MethodInfo = Message<"dswarm.v1.MethodInfo"> & {
  * Use `create(MethodInfoSchema)` to create a new message.
  */
 export const MethodInfoSchema: GenMessage<MethodInfo> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 40);
+  messageDesc(file_dswarm_v1_node, 43);
 
 /**
  * Whose health to check.
@@ -1454,7 +1566,7 @@ export type CheckHealthRequest = Message<"dswarm.v1.CheckHealthRequest"> & {
  * Use `create(CheckHealthRequestSchema)` to create a new message.
  */
 export const CheckHealthRequestSchema: GenMessage<CheckHealthRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 41);
+  messageDesc(file_dswarm_v1_node, 44);
 
 /**
  * How it is.
@@ -1482,7 +1594,7 @@ export type CheckHealthResponse = Message<"dswarm.v1.CheckHealthResponse"> & {
  * Use `create(CheckHealthResponseSchema)` to create a new message.
  */
 export const CheckHealthResponseSchema: GenMessage<CheckHealthResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 42);
+  messageDesc(file_dswarm_v1_node, 45);
 
 /**
  * Asks for the swarm.
@@ -1497,7 +1609,7 @@ export type ListSwarmRequest = Message<"dswarm.v1.ListSwarmRequest"> & {
  * Use `create(ListSwarmRequestSchema)` to create a new message.
  */
 export const ListSwarmRequestSchema: GenMessage<ListSwarmRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 43);
+  messageDesc(file_dswarm_v1_node, 46);
 
 /**
  * The swarm.
@@ -1511,6 +1623,13 @@ export type ListSwarmResponse = Message<"dswarm.v1.ListSwarmResponse"> & {
    * @generated from field: repeated dswarm.v1.SwarmNode nodes = 1;
    */
   nodes: SwarmNode[];
+
+  /**
+   * Whether nodes can be added and stopped: those of `dswarm swarm` can.
+   *
+   * @generated from field: bool managed = 2;
+   */
+  managed: boolean;
 };
 
 /**
@@ -1518,7 +1637,79 @@ export type ListSwarmResponse = Message<"dswarm.v1.ListSwarmResponse"> & {
  * Use `create(ListSwarmResponseSchema)` to create a new message.
  */
 export const ListSwarmResponseSchema: GenMessage<ListSwarmResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 44);
+  messageDesc(file_dswarm_v1_node, 47);
+
+/**
+ * Asks for one more node. failed_precondition where the node was started alone.
+ *
+ * @generated from message dswarm.v1.AddSwarmNodeRequest
+ */
+export type AddSwarmNodeRequest = Message<"dswarm.v1.AddSwarmNodeRequest"> & {
+};
+
+/**
+ * Describes the message dswarm.v1.AddSwarmNodeRequest.
+ * Use `create(AddSwarmNodeRequestSchema)` to create a new message.
+ */
+export const AddSwarmNodeRequestSchema: GenMessage<AddSwarmNodeRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 48);
+
+/**
+ * It listens.
+ *
+ * @generated from message dswarm.v1.AddSwarmNodeResponse
+ */
+export type AddSwarmNodeResponse = Message<"dswarm.v1.AddSwarmNodeResponse"> & {
+  /**
+   * The new node.
+   *
+   * @generated from field: dswarm.v1.SwarmNode node = 1;
+   */
+  node?: SwarmNode | undefined;
+};
+
+/**
+ * Describes the message dswarm.v1.AddSwarmNodeResponse.
+ * Use `create(AddSwarmNodeResponseSchema)` to create a new message.
+ */
+export const AddSwarmNodeResponseSchema: GenMessage<AddSwarmNodeResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 49);
+
+/**
+ * Which node to stop. failed_precondition for the node that is asked: it stops others, not itself.
+ *
+ * @generated from message dswarm.v1.StopSwarmNodeRequest
+ */
+export type StopSwarmNodeRequest = Message<"dswarm.v1.StopSwarmNodeRequest"> & {
+  /**
+   * The node, in any text form of a NodeId.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message dswarm.v1.StopSwarmNodeRequest.
+ * Use `create(StopSwarmNodeRequestSchema)` to create a new message.
+ */
+export const StopSwarmNodeRequestSchema: GenMessage<StopSwarmNodeRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 50);
+
+/**
+ * It has ended.
+ *
+ * @generated from message dswarm.v1.StopSwarmNodeResponse
+ */
+export type StopSwarmNodeResponse = Message<"dswarm.v1.StopSwarmNodeResponse"> & {
+};
+
+/**
+ * Describes the message dswarm.v1.StopSwarmNodeResponse.
+ * Use `create(StopSwarmNodeResponseSchema)` to create a new message.
+ */
+export const StopSwarmNodeResponseSchema: GenMessage<StopSwarmNodeResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_node, 51);
 
 /**
  * A node that was started together with others.
@@ -1567,7 +1758,7 @@ export type SwarmNode = Message<"dswarm.v1.SwarmNode"> & {
  * Use `create(SwarmNodeSchema)` to create a new message.
  */
 export const SwarmNodeSchema: GenMessage<SwarmNode> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 45);
+  messageDesc(file_dswarm_v1_node, 52);
 
 /**
  * Which events to tell.
@@ -1610,7 +1801,7 @@ export type WatchEventsRequest = Message<"dswarm.v1.WatchEventsRequest"> & {
  * Use `create(WatchEventsRequestSchema)` to create a new message.
  */
 export const WatchEventsRequestSchema: GenMessage<WatchEventsRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 46);
+  messageDesc(file_dswarm_v1_node, 53);
 
 /**
  * Something that happened in the node. By name:
@@ -1697,7 +1888,7 @@ export type WatchEventsResponse = Message<"dswarm.v1.WatchEventsResponse"> & {
  * Use `create(WatchEventsResponseSchema)` to create a new message.
  */
 export const WatchEventsResponseSchema: GenMessage<WatchEventsResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 47);
+  messageDesc(file_dswarm_v1_node, 54);
 
 /**
  * How much is there and goes on.
@@ -1781,7 +1972,7 @@ export type Rates = Message<"dswarm.v1.Rates"> & {
  * Use `create(RatesSchema)` to create a new message.
  */
 export const RatesSchema: GenMessage<Rates> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 48);
+  messageDesc(file_dswarm_v1_node, 55);
 
 /**
  * What to look for.
@@ -1802,7 +1993,7 @@ export type TraceLookupRequest = Message<"dswarm.v1.TraceLookupRequest"> & {
  * Use `create(TraceLookupRequestSchema)` to create a new message.
  */
 export const TraceLookupRequestSchema: GenMessage<TraceLookupRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 49);
+  messageDesc(file_dswarm_v1_node, 56);
 
 /**
  * A step of a lookup.
@@ -1879,7 +2070,7 @@ export type TraceLookupResponse = Message<"dswarm.v1.TraceLookupResponse"> & {
  * Use `create(TraceLookupResponseSchema)` to create a new message.
  */
 export const TraceLookupResponseSchema: GenMessage<TraceLookupResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 50);
+  messageDesc(file_dswarm_v1_node, 57);
 
 /**
  * A node and how far from what is looked for it is.
@@ -1914,7 +2105,7 @@ export type TracedNode = Message<"dswarm.v1.TracedNode"> & {
  * Use `create(TracedNodeSchema)` to create a new message.
  */
 export const TracedNodeSchema: GenMessage<TracedNode> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 51);
+  messageDesc(file_dswarm_v1_node, 58);
 
 /**
  * What to watch.
@@ -1949,7 +2140,7 @@ export type WatchValueRequest = Message<"dswarm.v1.WatchValueRequest"> & {
  * Use `create(WatchValueRequestSchema)` to create a new message.
  */
 export const WatchValueRequestSchema: GenMessage<WatchValueRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 52);
+  messageDesc(file_dswarm_v1_node, 59);
 
 /**
  * What is under the key now.
@@ -1977,7 +2168,7 @@ export type WatchValueResponse = Message<"dswarm.v1.WatchValueResponse"> & {
  * Use `create(WatchValueResponseSchema)` to create a new message.
  */
 export const WatchValueResponseSchema: GenMessage<WatchValueResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_node, 53);
+  messageDesc(file_dswarm_v1_node, 60);
 
 /**
  * How a node heard of a peer.
@@ -2361,6 +2552,16 @@ export const NodeService: GenService<{
     output: typeof FindProvidersResponseSchema;
   },
   /**
+   * Finds which of the nodes closest to a key keep records under it.
+   *
+   * @generated from rpc dswarm.v1.NodeService.FindKeepers
+   */
+  findKeepers: {
+    methodKind: "unary";
+    input: typeof FindKeepersRequestSchema;
+    output: typeof FindKeepersResponseSchema;
+  },
+  /**
    * Finds the nodes closest to a key or a node.
    *
    * @generated from rpc dswarm.v1.NodeService.Lookup
@@ -2440,6 +2641,26 @@ export const NodeService: GenService<{
     methodKind: "unary";
     input: typeof ListSwarmRequestSchema;
     output: typeof ListSwarmResponseSchema;
+  },
+  /**
+   * Starts one more node of the swarm, with the flags of the others.
+   *
+   * @generated from rpc dswarm.v1.NodeService.AddSwarmNode
+   */
+  addSwarmNode: {
+    methodKind: "unary";
+    input: typeof AddSwarmNodeRequestSchema;
+    output: typeof AddSwarmNodeResponseSchema;
+  },
+  /**
+   * Stops another node of the swarm. Answers when it has ended.
+   *
+   * @generated from rpc dswarm.v1.NodeService.StopSwarmNode
+   */
+  stopSwarmNode: {
+    methodKind: "unary";
+    input: typeof StopSwarmNodeRequestSchema;
+    output: typeof StopSwarmNodeResponseSchema;
   },
   /**
    * Tells what happens in the node, as it happens, and how much of it, now and then. Ends with the node or the caller.

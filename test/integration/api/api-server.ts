@@ -151,6 +151,7 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
     provide: ({ key, name }) => ({ key: key || someKey, replicas: name.length, keptHere: true }),
     unprovide: ({ key }) => ({ key: key || someKey }),
     findProviders: ({ key, limit }) => ({ key, providers: [{ id: someId, addresses: [`127.0.0.1:${limit}`] }] }),
+    findKeepers: ({ key }) => ({ key, nodes: [{ id: someId, self: true, records: 1, sequence: 2n, ttlS: 9 }] }),
     lookup: ({ key }) => ({ closest: [{ id: key }], hops: 1, queries: 2, elapsedMs: 0.25 }),
     listBuckets: () => ({ buckets: [{ sharedBits: 1, contacts: [{ id: someId, misses: 1, rttMs: 0.5 }] }] }),
     listRecords: ({ limit, after }) => ({
@@ -162,6 +163,8 @@ export function nodeService(changes: Partial<ServiceImpl<typeof NodeService>> = 
     describeService: ({ service }) => ({ service: { name: service, methods: [{ name: "Say", kind: 1 }] } }),
     checkHealth: ({ id, service }) => ({ status: 1, elapsedMs: id.length + service.length }),
     listSwarm: () => ({ nodes: [{ id: someId, port: 1, index: 1, self: true, pid: 7 }] }),
+    addSwarmNode: () => ({ node: { id: someId, port: 2, index: 2, pid: 7 } }),
+    stopSwarmNode: () => ({}),
     async *watchEvents({ past }) {
       yield { number: past, name: "peer_appeared" };
     },

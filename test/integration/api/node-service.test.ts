@@ -38,6 +38,7 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   Provide: { json: `{"key":"${someKey}","name":"a b"}`, query: "" },
   Unprovide: { json: `{"key":"${someKey}"}`, query: "" },
   FindProviders: { json: `{"key":"${someKey}","limit":4}`, query: `limit=4&key=${encodeURIComponent(someKey)}` },
+  FindKeepers: { json: `{"key":"${someKey}"}`, query: "" },
   Lookup: { json: `{"key":"${someId}"}`, query: "" },
   ListBuckets: { json: "{}", query: "" },
   ListRecords: { json: `{"limit":2,"after":"x y"}`, query: "limit=2&after=x+y" },
@@ -46,6 +47,8 @@ const requests: Readonly<Record<string, { json: string; query: string }>> = {
   DescribeService: { json: `{"service":"a.B"}`, query: "" },
   CheckHealth: { json: `{"id":"${someId}","service":"a.B"}`, query: "service=a.B" },
   ListSwarm: { json: "{}", query: "" },
+  AddSwarmNode: { json: "{}", query: "" },
+  StopSwarmNode: { json: `{"id":"${someId}"}`, query: "" },
   WatchEvents: { json: `{"past":2}`, query: "past=2" },
   TraceLookup: { json: `{"key":"${someId}"}`, query: "" },
   WatchValue: { json: `{"key":"${someKey}"}`, query: "" },
@@ -190,7 +193,7 @@ test("GET /api lists every route, and each of them exists", async (t) => {
     new Set(routes.flatMap(({ rpc }: { rpc?: string }) => rpc ?? [])),
     new Set(NodeService.methods.map(({ name }) => `dswarm.v1.NodeService/${name}`)),
   );
-  assert.equal(routes.length, 54);
+  assert.equal(routes.length, 61);
   for (const { method, path, kind } of routes) {
     const isStream = method === "POST" && kind === "server_streaming";
     const headers = ["Content-Type", isStream ? "application/connect+json" : "application/json"];

@@ -71,3 +71,39 @@ test("in any order of events it is said exactly at the last that is needed", () 
     }),
   );
 });
+
+test("waits for a node that is added, and for none that has not come up", () => {
+  const acquaintance = new Acquaintance(2);
+  for (const event of [listening("a"), listening("b"), peer("a", "b")]) acquaintance.note(event);
+  acquaintance.expect(1);
+  assert.equal(acquaintance.note(peer("b", "a")), false);
+  assert.equal(acquaintance.note(listening("c")), false);
+  for (const [id, other] of [
+    ["a", "c"],
+    ["b", "c"],
+    ["c", "a"],
+  ] as const) {
+    assert.equal(acquaintance.note(peer(id, other)), false);
+  }
+  acquaintance.expect(1);
+  acquaintance.expect(-1);
+  assert.equal(acquaintance.note(peer("c", "b")), true);
+});
+
+test("a node that is stopped makes room for one that is added", () => {
+  const acquaintance = new Acquaintance(3);
+  for (const id of ["a", "b", "c"]) acquaintance.note(listening(id));
+  assert.equal(acquaintance.drop("c"), false);
+  acquaintance.expect(1);
+  assert.equal(acquaintance.note(peer("a", "b")), false);
+  assert.equal(acquaintance.note(peer("b", "a")), false);
+  acquaintance.note(listening("d"));
+  for (const [id, other] of [
+    ["a", "d"],
+    ["b", "d"],
+    ["d", "a"],
+  ] as const) {
+    assert.equal(acquaintance.note(peer(id, other)), false);
+  }
+  assert.equal(acquaintance.note(peer("d", "b")), true);
+});

@@ -285,3 +285,13 @@ test("on a terminal of 60 columns no line but the address to be copied is wider"
   assert.equal(lines.filter((line) => line.includes("Lost peer") && line.endsWith(" is silent")).length, 2);
   for (const line of lines) assert.ok(line.length <= 60 || line.startsWith("  address  dswarm://"), line);
 });
+
+test("a swarm tells of nodes that were added and stopped, and goes on telling", () => {
+  const { terminal, reporter } = runningSwarm(["a", "b"]);
+  reporter.report(listening("c", 4003), 3);
+  assert.match(terminal.takeLines().join("\n"), /^\S+  Node 3 was added: @\S+ on port 4003$/);
+  reporter.report({ event: "stopped", id: idOf("b") }, 2);
+  assert.match(terminal.takeLines().join("\n"), /^\S+  Node 2 was stopped; 2 nodes left$/);
+  reporter.report({ event: "closing", id: idOf("a") }, 1);
+  assert.match(terminal.takeLines().join("\n"), /Closing 2 nodes\.$/);
+});
