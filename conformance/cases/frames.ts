@@ -308,7 +308,8 @@ export const frameCases = group("frames", ["calls"], {
   "cancel-is-sent": async (context) => {
     const { raw, call, stream } = await context.hostileCall();
     await call.cancel();
-    await raw.next("cancel", stream);
+    const { code } = await raw.next("cancel", stream);
+    assert.ok(code === 0 || code === 1, `the code of the cancel is ${code}`);
     await call.fails(1);
   },
   "deadline-is-sent": async (context) => {
@@ -319,7 +320,7 @@ export const frameCases = group("frames", ["calls"], {
       assert.equal(open.method, `dswarm.example.v1.EchoService/${method}`);
       assert.ok(open.timeoutMs > 0 && open.timeoutMs <= 300, `timeout_ms of ${method} is ${open.timeoutMs}`);
       await call.fails(4);
-      await raw.next("cancel");
+      assert.equal((await raw.next("cancel")).code, 4, "the code of the cancel");
     }
   },
   "go-away-above": async (context) => {

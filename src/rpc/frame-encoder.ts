@@ -5,6 +5,7 @@
 // Frames of every call are written by hand straight into the buffer, byte for byte what the generated codec would make
 // (a property test holds them to it); the rare ones go through the generated codec.
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { FrameSchema } from "../../gen/dswarm/v1/frame_pb.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
 import { protocol } from "./params.ts";
@@ -123,9 +124,10 @@ export class FrameEncoder {
     if (id !== 0) this.#field(buffer, tag.pongId, id);
   }
 
-  /** The callee is to end the call. */
-  cancel(streamId: number): void {
-    this.#begin(streamId, tag.frameCancel, 0);
+  /** The callee is to end the call. @param code gRPC status code of the call at the caller */
+  cancel(streamId: number, code: Code): void {
+    if (code === Code.Canceled) this.#begin(streamId, tag.frameCancel, 0);
+    else this.frame(streamId, { case: "cancel", value: { code } });
   }
 
   /** @param bytes at least 1 */

@@ -572,7 +572,7 @@ export class RpcConnection implements StreamHost, Worker {
       case "halfClose":
         return stream.onHalfClose();
       case "cancel":
-        return stream.onCancel();
+        return stream.onCancel(body.value);
       case "header":
         return stream.onHeader(body.value);
       case "end":

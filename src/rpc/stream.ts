@@ -11,7 +11,7 @@
 // A frame that this picture does not allow ends the stream with `internal`; what follows on a closed stream is ignored, as it
 // may have been under way.
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
+import type { Cancel, Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, type ErrorCode, withoutStack } from "../util/errors.ts";
 import type { CallStats } from "./call-meter.ts";
@@ -205,7 +205,7 @@ export class Stream implements Assembling {
   /** Caller: the answer is not wanted any more, for which the code tells why. Closes the stream; the handler is not told. */
   cancel(code: Code): void {
     if (this.#closed) return;
-    this.#host.encoder.cancel(this.id);
+    this.#host.encoder.cancel(this.id, code);
     this.#closeAndFlush(code);
   }
 
@@ -354,9 +354,15 @@ export class Stream implements Assembling {
     else this.handler?.onFailed(error);
   }
 
-  onCancel(): void {
-    this.#close(Code.Canceled);
-    this.handler?.onFailed(withoutStack(() => new ConnectError("the caller cancelled the call", Code.Canceled)));
+  /** Callee: the caller has given the call up. */
+  onCancel({ code }: Cancel): void {
+    const error = withoutStack(() =>
+      code === Code.DeadlineExceeded
+        ? new ConnectError("the caller's deadline has passed", Code.DeadlineExceeded)
+        : new ConnectError("the caller cancelled the call", Code.Canceled),
+    );
+    this.#close(error.code);
+    this.handler?.onFailed(error);
   }
 
   onCredit(bytes: number): void {

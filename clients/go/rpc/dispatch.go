@@ -37,8 +37,8 @@ func (c *Conn) handle(f *pb.Frame) error {
 		if st == nil {
 			return nil
 		}
-		if _, ok := body.(*pb.Frame_Cancel); ok {
-			c.remove(st, status.Errorf(status.Canceled, "the caller has canceled"))
+		if cancel, ok := body.(*pb.Frame_Cancel); ok {
+			c.remove(st, errorOfCancel(cancel.Cancel))
 		} else {
 			st.handleHalfClose()
 		}
@@ -223,4 +223,12 @@ func (c *Conn) unring(st *stream) {
 func (c *Conn) remove(st *stream, err error) {
 	delete(c.streams, st.id)
 	st.finish(err)
+}
+
+// errorOfCancel is how a call ends that its caller has given up.
+func errorOfCancel(cancel *pb.Cancel) *status.Error {
+	if status.Code(cancel.GetCode()) == status.DeadlineExceeded {
+		return status.Errorf(status.DeadlineExceeded, "the caller's deadline has passed")
+	}
+	return status.Errorf(status.Canceled, "the caller has canceled")
 }

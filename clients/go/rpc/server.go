@@ -170,14 +170,16 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 		return nil
 	}
 	ctx := context.WithValue(metadata.NewIncomingContext(c.ctx, md), peerKey{}, c)
-	var cancel context.CancelFunc
+	ctx, cancel := context.WithCancelCause(ctx)
+	stopTimer := context.CancelFunc(func() {})
 	if ms := open.GetTimeoutMs(); ms > 0 {
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(min(ms, maxTimeout))*time.Millisecond)
-	} else {
-		ctx, cancel = context.WithCancel(ctx)
+		ctx, stopTimer = context.WithTimeout(ctx, time.Duration(min(ms, maxTimeout))*time.Millisecond)
 	}
 	st := newStream(c, id, false, !method.desc.ClientStreams, nil)
-	st.cancel = cancel
+	st.cancel = func(cause error) {
+		cancel(cause)
+		stopTimer()
+	}
 	h := &serverStream{stream: st}
 	h.callCtx = context.WithValue(ctx, handlerKey{}, h)
 	st.ctx = h.callCtx

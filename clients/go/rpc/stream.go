@@ -24,8 +24,8 @@ type stream struct {
 	isCaller bool
 	isSingle bool // at most one message is to come
 	ctx      context.Context
-	cancel   context.CancelFunc // of a handler, or nil
-	goAway   error              // what the peer said before the connection broke
+	cancel   context.CancelCauseFunc // of a handler, or nil
+	goAway   error                   // what the peer said before the connection broke
 
 	notify  chan struct{} // capacity 1: something has come
 	queue   []received
@@ -93,8 +93,16 @@ func (s *stream) finish(err error) {
 	signalTo(s.notify)
 	signalTo(s.sent)
 	if s.cancel != nil {
-		s.cancel()
+		s.cancel(causeOf(err))
 	}
+}
+
+// causeOf is what context.Cause says to a handler whose call has ended: context.DeadlineExceeded where the caller's deadline has passed.
+func causeOf(err error) error {
+	if err != nil && status.FromError(err).Code == status.DeadlineExceeded {
+		return context.DeadlineExceeded
+	}
+	return context.Canceled
 }
 
 func (s *stream) dropPartial() {
@@ -140,11 +148,19 @@ func (s *stream) holdPending(bytes int) {
 // breakOff ends the stream, and tells the peer.
 func (s *stream) breakOff(err *status.Error) {
 	if s.isCaller {
-		s.conn.send(&pb.Frame{StreamId: s.id, Body: &pb.Frame_Cancel{Cancel: &pb.Cancel{}}})
+		s.conn.send(cancelFrame(s.id, err.Code))
 	} else {
 		s.conn.send(endFrame(s.id, err, nil, nil, nil))
 	}
 	s.conn.remove(s, err)
+}
+
+// cancelFrame gives up a call that has ended here with a code; 0 stands for canceled.
+func cancelFrame(id uint32, code status.Code) *pb.Frame {
+	if code == status.Canceled {
+		code = 0
+	}
+	return &pb.Frame{StreamId: id, Body: &pb.Frame_Cancel{Cancel: &pb.Cancel{Code: uint32(code)}}}
 }
 
 // refuse ends the stream for a fault of the peer, and counts the fault.

@@ -248,7 +248,7 @@ class Call:
             return
         self._stop(error)
         if self._stream is not None:
-            self._stream.cancel()
+            self._stream.cancel(error.code if isinstance(error, RpcError) else Code.CANCELLED)
         self._fail(error)
 
     def on_half_close(self) -> None:

@@ -501,7 +501,7 @@ class Connection:
         elif kind == "half_close":
             stream.on_half_close()
         elif kind == "cancel":
-            stream.on_cancel()
+            stream.on_cancel(frame.cancel.code)
         elif kind == "header":
             stream.on_header(frame.header)
         else:

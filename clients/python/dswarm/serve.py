@@ -205,7 +205,7 @@ class _ServedCall:
         if self._task is None:
             self._settle()
         else:
-            self._task.cancel()
+            self._task.cancel(error.message)
 
     # ---- the handler
 

@@ -147,11 +147,11 @@ class Stream:
         """Callee: the call is over. Closes the stream."""
         self.end_encoded(encode_frame(Frame(stream_id=self.id, end=end)))
 
-    def cancel(self) -> None:
-        """Caller: the answer is not wanted any more. Closes the stream; the handler is not told."""
+    def cancel(self, code: Code = Code.CANCELLED) -> None:
+        """Caller: the call has ended here with a code. Closes the stream; the handler is not told."""
         if not self.is_closed:
             self._close()
-            self._write(Frame(stream_id=self.id, cancel=Cancel()))
+            self._write(Frame(stream_id=self.id, cancel=Cancel(code=0 if code == Code.CANCELLED else code)))
 
     def _write(self, frame: Frame) -> None:
         self._host.outbox.write(encode_frame(frame))
@@ -327,11 +327,14 @@ class Stream:
             return fault("frame_invalid", "a second header")
         return self.inline_fault(end.response)
 
-    def on_cancel(self) -> None:
-        """The caller has lost interest."""
+    def on_cancel(self, code: int) -> None:
+        """The caller has given the call up, which ended there with a code."""
         self._close()
         if self.handler is not None:
-            self.handler.on_failed(_cancelled())
+            is_late = code == Code.DEADLINE_EXCEEDED
+            self.handler.on_failed(
+                RpcError(Code.DEADLINE_EXCEEDED, "the caller's deadline has passed") if is_late else _cancelled()
+            )
 
     def on_credit(self, more: int) -> None:
         """The peer lets this end send more."""
@@ -345,7 +348,7 @@ class Stream:
         if self.is_closed:
             return
         if self.is_caller:
-            self.cancel()
+            self.cancel(error.code)
         else:
             self.end(end_of_error(error))
         if self.handler is not None:

@@ -49,7 +49,25 @@ export function deadlineTests(rpcTest: RpcTest): void {
       assertFails(client.converse(endless(), limit), Code.DeadlineExceeded),
     ]);
     await until("all handlers have stopped", () => pair.listener.connection.running === 0);
-    for (const reason of reasons) assert.ok(reason instanceof ConnectError, String(reason));
+    for (const reason of reasons) {
+      assert.ok(reason instanceof ConnectError, String(reason));
+      assert.equal(reason.code, Code.DeadlineExceeded);
+    }
+  });
+
+  rpcTest("a handler learns of a deadline that passes at the caller first", async (pair) => {
+    const reasons = serveWaiting(pair);
+    const clock = new VirtualClock();
+    const client = pair.dialer.client({ clock });
+    const failing = [
+      assertFails(client.echo({}, { timeoutMs: 3_600_000 }), Code.DeadlineExceeded),
+      assertFails(client.repeat({ count: 0 }, { timeoutMs: 3_600_000 }), Code.DeadlineExceeded),
+    ];
+    await until("both handlers run", () => pair.listener.connection.running === 2);
+    await clock.advance(3_600_000);
+    await Promise.all(failing);
+    await until("both handlers have the reason", () => reasons.length === 2);
+    for (const reason of reasons) assert.equal(ConnectError.from(reason).code, Code.DeadlineExceeded);
   });
 
   rpcTest("a deadline that passes during a stream leaves what came before", async (pair) => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { sizeDelimitedEncode } from "@bufbuild/protobuf/wire";
+import { Code } from "@connectrpc/connect";
 import * as fc from "fast-check";
 import { FrameSchema } from "../../../gen/dswarm/v1/frame_pb.ts";
 import { type FrameBody, FrameEncoder } from "../../../src/rpc/frame-encoder.ts";
@@ -60,9 +61,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       write: (encoder: FrameEncoder) => encoder.endFailed(id, code, message),
       expected: generated(id, { case: "end", value: { code, message } }),
     })),
-  uint31.map((id) => ({
-    write: (encoder: FrameEncoder) => encoder.cancel(id),
-    expected: generated(id, { case: "cancel", value: {} }),
+  fc.tuple(uint31, fc.constantFrom(Code.Canceled, Code.DeadlineExceeded, Code.Internal)).map(([id, code]) => ({
+    write: (encoder: FrameEncoder) => encoder.cancel(id, code),
+    expected: generated(id, { case: "cancel", value: code === Code.Canceled ? {} : { code } }),
   })),
   uint32.map((id) => ({
     write: (encoder: FrameEncoder) => encoder.pong(id),

@@ -141,11 +141,12 @@ function lineOf({ streamId, body: sent }: Frame): string {
 
 /** Runs the steps against a connection and the model. */
 async function check(config: ModelConfig, given: readonly Step[]): Promise<void> {
-  const peer = new RawPeer(config.role, config);
+  const { role, ...options } = config;
+  const peer = new RawPeer(role, options);
   peer.registry.serve(EchoService, hangingEcho);
   const model = new StreamModel(config);
   const settled: string[] = [];
-  const [unaryId, bidiId] = config.role === "dialer" ? [1, 3] : [2, 4];
+  const [unaryId, bidiId] = role === "dialer" ? [1, 3] : [2, 4];
   const note = (stream: number, call: Promise<unknown>): void => {
     call.then(
       () => settled.push(`call ${stream} 0`),

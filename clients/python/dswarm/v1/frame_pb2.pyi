@@ -300,12 +300,17 @@ class Cancel(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    CODE_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """gRPC status code with which the call ended at the caller, as 4 where its deadline has passed. 0 stands for 1, cancelled."""
     def __init__(
         self,
+        *,
+        code: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

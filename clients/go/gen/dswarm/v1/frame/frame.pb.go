@@ -626,7 +626,9 @@ func (x *End) GetResponse() []byte {
 
 // The caller's loss of interest.
 type Cancel struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// gRPC status code with which the call ended at the caller, as 4 where its deadline has passed. 0 stands for 1, cancelled.
+	Code          uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,6 +661,13 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
 	return file_dswarm_v1_frame_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Cancel) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
 }
 
 // Flow-control credit.
@@ -910,8 +919,9 @@ const file_dswarm_v1_frame_proto_rawDesc = "" +
 	"\x06header\x18\x04 \x03(\v2\x13.dswarm.v1.MetadataR\x06header\x12-\n" +
 	"\atrailer\x18\x05 \x03(\v2\x13.dswarm.v1.MetadataR\atrailer\x12\x1f\n" +
 	"\bresponse\x18\x06 \x01(\fH\x00R\bresponse\x88\x01\x01B\v\n" +
-	"\t_response\"\b\n" +
-	"\x06Cancel\"\x1e\n" +
+	"\t_response\"\x1c\n" +
+	"\x06Cancel\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\"\x1e\n" +
 	"\x06Credit\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\rR\x05bytes\"\x16\n" +
 	"\x04Ping\x12\x0e\n" +
