@@ -30,6 +30,9 @@ import type { WindowPool } from "./window-pool.ts";
 // With less credit than this, senders may wait for more.
 const minPieceBytes = 4096;
 
+// As a number, as it comes on the wire.
+const deadlineExceeded: number = Code.DeadlineExceeded;
+
 /** What a stream asks of its connection. */
 export interface StreamHost {
   readonly config: RpcConfig;
@@ -357,7 +360,7 @@ export class Stream implements Assembling {
   /** Callee: the caller has given the call up. */
   onCancel({ code }: Cancel): void {
     const error = withoutStack(() =>
-      code === Code.DeadlineExceeded
+      code === deadlineExceeded
         ? new ConnectError("the caller's deadline has passed", Code.DeadlineExceeded)
         : new ConnectError("the caller cancelled the call", Code.Canceled),
     );
