@@ -63,6 +63,7 @@ browserTest("a thousand nodes do not stall the page", async (t) => {
     services: [
       nodeService({
         getStatus: () => ({ id: text(self), network: "dev", port: 1, uptimeMs: 1, peers: count, version: "0" }),
+        listSwarm: () => ({ nodes: [] }),
         listPeers: () => {
           asked.lists += 1;
           return { peers: peers() };
