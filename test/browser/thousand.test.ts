@@ -101,8 +101,8 @@ browserTest("a thousand nodes do not stall the page", async (t) => {
   t.diagnostic(
     `${(each * 1000).toFixed(0)} ms of the processor a step; a plain table takes ${(plain * 1000).toFixed(0)} ms`,
   );
-  // A step draws the page twelve times. It takes about one and a half times as long as one plain table.
-  assert.ok(each < 3 * plain, `${each} s, a plain table takes ${plain} s`);
+  // A step draws the page twelve times. It takes 1.6 to 2.6 times as long as one plain table; with all rows drawn, 4.7 times and more.
+  assert.ok(each < 4 * plain, `${each} s, a plain table takes ${plain} s`);
   // Of a thousand rows the table shows some at a time, or it would be what stalls.
   assert.ok((await page.locator(".peers tbody tr").count()) <= 50);
   assert.deepEqual(faults, []);
