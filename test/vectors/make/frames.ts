@@ -102,6 +102,7 @@ function goodFrames(): Case[] {
       }),
     ]),
     good("a cancel", [1, cancel]),
+    good("a cancel after the deadline", [1, { case: "cancel", value: { code: 4 } }]),
     good("credit of a stream", [1, credit(65_536)]),
     good("credit of the connection", [0, credit(262_144)]),
     good("a ping", [0, ping]),
