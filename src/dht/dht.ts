@@ -303,6 +303,7 @@ export class Dht implements AsyncDisposable {
    * @throws DswarmError `record_key_invalid`
    */
   async keepers(key: RecordKey | string, options: QueryOptions = {}): Promise<readonly Keeper[]> {
+    checkOptions("options", options, queryChecks);
     return this.#reader.keepers(keyOf(key), options);
   }
 

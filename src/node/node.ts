@@ -512,6 +512,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * interceptors.
    */
   providerTransport(typeName: string, options: Omit<ClientOptions, "interceptors"> = {}): Transport {
+    checkText("typeName", typeName);
+    checkOptions("options", options, clientChecks);
     return this.#transportToAny(typeName, options);
   }
 

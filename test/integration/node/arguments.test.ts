@@ -163,6 +163,10 @@ const nodeMethods: Table = {
     ...each<Node>([5, null, undefined, {}, bytes], (node, value) => node.transport(value)),
     ...each<Node>(wrongClients, (node, value) => node.transport(id, value)),
   ],
+  providerTransport: [
+    ...each<Node>([5, null, undefined, {}, bytes], (node, value) => node.providerTransport(value)),
+    ...each<Node>(wrongClients, (node, value) => node.providerTransport("a.Service", value)),
+  ],
   ping: [
     ...each<Node>([5, null, undefined, {}, bytes], (node, value) => node.ping(value)),
     ...each<Node>(wrongPings, (node, value) => node.ping(id, value)),
@@ -202,6 +206,10 @@ const dhtMethods: Table = {
   ],
   delete: each<Dht>(wrongUpdates, (dht, value) => dht.delete(value)),
   unpublish: each<Dht>(wrongKeys, (dht, value) => dht.unpublish(value)),
+  keepers: [
+    ...each<Dht>(wrongKeys, (dht, value) => dht.keepers(value)),
+    ...each<Dht>(wrongQueries, (dht, value) => dht.keepers(key, value)),
+  ],
   provide: [
     ...each<Dht>(wrongKeys, (dht, value) => dht.provide(value)),
     ...each<Dht>(wrongQueries, (dht, value) => dht.provide(key, value)),
