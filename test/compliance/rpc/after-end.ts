@@ -71,8 +71,13 @@ export function afterEndTests(rpcTest: RpcTest): void {
       const told: (string | null)[] = [];
       const options = { onHeader: (header: Headers) => void told.push(header.get("from")) };
       const none = (async function* () {})();
-      for (const call of [client.repeat({}, options), client.converse(none, options), client.collect(none, options)]) {
-        const error = await failureOf(call);
+      const calls = [
+        () => client.repeat({}, options),
+        () => client.converse(none, options),
+        () => client.collect(none, options),
+      ];
+      for (const call of calls) {
+        const error = await failureOf(call());
         assert.equal(error.code, Code.DataLoss);
         assert.equal(error.metadata.get("from"), "handler");
       }
