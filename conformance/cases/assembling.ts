@@ -12,11 +12,11 @@ const pieceBytes = 20_000;
 const messageBytes = 4_000_000;
 /** The pieces of messages that are waited for, above which the oldest alone goes on. */
 const maxAssemblingBytes = 8_388_608;
-/** What a stream may have beyond its credit as of new: the window of one in use. */
+/** Bytes of credit that a stream in use may have beyond its initial credit. */
 const windowBytes = 262_144;
 /** Far above the window of a stream, far below the message. */
 const unreadBoundBytes = 1_000_000;
-/** What all programs here hold of one peer, at most. */
+/** Bytes that each of the programs holds for one peer, at most. */
 const maxHeldBytes = 67_108_864;
 const resourceExhausted = 8;
 

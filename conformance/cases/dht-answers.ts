@@ -163,7 +163,7 @@ export const dhtAnswerCases = group("dht", ["dht"], {
     addresses: [`[${"0".repeat(40)}:0000:0000:0000:0000:ffff:127.0.0.1]:${port}`],
   })),
   "31st-contact": async (context) => {
-    // Whoever takes it asks it: it is the closest to the key that there is.
+    // A program that takes the contact asks it, as it is the closest one to the key.
     const dials = await dialsOf(context, (port) => {
       const dead = Array.from({ length: maxContacts }, () => ({ id: stranger(), addresses: ["127.0.0.1:1"] }));
       return [...dead, { id: closestOf(key.bytes), addresses: [`127.0.0.1:${port}`] }];

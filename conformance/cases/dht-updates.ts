@@ -17,7 +17,7 @@ const late = Buffer.from("late");
 /** Far below what a program waits for an answer. */
 const shownAfterMs = 2000;
 
-/** What a node does that refuses every record as if it had another in its place, and shows `records` from then on. */
+/** The behaviour of a node that refuses every record, as if it had another, and answers `records` from then on. */
 class Refusal {
   /** Whether it has refused a record. */
   hasRefused = false;

@@ -134,7 +134,7 @@ export const frameCases = group("frames", ["calls"], {
   "too-much-credit": endsConnection("frame_invalid", tooMuchCredit(0)),
   "too-much-credit-of-stream": endsConnection("frame_invalid", tooMuchCredit),
   "piece-too-long": endsConnection("frame_invalid", (stream) => frameBytes(stream, data(Buffer.alloc(69_633), true))),
-  // What comes behind the fault is read and dropped: closed with bytes unread, TCP would take from the peer what it has not read.
+  // The program reads and drops the bytes behind the fault. If TCP is closed with bytes unread, the peer may lose the go-away.
   "more-behind-a-fault": async (context) => {
     const { raw, connection, call, stream } = await context.hostileCall("Repeat", { count: 1 });
     const pieces = Array.from({ length: 40 }, () => frameBytes(stream, data(message(60_000))));

@@ -154,7 +154,7 @@ export const requestFrameCases = group("requests", ["calls", "serve"], {
   "metadata-entries": endsStream(8, open("Echo", { ...whole, ...metadata("x-a", "a", 129) })),
   "metadata-bytes": endsStream(8, open("Echo", { ...whole, ...metadata("x-a-bin", "x".repeat(16_378)) })),
 
-  // What it sends of its handlers' answers.
+  // Bounds of the answers that it sends for its handlers.
   "status-message-is-bounded": async (context) => {
     const text = `fail 5 ${"ä".repeat(3000)}`;
     const { message: told } = await failure(context, text);

@@ -23,7 +23,7 @@ export function headersOf(headers: Headers): Header[] {
   return [...headers].map(([name, value]) => create(HeaderSchema, { name, value: [value] }));
 }
 
-/** What a handler throws for the error that a request describes. */
+/** Returns the error that a request describes, for a handler to throw. */
 export function connectErrorOf({ code, message, details }: ErrorShape): ConnectError {
   const error = new ConnectError(message ?? "", codeOf(code));
   error.details = details.map(({ typeUrl, value }) => ({ type: typeUrl.slice(typeUrl.lastIndexOf("/") + 1), value }));

@@ -12,7 +12,7 @@ _LAST_SECONDS = 60.0
 
 
 class Backoff:
-    """What became of the last attempt, and how long the next is to wait."""
+    """The outcome of the last attempt, and the pause before the next."""
 
     def __init__(self) -> None:
         self.error: RpcError | None = None

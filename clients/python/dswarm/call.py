@@ -56,7 +56,7 @@ class Caller(Protocol):
 
 
 class Connecting(ABC):
-    """What has a connection when it is asked for one: a call waits for it, and may be repeated on the next."""
+    """A source of connections: a call waits for one, and may be repeated on the next."""
 
     interceptors: tuple[Interceptor, ...] = ()
 

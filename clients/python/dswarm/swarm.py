@@ -29,7 +29,7 @@ from .spec import ServiceBase, ServiceSpec
 
 _logger = logging.getLogger("dswarm")
 _MAX_ADDRESSES = 16
-"""Of those that provide something, tried for one connection."""
+"""Providers that are tried for one connection."""
 
 Find = Callable[[], Awaitable[list[PeerAddress]]]
 

@@ -1,4 +1,4 @@
-"""What strangers name is dialed a few times, however many keys they invent."""
+"""The client dials an endpoint a few times, however many keys strangers invent for it."""
 
 from __future__ import annotations
 

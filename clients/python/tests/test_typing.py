@@ -1,4 +1,4 @@
-"""What a user's strict type checker says of generated code, and of a program that uses it."""
+"""A user's strict type checker passes generated code, and a program that uses it."""
 
 from __future__ import annotations
 
