@@ -91,10 +91,7 @@ export class ChannelLink implements Link {
   }
 
   get heldBytes(): number {
-    let bytes = this.#duplex.heldBytes + this.#unboxer.heldBytes;
-    for (const plain of this.#heldPlain) bytes += plain.length;
-    for (const boxes of this.#held) bytes += boxes.length;
-    return bytes;
+    return this.#duplex.heldBytes + this.#unboxer.heldBytes + bytesOf(this.#heldPlain) + bytesOf(this.#held);
   }
 
   /** Resolves with the reason when the link has ended, as the sink's `closed` tells it. */
@@ -177,7 +174,7 @@ export class ChannelLink implements Link {
     if (this.#isEnded) return;
     this.#duplex.attach({
       bytes: (bytes) => this.#receive(bytes),
-      arrived: () => this.#onMoved(),
+      arrived: () => this.#sink?.held?.(),
       ended: (fault) => {
         if (this.#isPaused) this.#heldEnd = { fault };
         else this.#end(fault ?? this.#truncation());
@@ -221,11 +218,7 @@ export class ChannelLink implements Link {
   #onSent(): void {
     this.#moves += 1;
     this.#drainIfRoom();
-    this.#onMoved();
-  }
-
-  #onMoved(): void {
-    if (!this.#isEnded) this.#sink?.moved?.();
+    if (!this.#isEnded) this.#sink?.sent?.();
   }
 
   #drainIfRoom(): void {
@@ -279,4 +272,10 @@ export class ChannelLink implements Link {
     this.#sink?.closed(reason);
     this.#ended.resolve(reason);
   }
+}
+
+function bytesOf(chunks: readonly Uint8Array[]): number {
+  let bytes = 0;
+  for (const { length } of chunks) bytes += length;
+  return bytes;
 }

@@ -11,8 +11,10 @@ export interface LinkSink {
   data(bytes: Uint8Array): void;
   /** There is room again after a `write` that returned false. */
   drain(): void;
-  /** `bufferedBytes` or `heldBytes` may have changed otherwise than by `write` and `data`. */
-  moved?(): void;
+  /** `bufferedBytes` may have become less. */
+  sent?(): void;
+  /** `heldBytes` may have changed otherwise than by `data`. */
+  held?(): void;
   /** The link has ended; called once, last. `reason` is undefined after a goodbye from both ends. */
   closed(reason: DswarmError | undefined): void;
 }

@@ -242,7 +242,7 @@ class MemoryLinkEnd implements Link {
   delivered(bytes: number): void {
     this.#underWay -= bytes;
     this.#drainIfRoom();
-    if (!this.#isEnded) this.#sink?.moved?.();
+    if (!this.#isEnded) this.#sink?.sent?.();
   }
 
   #drainIfRoom(): void {

@@ -164,9 +164,10 @@ export class Connections {
     use: ConnectionUse = "call",
   ): RpcConnection | Promise<RpcConnection> {
     const key = id.toString();
-    const current = this.#usable(key);
+    const peering = this.#peerings.get(key);
+    const current = peering && this.#usableOf(peering);
     if (current !== undefined) {
-      this.#noteUse(key, use);
+      this.#noteUse(peering, use);
       return current;
     }
     const underWay = this.#dialing.get(key);
@@ -262,22 +263,26 @@ export class Connections {
 
   #usable(key: string): RpcConnection | undefined {
     const peering = this.#peerings.get(key);
-    if (peering?.current?.usable === false) this.#promote(peering);
-    return peering?.current?.usable === true ? peering.current : undefined;
+    return peering && this.#usableOf(peering);
+  }
+
+  #usableOf(peering: Peering): RpcConnection | undefined {
+    if (peering.current?.usable === false) this.#promote(peering);
+    return peering.current?.usable === true ? peering.current : undefined;
   }
 
   async #connected(dialing: Promise<RpcConnection>, key: string, use: ConnectionUse): Promise<RpcConnection> {
     const connection = await dialing;
-    this.#noteUse(key, use);
+    this.#noteUse(this.#peerings.get(key), use);
     if (use === "dht") this.#planTrim();
     return connection;
   }
 
-  #noteUse(key: string, use: ConnectionUse): void {
-    const peering = this.#peerings.get(key);
+  #noteUse(peering: Peering | undefined, use: ConnectionUse): void {
     if (peering === undefined) return;
-    peering.usedAt = this.#init.config.clock.now();
     if (use === "call") peering.isSpare = false;
+    // Only of spare ones it is asked, and the clock is not asked in vain with every call.
+    else if (peering.isSpare) peering.usedAt = this.#init.config.clock.now();
   }
 
   /** Soon, when queries that are under way now have ended. */

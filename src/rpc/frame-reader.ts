@@ -86,9 +86,8 @@ function readBody(bytes: Uint8Array, bodyTag: number | undefined): Frame["body"]
 
 function readOpen(bytes: Uint8Array): Frame["body"] | undefined {
   if (bytes[at] !== methodTag) return undefined;
-  const name = lengthDelimited(bytes);
-  if (name === undefined) return undefined;
-  const method = methodText(name);
+  at++;
+  const method = methodText(bytes, varint(bytes));
   let timeoutMs = 0;
   if (bytes[at] === timeoutTag) {
     at++;
@@ -157,18 +156,23 @@ const maxKnownMethods = 32;
 const knownMethods: KnownMethod[] = [];
 let nextKnown = 0;
 
-function methodText(name: Uint8Array): string | undefined {
-  for (const known of knownMethods) if (isSame(known.bytes, name)) return known.text;
+/** The method name of so many bytes that is next. Undefined where it is none in ASCII. */
+function methodText(bytes: Uint8Array, length: number): string | undefined {
+  const start = at;
+  at += length;
+  if (length < 0 || at > bytes.length) return undefined;
+  for (const known of knownMethods) if (isAt(bytes, start, known.bytes, length)) return known.text;
+  const name = Uint8Array.from(bytes.subarray(start, at));
   for (const byte of name) if (byte > 0x7f) return undefined;
-  const known = { bytes: Uint8Array.from(name), text: Buffer.from(name).toString("latin1") };
+  const known = { bytes: name, text: Buffer.from(name).toString("latin1") };
   knownMethods[nextKnown] = known;
   nextKnown = (nextKnown + 1) % maxKnownMethods;
   return known.text;
 }
 
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
+function isAt(bytes: Uint8Array, start: number, name: Uint8Array, length: number): boolean {
+  if (name.length !== length) return false;
   // From the end: methods of one service differ there.
-  for (let i = a.length - 1; i >= 0; i--) if (a[i] !== b[i]) return false;
+  for (let i = length - 1; i >= 0; i--) if (bytes[start + i] !== name[i]) return false;
   return true;
 }

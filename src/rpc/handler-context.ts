@@ -34,6 +34,8 @@ export interface CallContextInit {
   readonly requestMetadata: readonly Metadata[];
 }
 
+const withoutReason = { reason: undefined };
+
 /** The context of one served call. */
 export class CallContext implements HandlerContext {
   readonly #init: CallContextInit;
@@ -100,14 +102,14 @@ export class CallContext implements HandlerContext {
     return this.#values;
   }
 
-  readonly timeoutMs = (): number | undefined => {
-    return this.#deadlineAt === undefined ? undefined : this.#deadlineAt - this.#init.clock.now();
-  };
+  get timeoutMs(): () => number | undefined {
+    return () => (this.#deadlineAt === undefined ? undefined : this.#deadlineAt - this.#init.clock.now());
+  }
 
   /** Aborts the signal. Once; later calls do nothing. */
   abort(reason: unknown): void {
     if (this.#aborted !== undefined) return;
-    this.#aborted = { reason };
+    this.#aborted = reason === undefined ? withoutReason : { reason };
     this.#controller?.abort(reason);
   }
 

@@ -197,6 +197,11 @@ export class ConnectionMemory {
     return this.#messageBytes;
   }
 
+  /** Of these, what lies below the frames. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
   /** Of these, what the socket has not taken. */
   get unsentBytes(): number {
     return this.#unsentBytes;

@@ -53,6 +53,7 @@ export function checkMetadata(entries: readonly Metadata[]): void {
 
 /** What is wrong with metadata; undefined where they are within the bounds. */
 export function metadataObjection(entries: readonly Metadata[]): Objection | undefined {
+  if (entries.length === 0) return undefined;
   if (entries.length > protocol.maxMetadataEntries) {
     return ["metadata_too_large", `${entries.length} entries, the limit is ${protocol.maxMetadataEntries}`];
   }

@@ -26,6 +26,7 @@ import { protocol, type RpcConfig } from "./params.ts";
 import { type Assembling, ReceiveCredit } from "./receive-credit.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import { inlineObjection, Stream, type StreamHandler, type StreamHost } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import { WindowPool } from "./window-pool.ts";
 
 /** Above every stream id: a GoAway with it turns no call away. */
@@ -38,6 +39,8 @@ const noMemory = refusalOf("memory_exhausted");
 const callBytes = 4096;
 /** What an entry of metadata counts as held, besides its key and value. */
 const metadataEntryBytes = 128;
+/** So much may be sent before it is counted. What stays is counted with the next tick of the keepalive. */
+const unmeasuredBytes = 8192;
 const keepalivePingId = 1;
 const drainPingId = 2;
 /** A peer that does not answer for so long while a connection is being closed opens no calls either. */
@@ -84,7 +87,7 @@ export class RpcConnection implements StreamHost, Worker {
   readonly #clock: Clock;
   readonly #decoder = new FrameDecoder();
   /** Bounded by `maxConcurrentStreams` for the peer's calls; by the callers here for our own. */
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new StreamTable();
   readonly #ended = Promise.withResolvers<void>();
   #nextId: number;
   #lastRemoteId = 0;
@@ -122,7 +125,7 @@ export class RpcConnection implements StreamHost, Worker {
       start: (stream, open) => this.#options.acceptor.accept(this, stream, open),
       drop: (stream) => this.callSettled(stream),
     });
-    this.#outbox = new Outbox(link, this.#clock, () => this.measureMemory());
+    this.#outbox = new Outbox(link, this.#clock, () => this.#onFlushed());
     this.encoder = this.#outbox.encoder;
     const { faultsPerSecond, maxFaults } = this.config;
     this.#faults = new TokenBucket(this.#clock, { perSecond: faultsPerSecond, burst: maxFaults });
@@ -145,7 +148,8 @@ export class RpcConnection implements StreamHost, Worker {
     link.open({
       data: (bytes) => this.#onData(bytes),
       drain: () => this.#outbox.onDrain(),
-      moved: () => this.measureMemory(),
+      sent: () => this.#onSent(),
+      held: () => this.measureMemory(),
       closed: (reason) => this.#onLinkClosed(reason),
     });
   }
@@ -210,7 +214,7 @@ export class RpcConnection implements StreamHost, Worker {
       this.encoder.frame(id, { case: "open", value });
     }
     if (halfClose) stream.halfClose(true);
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     this.flushSoon();
     return stream;
   }
@@ -340,7 +344,7 @@ export class RpcConnection implements StreamHost, Worker {
   #failStreams(reason: DswarmError | undefined): void {
     if (this.#streams.size === 0) return;
     const error = (reason ?? new DswarmError("link_closed")).toConnectError();
-    for (const stream of this.#streams.values()) stream.lost(error);
+    for (const stream of this.#streams) stream.lost(error);
   }
 
   #onLinkClosed(reason: DswarmError | undefined): void {
@@ -396,7 +400,8 @@ export class RpcConnection implements StreamHost, Worker {
       this.link.pause();
       this.#turns.wait(this);
     }
-    this.measureMemory();
+    // A message that was whole leaves nothing behind.
+    if (this.memory.bufferedBytes > 0 || this.#decoder.heldBytes > 0 || this.#rest !== undefined) this.measureMemory();
     return tookMs;
   }
 
@@ -414,7 +419,16 @@ export class RpcConnection implements StreamHost, Worker {
     if (this.#closeReason !== undefined) return;
     this.memory.setBuffered(this.#decoder.heldBytes + this.link.heldBytes + (this.#rest?.length ?? 0));
     this.memory.setUnsent(this.#outbox.unsentBytes);
+    this.#outbox.note();
     this.#heldBack.resume();
+  }
+
+  #onFlushed(): void {
+    if (this.memory.unsentBytes > 0 || this.#outbox.newBytes > unmeasuredBytes) this.measureMemory();
+  }
+
+  #onSent(): void {
+    if (this.memory.unsentBytes > 0) this.measureMemory();
   }
 
   #onTick(now: number): void {
@@ -424,7 +438,7 @@ export class RpcConnection implements StreamHost, Worker {
       this.abort(new DswarmError("peer_too_slow", `it has taken nothing for ${writeTimeoutMs} ms`));
       return;
     }
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams) {
       if (!stream.isStalled(now, requestTimeoutMs)) continue;
       this.#options.counters?.add("rpc.request_timeouts");
       stream.fail(withoutStack(() => new DswarmError("request_timeout").toConnectError()));
@@ -496,7 +510,7 @@ export class RpcConnection implements StreamHost, Worker {
     this.#peerGoingAway = true;
     // Most connections end without a call, and the stack of an error costs as much as a small one.
     let error: ConnectError | undefined;
-    for (const stream of this.#streams.values()) {
+    for (const stream of this.#streams) {
       if (!this.#isOurs(stream.id) || stream.id <= lastStreamId) continue;
       error ??= neverSeen(new DswarmError("link_closed", "the peer did not handle the call").toConnectError());
       stream.lost(error);
@@ -523,7 +537,7 @@ export class RpcConnection implements StreamHost, Worker {
       return;
     }
     const stream = new Stream(this, streamId, false);
-    this.#streams.set(streamId, stream);
+    this.#streams.add(stream);
     if (open.halfClose) stream.remoteHalfClosed();
     this.#running++;
     const { metadata } = open;

@@ -36,12 +36,13 @@ export class Outbox {
   #linkHasRoom = true;
   /** Bytes handed to the link, all together. */
   #writtenBytes = 0;
+  #noted = 0;
   readonly #socketStall = new Stall();
   readonly #creditStall = new Stall();
   #flushPlanned = false;
   #isClosed = false;
 
-  /** @param onFlushed called after each flush: `unsentBytes` may have changed */
+  /** @param onFlushed called after each flush: `unsentBytes` and `newBytes` may have changed */
   constructor(link: Link, clock: Clock, onFlushed: () => void) {
     this.#link = link;
     this.#clock = clock;
@@ -51,6 +52,15 @@ export class Outbox {
   /** Bytes that were made for the peer and that the socket has not taken, messages that wait for credit among them. */
   get unsentBytes(): number {
     return this.encoder.length + this.#link.bufferedBytes + this.schedule.answerBytes;
+  }
+
+  /** By how many bytes `unsentBytes` may be more than when `note` was called last. */
+  get newBytes(): number {
+    return this.#writtenBytes - this.#noted + this.schedule.answerBytes;
+  }
+
+  note(): void {
+    this.#noted = this.#writtenBytes;
   }
 
   /**
@@ -104,11 +114,13 @@ export class Outbox {
   planFlush(): void {
     if (this.#flushPlanned) return;
     this.#flushPlanned = true;
-    this.#clock.nextTurn(() => {
-      this.#flushPlanned = false;
-      this.flush();
-    });
+    this.#clock.nextTurn(this.#onTurn);
   }
+
+  readonly #onTurn = (): void => {
+    this.#flushPlanned = false;
+    this.flush();
+  };
 
   flush(): void {
     if (this.#isClosed) return;

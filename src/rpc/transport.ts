@@ -20,7 +20,7 @@ import { copyOf, isNeverSeen, neverSeen } from "./never-seen.ts";
 import { RepeatableRequest } from "./repeatable-request.ts";
 import { connectErrorOf } from "./status.ts";
 import { callStreaming } from "./streaming-call.ts";
-import { callUnary } from "./unary-call.ts";
+import { callUnary, type UnaryRepeat } from "./unary-call.ts";
 
 /** Settings of a transport. */
 export interface RpcTransportOptions {
@@ -79,10 +79,11 @@ class PlainTransport implements Transport {
     header: HeadersInit | undefined,
     message: MessageInitShape<I>,
   ): Promise<UnaryResponse<I, O>> {
-    return this.#unary(method, signal, timeoutMs, header, message, this.#options.maxRepeats ?? defaultRepeats);
+    return this.callUnary(method, signal, timeoutMs, header, message, this.#options.maxRepeats ?? defaultRepeats);
   }
 
-  #unary<I extends DescMessage, O extends DescMessage>(
+  /** Makes a unary call, and makes it again so many times at most where no handler has seen it. */
+  callUnary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     signal: AbortSignal | undefined,
     timeoutMs: number | undefined,
@@ -95,9 +96,10 @@ class PlainTransport implements Transport {
       const stats = meter?.of(method);
       const metadata = metadataOf(header);
       const limitMs = timeLimit(timeoutMs);
-      const left = countDown(clock, limitMs);
-      const again =
-        repeats > 0 ? () => this.#unary(method, signal, left() ?? 0, header, message, repeats - 1) : undefined;
+      const repeat =
+        repeats > 0
+          ? new UnaryAgain(this, method, signal, countDown(clock, limitMs), header, message, repeats - 1)
+          : undefined;
       const now = this.#connectNow(signal, limitMs);
       if (now instanceof RpcConnection) {
         const request = encodeRequest(method.input, message, "scratch");
@@ -111,7 +113,7 @@ class PlainTransport implements Transport {
           signal,
           timeoutMs: limitMs,
           check,
-          again,
+          repeat,
         });
       }
       const connecting = now.catch((error: unknown) => Promise.reject(connectErrorOf(error)));
@@ -119,7 +121,7 @@ class PlainTransport implements Transport {
       connecting.catch(() => undefined);
       const request = encodeRequest(method.input, message);
       return connecting.then((connected) =>
-        callUnary({ ...connected, clock, method, request, stats, metadata, signal, check, again }),
+        callUnary({ ...connected, clock, method, request, stats, metadata, signal, check, repeat }),
       );
     } catch (error) {
       return Promise.reject(connectErrorOf(error));
@@ -189,6 +191,40 @@ class PlainTransport implements Transport {
     } finally {
       patience.stop();
     }
+  }
+}
+
+/** A unary call, as it is made again. An object, and no function: every call has one, and its closure would take twice the memory. */
+class UnaryAgain<I extends DescMessage, O extends DescMessage> implements UnaryRepeat<I, O> {
+  readonly #transport: PlainTransport;
+  readonly #method: DescMethodUnary<I, O>;
+  readonly #signal: AbortSignal | undefined;
+  readonly #leftMs: () => number | undefined;
+  readonly #header: HeadersInit | undefined;
+  readonly #message: MessageInitShape<I>;
+  readonly #repeats: number;
+
+  constructor(
+    transport: PlainTransport,
+    method: DescMethodUnary<I, O>,
+    signal: AbortSignal | undefined,
+    leftMs: () => number | undefined,
+    header: HeadersInit | undefined,
+    message: MessageInitShape<I>,
+    repeats: number,
+  ) {
+    this.#transport = transport;
+    this.#method = method;
+    this.#signal = signal;
+    this.#leftMs = leftMs;
+    this.#header = header;
+    this.#message = message;
+    this.#repeats = repeats;
+  }
+
+  again(): Promise<UnaryResponse<I, O>> {
+    const leftMs = this.#leftMs() ?? 0;
+    return this.#transport.callUnary(this.#method, this.#signal, leftMs, this.#header, this.#message, this.#repeats);
   }
 }
 

@@ -31,7 +31,12 @@ export interface UnaryCallInit<I extends DescMessage, O extends DescMessage> {
   readonly timeoutMs: number | undefined;
   readonly check?: ResponseCheck | undefined;
   /** Makes the call again, where no handler has seen it. @default it then fails */
-  readonly again?: (() => Promise<UnaryResponse<I, O>>) | undefined;
+  readonly repeat?: UnaryRepeat<I, O> | undefined;
+}
+
+/** How a call is made again. */
+export interface UnaryRepeat<I extends DescMessage, O extends DescMessage> {
+  again(): Promise<UnaryResponse<I, O>>;
 }
 
 /** Runs a unary call. Rejects with a ConnectError. */
@@ -49,20 +54,20 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   readonly #check: ResponseCheck | undefined;
   readonly #resolve: (response: UnaryResponse<I, O> | Promise<UnaryResponse<I, O>>) => void;
   readonly #reject: (error: ConnectError) => void;
-  readonly #again: (() => Promise<UnaryResponse<I, O>>) | undefined;
+  readonly #repeat: UnaryRepeat<I, O> | undefined;
   #patience: CallerPatience | undefined;
   #stream: Stream | undefined;
   #header: readonly Metadata[] | undefined;
   #response: Uint8Array | undefined;
 
   constructor(
-    { method, check, again }: UnaryCallInit<I, O>,
+    { method, check, repeat }: UnaryCallInit<I, O>,
     resolve: (response: UnaryResponse<I, O> | Promise<UnaryResponse<I, O>>) => void,
     reject: (error: ConnectError) => void,
   ) {
     this.#method = method;
     this.#check = check;
-    this.#again = again;
+    this.#repeat = repeat;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -137,7 +142,7 @@ class UnaryCall<I extends DescMessage, O extends DescMessage> implements StreamH
   }
 
   #fail(error: ConnectError): void {
-    if (this.#again !== undefined && isNeverSeen(error)) this.#resolve(this.#again());
+    if (this.#repeat !== undefined && isNeverSeen(error)) this.#resolve(this.#repeat.again());
     else this.#reject(error);
   }
 

@@ -89,7 +89,10 @@ export class UnaryHandlerCall implements StreamHandler {
           : this.#intercepted(input, served.interceptors);
       if (isPromise(output)) {
         connection.holdForCall(stream, request.length);
-        output.then(this.#onOutput, this.#onThrown);
+        output.then(
+          (message) => this.#onOutput(message),
+          (thrown: unknown) => this.#onThrown(thrown),
+        );
       } else {
         this.#onOutput(output);
       }
@@ -105,7 +108,7 @@ export class UnaryHandlerCall implements StreamHandler {
     return invokeUnaryImplementation(this.#spec, this.#init.context.toPlain(), input, interceptors);
   }
 
-  readonly #onOutput = (output: MessageInitShape<DescMessage>): void => {
+  #onOutput(output: MessageInitShape<DescMessage>): void {
     const { connection, stream, context } = this.#init;
     try {
       if (stream.closed) return this.#settle();
@@ -124,7 +127,7 @@ export class UnaryHandlerCall implements StreamHandler {
     } catch (error) {
       this.#onThrown(error);
     }
-  };
+  }
 
   #sendInData(response: Uint8Array, header: Metadata[], trailer: Metadata[]): void {
     const { stream } = this.#init;
@@ -140,13 +143,13 @@ export class UnaryHandlerCall implements StreamHandler {
     );
   }
 
-  readonly #onThrown = (thrown: unknown): void => {
+  #onThrown(thrown: unknown): void {
     try {
       endWithThrown(this.#init, thrown, this.#headerSent);
     } finally {
       this.#settle();
     }
-  };
+  }
 
   #settle(): void {
     if (this.#isSettled) return;

@@ -2,18 +2,21 @@
 
 /** Named counters. Bounded by the names in the code: a name never comes from outside. */
 export class Counters {
-  readonly #counts = new Map<string, number>();
+  readonly #counts = new Map<string, { count: number }>();
 
   add(name: string, by = 1): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + by);
+    const known = this.#counts.get(name);
+    if (known === undefined) this.#counts.set(name, { count: by });
+    else known.count += by;
   }
 
   get(name: string): number {
-    return this.#counts.get(name) ?? 0;
+    return this.#counts.get(name)?.count ?? 0;
   }
 
   /** All counts so far, by name in alphabetical order. */
   snapshot(): Record<string, number> {
-    return Object.fromEntries([...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+    const counts = [...this.#counts].map(([name, { count }]) => [name, count] as const);
+    return Object.fromEntries(counts.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }

@@ -44,7 +44,8 @@ export class SplitLink implements Link {
         this.#deliver();
       },
       drain: () => sink.drain(),
-      moved: () => sink.moved?.(),
+      sent: () => sink.sent?.(),
+      held: () => sink.held?.(),
       closed: (reason) => {
         this.#isOver = true;
         sink.closed(reason);
