@@ -1,6 +1,7 @@
 // What a node answers its peers. Each request is checked whole; what breaks a rule is refused with a code and changes nothing.
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import pLimit from "p-limit";
 import type {
   FindNodeRequest,
   FindNodeResponseSchema,
@@ -27,11 +28,13 @@ import type { Forwarding } from "./queries.ts";
 import type { DhtRecord } from "./record.ts";
 import { recordFromMessage, recordToMessage } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
-import type { RecordStore } from "./record-store.ts";
+import type { HeldRecord, RecordStore } from "./record-store.ts";
 import type { RoutingTable } from "./routing-table.ts";
 import { costOf, StoreBudget } from "./store-budget.ts";
 
 const maxNonceBytes = 64;
+/** More is not quicker, and each holds the values that it has read. */
+const maxReadsAtOnce = 32;
 
 /** What answers need of their node. */
 export interface AnswersInit {
@@ -51,6 +54,7 @@ export class Answers implements DhtAnswers {
   readonly #init: AnswersInit;
   readonly #budget: StoreBudget;
   readonly #knows: Knows;
+  readonly #reads = pLimit(maxReadsAtOnce);
 
   constructor(init: AnswersInit) {
     const { table } = init;
@@ -78,11 +82,17 @@ export class Answers implements DhtAnswers {
     checkLength(key, "key");
     const recordKey = RecordKey.fromBytes(key);
     const { store } = this.#init;
-    const held = store.has(recordKey) ? await store.select(recordKey, caller.id, this.#knows) : [];
+    const held = store.has(recordKey) ? await this.#reads(() => this.#select(recordKey, caller)) : [];
     const records = held.map(({ record, ttlS }) => recordToMessage(record, ttlS));
     // To find, write and read contacts is most of what an answer costs.
     if (immutableSuffices && held.some(({ record }) => record.kind === "immutable")) return { records };
     return { contacts: this.#closest(key, caller), records };
+  }
+
+  async #select(key: RecordKey, { id, hasGone }: Caller): Promise<readonly HeldRecord[]> {
+    // Where many wait, their connection may have ended meanwhile: what is read for nobody is only garbage.
+    if (hasGone?.() === true) throw new ConnectError("the caller has gone", Code.Canceled);
+    return this.#init.store.select(key, id, this.#knows);
   }
 
   async store(request: StoreRequest, caller: Caller): Promise<MessageInitShape<typeof StoreResponseSchema>> {

@@ -51,6 +51,8 @@ export interface DhtPeers {
 export interface Caller {
   readonly id: NodeId;
   readonly host: string;
+  /** Whether nobody waits for the answer any more. @default somebody does */
+  readonly hasGone?: () => boolean;
 }
 
 /** What a node answers its peers. Each throws or rejects with a ConnectError or DswarmError. */

@@ -39,7 +39,7 @@ import type { Link } from "../link/link.ts";
 import type { MemoryNetwork } from "../link/memory-network.ts";
 import { CallMeter } from "../rpc/call-meter.ts";
 import { createRpcClient } from "../rpc/client.ts";
-import { callerAddressKey, callerKey } from "../rpc/handler-context.ts";
+import { callerAddressKey, callerKey, hasEnded } from "../rpc/handler-context.ts";
 import type { ResponseCheck } from "../rpc/message-codec.ts";
 import { RpcConnection } from "../rpc/mux.ts";
 import { type ServeOptions, ServiceRegistry } from "../rpc/serve.ts";
@@ -934,11 +934,12 @@ function checkId(name: string, value: unknown): void {
 }
 
 /** Who calls, for the DHT. */
-function callerOf({ values }: HandlerContext): Caller {
+function callerOf(context: HandlerContext): Caller {
+  const { values } = context;
   const id = values.get(callerKey);
   const address = parseHostPort(values.get(callerAddressKey));
   if (id === undefined || address === undefined) throw new DswarmError("peer_unknown");
-  return { id, host: address.host };
+  return { id, host: address.host, hasGone: () => hasEnded(context) };
 }
 
 const notFound: RequestListener = (_request, response) => void response.writeHead(404).end();

@@ -22,6 +22,11 @@ export const callerAddressKey: ContextKey<string> = createContextKey("", {
   description: "host:port of the caller's end of the connection",
 });
 
+/** Whether a call has ended, so that nobody waits for its handler. Costs less than to ask the context's `signal`. */
+export function hasEnded(context: HandlerContext): boolean {
+  return context instanceof CallContext ? context.isAborted : context.signal.aborted;
+}
+
 /** What a context is made of. */
 export interface CallContextInit {
   readonly method: DescMethod;
@@ -78,6 +83,11 @@ export class CallContext implements HandlerContext {
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
     }
     return this.#controller.signal;
+  }
+
+  /** Whether the signal is aborted, or would be if there were one. */
+  get isAborted(): boolean {
+    return this.#aborted !== undefined;
   }
 
   get requestHeader(): Headers {

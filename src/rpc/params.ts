@@ -48,17 +48,17 @@ export interface RpcOptions {
   /**
    * Bytes that a node holds for all its peers: what they sent and nobody has consumed, what they have not taken, and 4096 for each call
    * that runs. Above it, the node ends the connection that holds most. Windows shrink from half of it on. At least
-   * 1048576. @default 83886080
+   * 1048576. @default 67108864
    */
   readonly maxHeldBytes?: number;
   /**
    * The received part of it from one IP address, from which on new calls from there are refused. At least 131072.
-   * @default 67108864
+   * @default 50331648
    */
   readonly maxHeldBytesPerAddress?: number;
   /**
    * The same on one connection. Calls wait while a quarter as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
-   * together, or large messages turn away other calls. At least 131072. @default 67108864
+   * together, or large messages turn away other calls. At least 131072. @default 50331648
    */
   readonly maxHeldBytesPerConnection?: number;
   /**
@@ -101,9 +101,9 @@ export const rpcDefaults: RpcConfig = Object.freeze({
   streamWindowBytes: 262_144,
   maxAssemblingBytes: 8_388_608,
   windowPoolBytes: 8_388_608,
-  maxHeldBytes: 83_886_080,
-  maxHeldBytesPerAddress: 67_108_864,
-  maxHeldBytesPerConnection: 67_108_864,
+  maxHeldBytes: 67_108_864,
+  maxHeldBytesPerAddress: 50_331_648,
+  maxHeldBytesPerConnection: 50_331_648,
   requestTimeoutMs: 30_000,
   writeTimeoutMs: 15_000,
   maxTimeoutMs: 86_400_000,

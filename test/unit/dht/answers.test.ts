@@ -88,6 +88,41 @@ test("the callers of one host share a budget, of which each new one gets a littl
   assert.equal(await storeMany(second, 50), 10);
 });
 
+test("values are read for 32 calls at once, and for none whose caller has gone meanwhile", async (t) => {
+  const { answers, store } = await openAnswers(t);
+  const record = createImmutable(new Uint8Array(65_536));
+  await store.put(record, { ttlS: 60, from: generateKeyPair().id });
+  const select = store.select.bind(store);
+  let reads = 0;
+  let readsNow = 0;
+  let mostReads = 0;
+  let begun = Promise.withResolvers<void>();
+  store.select = async (...args) => {
+    reads += 1;
+    begun.resolve();
+    mostReads = Math.max(mostReads, ++readsNow);
+    const found = await select(...args);
+    readsNow -= 1;
+    return found;
+  };
+  const request = create(FindValueRequestSchema, { key: record.key.bytes });
+  let isThere = true;
+  const caller: Caller = { ...callerAt("127.0.0.1"), hasGone: () => !isThere };
+  const calls = Array.from({ length: 100 }, () => answers.findValue(request, caller));
+  await Promise.all(calls);
+  assert.equal(mostReads, 32);
+  assert.equal(reads, 100);
+  begun = Promise.withResolvers();
+  const later = Array.from({ length: 100 }, () => answers.findValue(request, caller));
+  await begun.promise;
+  isThere = false;
+  const outcomes = await Promise.allSettled(later);
+  const answered = outcomes.filter(({ status }) => status === "fulfilled").length;
+  assert.equal(reads, 100 + answered, "what was not answered was not read");
+  assert.ok(answered <= 32);
+  for (const outcome of outcomes) if (outcome.status === "rejected") assert.equal(outcome.reason.code, Code.Canceled);
+});
+
 test("large values cost more of the budget", async (t) => {
   const { answers } = await openAnswers(t, [], { storeBurst: 20 });
   const caller = { id: generateKeyPair().id, host: "127.0.0.1" };
