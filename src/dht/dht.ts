@@ -54,6 +54,8 @@ export interface DhtInit {
   readonly addresses: () => readonly HostPort[];
   /** Does something that needs a connection to be made, when it is its turn. @default at once */
   readonly inTurn?: <T>(work: () => Promise<T>) => Promise<T>;
+  /** Whether this node is to have peers, though its table may be empty: then nothing is "not found" without one. @default never */
+  readonly expectsPeers?: () => boolean;
   /** What is known for certain of where peers are. Without it, each is believed to be where it was asked. */
   readonly proven?: ProvenAddresses;
   readonly counters?: Counters;
@@ -141,6 +143,7 @@ export class Dht implements AsyncDisposable {
       table,
       counters,
       closing: this.#closing.signal,
+      expectsPeers: init.expectsPeers,
       onAnswer: (contact, rttMs) => this.#onAnswer(contact, rttMs),
     });
     this.#candidates = new Candidates({
@@ -261,7 +264,10 @@ export class Dht implements AsyncDisposable {
     return this.#queries.nodes(target, options);
   }
 
-  /** Where a node is reached: one of its addresses answers, with its key proven. */
+  /**
+   * Where a node is reached: one of its addresses answers, with its key proven. Undefined where it is not found.
+   * @throws DswarmError `unreachable` where no peer has answered
+   */
   async findPeer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
     if (!(id instanceof NodeId)) throw wrongType("id", "a NodeId", id);
     checkOptions("options", options, queryChecks);
@@ -285,13 +291,13 @@ export class Dht implements AsyncDisposable {
   /**
    * The record under a key: an immutable one from whoever has it, of a mutable one the largest sequence that a quorum knows.
    * Undefined where there is none, or it was deleted.
-   * @throws DswarmError `record_key_invalid`
+   * @throws DswarmError `record_key_invalid`; `unreachable` where none is found and no peer has answered
    */
   async get(key: RecordKey | string, options: QueryOptions = {}): Promise<ValueRecord | undefined> {
     return (await this.find(key, options))?.record;
   }
 
-  /** `get` with the time that the record has left. @throws DswarmError `record_key_invalid` */
+  /** `get` with the time that the record has left. @throws DswarmError as `get` */
   async find(key: RecordKey | string, options: QueryOptions = {}): Promise<FoundValue | undefined> {
     checkOptions("options", options, queryChecks);
     const found = await this.#reader.find(keyOf(key), options);
@@ -300,7 +306,7 @@ export class Dht implements AsyncDisposable {
 
   /**
    * Finds who keeps records under a key: the k closest nodes that answer, this one among them, and what each of them keeps.
-   * @throws DswarmError `record_key_invalid`
+   * @throws DswarmError `record_key_invalid`; `unreachable` where this node keeps none and no peer has answered
    */
   async keepers(key: RecordKey | string, options: QueryOptions = {}): Promise<readonly Keeper[]> {
     checkOptions("options", options, queryChecks);
@@ -349,7 +355,10 @@ export class Dht implements AsyncDisposable {
     await this.#publisher.withdraw(keyOf(key), options);
   }
 
-  /** Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64). */
+  /**
+   * Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64).
+   * @throws DswarmError `record_key_invalid`; `unreachable` where none is found and no peer has answered
+   */
   async findProviders(
     key: RecordKey | string,
     given: QueryOptions & { readonly limit?: number } = {},

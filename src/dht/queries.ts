@@ -105,6 +105,8 @@ export interface QueriesInit {
   readonly counters: Counters;
   /** Ends all lookups. @default never */
   readonly closing?: AbortSignal;
+  /** Whether this node is to have peers, though its table may be empty. @default never */
+  readonly expectsPeers?: (() => boolean) | undefined;
   /** A peer has answered. */
   readonly onAnswer: (contact: Contact, rttMs: number) => void;
 }
@@ -144,20 +146,23 @@ export class Queries {
     });
   }
 
-  /** Looks for a node until it answers itself. */
+  /** Looks for a node until it answers itself. @throws DswarmError `unreachable` where no peer has answered */
   async peer(id: NodeId, options: QueryOptions = {}): Promise<Contact | undefined> {
     const { peers, table } = this.#init;
     table.lookedUp(id.bytes);
-    const { found } = await lookup<Contact>({
+    const hearing = new Hearing();
+    const { found, rpcs } = await lookup<Contact>({
       ...this.#base(id.bytes, options),
       ask: async (contact, signal) => {
-        const { contacts } = await peers.findNode(contact, { target: id.bytes }, signal);
+        const { contacts } = await hearing.of(peers.findNode(contact, { target: id.bytes }, signal));
         const answer: LookupAnswer<Contact> = { contacts: this.#contacts(contacts, contact) };
         return contact.id.equals(id) ? { ...answer, found: contact } : answer;
       },
       accept: () => "stop",
     });
-    return found[0]?.value;
+    const [first] = found;
+    if (first === undefined) this.checkHeard({ rpcs, isHeard: hearing.isHeard });
+    return first?.value;
   }
 
   /**
@@ -172,28 +177,32 @@ export class Queries {
   ): Promise<FoundRecords> {
     const { peers, table } = this.#init;
     table.lookedUp(key.bytes);
-    let isHeard = false;
+    const hearing = new Hearing();
     const result = await lookup<readonly RemoteRecord[]>({
       ...this.#base(key.bytes, options),
       // Any of those that keep it will do.
       isConnected: (contact) => peers.isConnected(contact),
       serialMs: immutableSuffices && this.#isQuick ? quickMs : 0,
       ask: async (contact, signal) => {
-        let answer: FindValueResponse;
-        try {
-          answer = await peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal);
-        } catch (error) {
-          isHeard ||= dswarmErrorOf(error) === undefined && !isSilence(error);
-          throw error;
-        }
-        isHeard = true;
+        const answer = await hearing.of(peers.findValue(contact, { key: key.bytes, immutableSuffices }, signal));
         const records = this.#records(key, answer);
         const contacts = this.#contacts(answer.contacts, contact);
         return records.length > 0 ? { contacts, found: records } : { contacts };
       },
       accept,
     });
-    return { ...result, isHeard };
+    return { ...result, isHeard: hearing.isHeard };
+  }
+
+  /**
+   * Checks that a lookup that found nothing says something. It does if a peer was heard, or if this node is the whole of its DHT: it serves
+   * the DHT, knows no other node and expects none.
+   * @throws DswarmError `unreachable`
+   */
+  checkHeard({ isHeard, rpcs }: Pick<FoundRecords, "isHeard" | "rpcs">): void {
+    const { config, expectsPeers } = this.#init;
+    if (isHeard || (rpcs === 0 && !config.isClient && expectsPeers?.() !== true)) return;
+    throw new DswarmError("unreachable", rpcs === 0 ? "no node of the DHT is known" : "no node of the DHT answers");
   }
 
   /**
@@ -433,6 +442,22 @@ export class Queries {
       });
     } catch (error) {
       this.#init.counters.add("dht_answers_invalid");
+      throw error;
+    }
+  }
+}
+
+/** Notes whether any peer has said anything, if only that it refuses the question. */
+class Hearing {
+  isHeard = false;
+
+  async of<T>(asking: Promise<T>): Promise<T> {
+    try {
+      const answer = await asking;
+      this.isHeard = true;
+      return answer;
+    } catch (error) {
+      this.isHeard ||= dswarmErrorOf(error) === undefined && !isSilence(error);
       throw error;
     }
   }

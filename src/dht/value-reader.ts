@@ -1,7 +1,6 @@
 // Reading records: the first valid immutable one; of a mutable one the largest sequence that a quorum knows, which is given to
 // those that had an older one; all providers.
 import { compareDistance, type NodeId } from "../identity/node-id.ts";
-import { DswarmError } from "../util/errors.ts";
 import type { Contact } from "./contact.ts";
 import type { LookupResult } from "./lookup-options.ts";
 import type { DhtConfig } from "./options.ts";
@@ -70,7 +69,7 @@ export class ValueReader {
       return value.record.kind === "immutable" || answers >= config.readQuorum ? "stop" : "continue";
     };
     const result = await queries.values(key, true, accept, options);
-    if (best === undefined) this.#checkHeard(result);
+    if (best === undefined) queries.checkHeard(result);
     if (best !== undefined) this.#spread(key, best, result);
     return asValue(best);
   }
@@ -88,11 +87,16 @@ export class ValueReader {
     return all.filter((record) => record.kind === "mutable");
   }
 
-  /** The k closest nodes that answer, this one among them, and others that were found to keep a record; the closest first. */
+  /**
+   * The k closest nodes that answer, this one among them, and others that were found to keep a record; the closest first.
+   * @throws DswarmError `unreachable` where this node keeps no record and no peer has answered
+   */
   async keepers(key: RecordKey, options: QueryOptions): Promise<readonly Keeper[]> {
     const { self, config, store, queries } = this.#init;
     const own = store.has(key) ? await store.get(key) : [];
-    const { found, closest } = await queries.values(key, false, () => "continue", options);
+    const result = await queries.values(key, false, () => "continue", options);
+    if (own.length === 0) queries.checkHeard(result);
+    const { found, closest } = result;
     const nodes = new Map<string, Keeper>();
     if (own.length > 0 || !config.isClient) nodes.set(self.toString(), { id: self, addresses: [], records: own });
     for (const { from, value } of found) nodes.set(from.id.toString(), { ...from, records: value });
@@ -138,7 +142,7 @@ export class ValueReader {
       return answers >= config.readQuorum && found.size >= limit ? "stop" : "continue";
     };
     const result = await queries.values(key, false, accept, options);
-    if (found.size === 0) this.#checkHeard(result);
+    if (found.size === 0) queries.checkHeard(result);
     return found.take(limit);
   }
 
@@ -160,15 +164,6 @@ export class ValueReader {
       return "continue";
     };
     await queries.values(key, false, accept, options);
-  }
-
-  /**
-   * That nothing is found says something only if somebody was asked. A node that serves the DHT and knows no other is the whole of it.
-   * @throws DswarmError `unreachable`
-   */
-  #checkHeard({ isHeard, rpcs }: { readonly isHeard: boolean; readonly rpcs: number }): void {
-    if (isHeard || (rpcs === 0 && !this.#init.config.isClient)) return;
-    throw new DswarmError("unreachable", rpcs === 0 ? "no node of the DHT is known" : "no node of the DHT answers");
   }
 
   /** Repairs those that had an older sequence and, where the options say so, leaves a copy on the way. In the background. */

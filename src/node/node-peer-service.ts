@@ -7,7 +7,7 @@ import { Health, HealthCheckResponse_ServingStatus } from "../../gen/grpc/health
 import { NodeId } from "../identity/node-id.ts";
 import { formatHostPort } from "../identity/peer-address.ts";
 import { isFromPeer } from "../rpc/status.ts";
-import { DswarmError } from "../util/errors.ts";
+import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
 import { failureOf } from "./failure.ts";
 import type { DswarmNode } from "./node.ts";
 import { rounded } from "./node-dht-service.ts";
@@ -33,7 +33,10 @@ export function createNodePeerService(node: DswarmNode): Pick<ServiceImpl<typeof
     async findPeer({ id: text }, { signal }) {
       const id = node.idOf(text);
       if (id.equals(node.id)) throw new DswarmError("self_connection");
-      const located = await node.locate(id, { signal });
+      const located = await node.locate(id, { signal }).catch((error: unknown) => {
+        // Of a peer that the node has heard of, it has seen by itself that it is not reached.
+        if (dswarmErrorOf(error)?.code !== "unreachable" || node.peers.get(id) === undefined) throw error;
+      });
       const peer = node.peers.get(id);
       const isConnected = node.isConnected(id);
       // A peer that cannot be dialed may have connected by itself.

@@ -281,6 +281,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   #port = 0;
   #httpPort: number | undefined;
   #isAborted = false;
+  #hasKnownOthers = false;
   #keyElsewhere: { readonly address: string; readonly heardAt: number } | undefined;
 
   /** Not for use outside: call `startNode`. */
@@ -342,6 +343,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       store,
       inTurn: (work) => inTurn(work, clock),
       addresses: () => reachableAddresses(this.#bindHost).map((host) => ({ host, port: this.#port })),
+      expectsPeers: () => this.#expectsPeers,
       proven: {
         address: (id) => this.peers.provenAddress(id),
         prove: ({ id, addresses }) => this.#connections.prove(id, addresses),
@@ -536,6 +538,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    * Where a peer is reached now: an address that is proven and connected, or that proves itself when it is dialed. Where no known one
    * does, the DHT is asked.
    * @returns undefined where it is not reached, or cannot be dialed
+   * @throws DswarmError `unreachable` where no node of the DHT answers that
    */
   async locate(id: NodeId, options: Pick<PingOptions, "signal"> = {}): Promise<LocatedPeer | undefined> {
     checkId("id", id);
@@ -658,10 +661,22 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     return connection.catch(async (error: unknown) => {
       const code = dswarmErrorOf(error)?.code;
       if (code !== "peer_unknown" && code !== "unreachable") throw error;
-      const contact = await this.dht.findPeer(id);
+      const contact = await this.dht.findPeer(id).catch((failure: unknown) => {
+        // A DHT that is not reached has nothing to add to what failed.
+        if (dswarmErrorOf(failure)?.code !== "unreachable") throw failure;
+      });
       if (contact === undefined) throw error;
       return this.#connections.connect(id, contact.addresses);
     });
+  }
+
+  /**
+   * Whether others are to be in the DHT: such as the owner has named for the bootstrap, as the last run knew, or as announce themselves and
+   * are not reached. A node without any of these is meant to be alone.
+   */
+  get #expectsPeers(): boolean {
+    const isNamed = this.config.bootstrap.some(({ id }) => !id.equals(this.id));
+    return isNamed || this.#hasKnownOthers || this.peers.unproven().next().done !== true;
   }
 
   /** Starts the DHT, with the contacts of the last run. */
@@ -676,7 +691,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     dht.start();
     if (config.dataDir === undefined) return;
     const path = join(config.dataDir, "contacts.json");
-    for (const contact of readContacts(path, config.logger)) dht.candidate(contact);
+    for (const contact of readContacts(path, config.logger)) {
+      this.#hasKnownOthers = true;
+      dht.candidate(contact);
+    }
     const save = async (): Promise<void> => {
       try {
         await writeContacts(path, dht.table.snapshot());
