@@ -449,7 +449,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   /**
    * Serves a service to peers.
    * @returns a function that withdraws it; calls that run go on
-   * @throws RangeError when the service is served already
+   * @throws RangeError when the service is served already, two of its methods have one name in TypeScript (`Get` and `get`), or one is called
+   *   `__proto__`
    */
   serve<S extends DescService>(
     service: S,
@@ -493,7 +494,8 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
    *   that provide the service in the DHT, by calls in flight and latency. The node tries providers until one answers, within
    *   `providerSearchMs` and `maxProvidersTried`; where none does, the calls fail with `provider_not_found`. A call that a handler may
    *   have seen is not made again, unless its method has an `idempotency_level` and the provider is unavailable
-   * @throws DswarmError `node_id_invalid`, `address_invalid`
+   * @throws DswarmError `node_id_invalid`, `address_invalid`; RangeError when two methods of the service have one name in TypeScript (`Get` and
+   *   `get`), or one is called `__proto__`
    */
   client<S extends DescService>(service: S, peer?: PeerName, options: ClientOptions = {}): Client<S> {
     checkService("service", service);

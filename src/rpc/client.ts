@@ -9,12 +9,15 @@ import {
   type StreamResponse,
   type Transport,
 } from "@connectrpc/connect";
+import { checkLocalNames } from "./local-names.ts";
 
 /**
  * A client of a service over a transport: what Connect's `createClient` makes, with one difference. Leaving the loop over the
  * responses of a stream (`break`, `return`, an exception) cancels the call, as it does with any other async iterable.
+ * @throws RangeError as `checkLocalNames`
  */
 export function createRpcClient<S extends DescService>(service: S, transport: Transport): Client<S> {
+  checkLocalNames(service);
   const plain: Record<string, (...args: never[]) => unknown> = createClient(service, transport);
   const client = makeAnyClient(service, (method) => {
     if (method.methodKind === "server_streaming") {

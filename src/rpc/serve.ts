@@ -9,6 +9,7 @@ import type { Logger } from "../util/log.ts";
 import type { CallMeter } from "./call-meter.ts";
 import type { ServedMethod } from "./handler-call.ts";
 import { CallContext } from "./handler-context.ts";
+import { checkLocalNames } from "./local-names.ts";
 import { metadataObjection } from "./metadata.ts";
 import { methodName } from "./method-name.ts";
 import type { CallAcceptor, RpcConnection } from "./mux.ts";
@@ -53,7 +54,8 @@ export class ServiceRegistry implements CallAcceptor {
   /**
    * Serves a service. Methods that the implementation leaves out answer `unimplemented`.
    * @returns a function that withdraws it; calls that run go on; calling it again does nothing
-   * @throws RangeError when the service is served already, or two of its methods have one name in TypeScript (`Get` and `get`)
+   * @throws RangeError when the service is served already, or two of its methods have one name in TypeScript (`Get` and `get`), or
+   *   one is called `__proto__`
    */
   serve<S extends DescService>(
     service: S,
@@ -61,20 +63,15 @@ export class ServiceRegistry implements CallAcceptor {
     options: ServeOptions = {},
   ): () => void {
     if (this.#services.has(service.typeName)) throw new RangeError(`${service.typeName} is served already`);
-    const { methods } = createServiceImplSpec<S>(service, implementation);
-    // A method whose local name is another's, or "__proto__", would not be among them, and nobody would notice.
-    for (const method of service.methods) {
-      const given: unknown = Reflect.get(implementation, method.localName);
-      const isOwn = Object.hasOwn(implementation, method.localName);
+    checkLocalNames(service);
+    for (const { localName } of service.methods) {
+      const given: unknown = Reflect.get(implementation, localName);
+      const isOwn = Object.hasOwn(implementation, localName);
       if (isOwn && given !== undefined && typeof given !== "function") {
-        throw wrongType(`implementation.${method.localName}`, "a function", given);
+        throw wrongType(`implementation.${localName}`, "a function", given);
       }
-      const spec = Object.hasOwn(methods, method.localName)
-        ? methods[method.localName as keyof typeof methods]
-        : undefined;
-      if (spec?.method === method) continue;
-      throw new RangeError(`${methodName(method)}: no property "${method.localName}" can stand for this method alone`);
     }
+    const { methods } = createServiceImplSpec<S>(service, implementation);
     const interceptors = options.interceptors?.length ? [...options.interceptors] : undefined;
     this.#services.set(service.typeName, service);
     for (const spec of Object.values(methods)) {
