@@ -8,7 +8,6 @@ import type { Link } from "../link/link.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, messageOf } from "../util/errors.ts";
 import { isLoopback } from "../util/loopback.ts";
-import type { TokenBucket } from "../util/token-bucket.ts";
 import { establishLink } from "./establish.ts";
 import { Handshake } from "./handshake.ts";
 import { type ChannelConfig, floodBucket } from "./options.ts";
@@ -53,7 +52,7 @@ export async function dial(options: DialOptions): Promise<Link> {
     config.handshakeTimeoutMs,
   );
   try {
-    const duplex = await openWebSocket(address, config, floodBucket(clock, config), attempt.signal);
+    const duplex = await openWebSocket(address, config, clock, attempt.signal);
     return await establishLink({
       handshake,
       signal: attempt.signal,
@@ -73,12 +72,12 @@ export async function dial(options: DialOptions): Promise<Link> {
 function openWebSocket(
   address: PeerAddress,
   config: ChannelConfig,
-  floods: TokenBucket,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<WebSocketDuplex> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketDuplex>();
   const socket = createWebSocket(address, config);
-  const duplex = new WebSocketDuplex(socket, floods);
+  const duplex = new WebSocketDuplex(socket, floodBucket(clock, config), clock);
   const settle = (): void => {
     signal.removeEventListener("abort", abort);
     socket.off("open", opened).off("error", failed).off("unexpected-response", refused);

@@ -253,7 +253,7 @@ class WebSocketListener implements Listener {
 
   async #shakeHands(visitor: Visitor, socket: Duplex, webSocket: WebSocket): Promise<void> {
     const { keys, networkKey, authorize, config, clock } = this.#options;
-    const duplex = new WebSocketDuplex(webSocket, floodBucket(clock, config));
+    const duplex = new WebSocketDuplex(webSocket, floodBucket(clock, config), clock);
     const shaking = new AbortController();
     visitor.shaking = shaking;
     const stopCounting = onBytesOver(maxUnprovenBytes, socket, () => {

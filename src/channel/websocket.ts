@@ -1,5 +1,6 @@
 // A websocket (RFC 6455) as a plain byte duplex: how `ws` is set up at both ends, and what of it the channel sees.
 import { type ClientOptions, type RawData, type ServerOptions, WebSocket } from "ws";
+import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
 import type { TokenBucket } from "../util/token-bucket.ts";
 import type { ChannelConfig } from "./options.ts";
@@ -14,6 +15,10 @@ export const subprotocol = "dswarm.v1";
 const maxFragments = 1024;
 /** Bytes that the pieces in which a message arrives must have on average; TCP segments have over 500. */
 const minChunkBytes = 256;
+/** A read below this is not counted: peers that send much fill whole TLS records. */
+const bulkBytes = 8192;
+/** Read from one peer before the others have their turn: libuv alone would read up to 2 MiB of each. */
+const maxTurnBytes = 131_072;
 /** A message below this costs more to take in than it carries. No box is so small. */
 const smallBytes = 16;
 const normalClosure = 1000;
@@ -70,6 +75,7 @@ export interface DuplexSink {
 export class WebSocketDuplex {
   readonly #socket: WebSocket;
   readonly #floods: TokenBucket;
+  readonly #clock: Clock;
   #sink: DuplexSink | undefined;
   /** Came without a sink. Bounded by one message and one read of the socket, for reading is paused. */
   #early: Uint8Array[] = [];
@@ -77,14 +83,20 @@ export class WebSocketDuplex {
   #isTerminated = false;
   #isPaused = false;
   #isWatched = false;
+  /** Bytes of large reads in this turn of the event loop. */
+  #turnBytes = 0;
+  /** Whether it waits for the next turn. */
+  #isResting = false;
 
   /**
    * @param socket in any state; from now on the duplex's alone
    * @param floods takes a token for each message that carries next to nothing; the websocket ends when there is none
+   * @param clock tells when the next turn of the event loop begins
    */
-  constructor(socket: WebSocket, floods: TokenBucket) {
+  constructor(socket: WebSocket, floods: TokenBucket, clock: Clock) {
     this.#socket = socket;
     this.#floods = floods;
+    this.#clock = clock;
     const onControl = (): void => this.#countSmall();
     socket.on("ping", onControl).on("pong", onControl);
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
@@ -113,7 +125,7 @@ export class WebSocketDuplex {
     for (const bytes of early) this.#deliver(bytes);
     if (this.#sink !== sink) return;
     if (this.#end !== undefined) sink.ended(this.#end.fault, this.#end.isGoingAway);
-    else if (!this.#isPaused) this.#socket.resume();
+    else this.#readOn();
   }
 
   /** Stops reading. What was read already is still delivered. */
@@ -125,7 +137,11 @@ export class WebSocketDuplex {
   /** Reads again. */
   resume(): void {
     this.#isPaused = false;
-    if (this.#sink !== undefined) this.#socket.resume();
+    this.#readOn();
+  }
+
+  #readOn(): void {
+    if (this.#sink !== undefined && !this.#isPaused && !this.#isResting) this.#socket.resume();
   }
 
   /** Keeps what comes from now on for the next sink. */
@@ -190,12 +206,28 @@ export class WebSocketDuplex {
     if (this.#isWatched) return;
     this.#isWatched = true;
     let partialBytes = 0;
-    rawSocketOf(this.#socket)?.on("data", () => {
+    rawSocketOf(this.#socket)?.on("data", (chunk: Buffer) => {
+      if (chunk.length >= bulkBytes) this.#countRead(chunk.length);
       const before = partialBytes;
       partialBytes = partialBytesOf(this.#socket);
       // Whole messages alone, the usual case, leave nothing behind.
       if (partialBytes !== before) this.#sink?.arrived?.();
     });
+  }
+
+  #countRead(bytes: number): void {
+    if (this.#turnBytes === 0) this.#clock.nextTurn(() => this.#onTurn());
+    this.#turnBytes += bytes;
+    if (this.#turnBytes < maxTurnBytes || this.#isResting) return;
+    this.#isResting = true;
+    this.#socket.pause();
+  }
+
+  #onTurn(): void {
+    this.#turnBytes = 0;
+    if (!this.#isResting) return;
+    this.#isResting = false;
+    this.#readOn();
   }
 
   #receive(data: RawData, isBinary: boolean): void {
