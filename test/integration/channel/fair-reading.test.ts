@@ -43,40 +43,39 @@ async function openPair(t: TestContext, clock: Clock) {
 test("a peer that sends as fast as it can is read some hundred KiB a turn, and whole in the end", async (t) => {
   const { clock, turn } = heldTurns();
   const { sender, duplex } = await openPair(t, clock);
-  let bytes = 0;
-  let isPaused = false;
+  const seen = { bytes: 0, isPaused: false };
   duplex.attach({
     bytes: (chunk) => {
-      assert.ok(!isPaused);
-      bytes += chunk.length;
+      assert.ok(!seen.isPaused);
+      seen.bytes += chunk.length;
     },
     ended: () => undefined,
   });
   for (let i = 0; i < messages; i++) sender.send(Buffer.alloc(messageBytes, i));
   let turns = 0;
   let read = 0;
-  while (bytes < messages * messageBytes) {
+  while (seen.bytes < messages * messageBytes) {
     // All that comes without a turn has come when nothing came for a while: more would be a fault, and is found then or later.
     for (let quiet = 0; quiet < 20; quiet++) {
-      const before = bytes;
+      const before = seen.bytes;
       await nextTurn();
-      if (bytes > before) quiet = 0;
+      if (seen.bytes > before) quiet = 0;
     }
-    assert.ok(bytes - read <= 4 * 131_072, `${bytes - read} bytes in a turn`);
-    read = bytes;
+    assert.ok(seen.bytes - read <= 4 * 131_072, `${seen.bytes - read} bytes in a turn`);
+    read = seen.bytes;
     turns += 1;
     turn();
   }
   assert.ok(turns >= 8, `${turns} turns`);
   // Paused by its owner, it does not read on with the turn.
   duplex.pause();
-  isPaused = true;
+  seen.isPaused = true;
   sender.send(Buffer.alloc(messageBytes));
   turn();
   for (let i = 0; i < 20; i++) await nextTurn();
-  isPaused = false;
+  seen.isPaused = false;
   duplex.resume();
-  while (bytes === read) {
+  while (seen.bytes === read) {
     turn();
     await nextTurn();
   }
