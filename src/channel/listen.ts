@@ -25,7 +25,9 @@ import type { ChannelLink } from "./channel-link.ts";
 import { establishLink } from "./establish.ts";
 import { Handshake } from "./handshake.ts";
 import { type ChannelConfig, floodBucket } from "./options.ts";
+import { knockNoted } from "./port-knock.ts";
 import { Slots } from "./slots.ts";
+import { rawSocketUnder } from "./tls-internals.ts";
 import { answerAndClose, type Refusal, refusalOf } from "./upgrade.ts";
 import { connectionKey, Visitor } from "./visitor.ts";
 import { serverOptions, WebSocketDuplex } from "./websocket.ts";
@@ -100,6 +102,8 @@ class WebSocketListener implements Listener {
   readonly #linked: Slots<Visitor>;
   /** By connection key. Bounded by the slots, one of which each visitor has. */
   readonly #visitors = new Map<string, Visitor>();
+  /** The same by socket: one that has failed has no key any more. */
+  readonly #bySocket = new WeakMap<Socket, Visitor>();
   /** Bounded by `maxConnections`. */
   readonly #links = new Set<ChannelLink>();
   readonly #detachers: (() => void)[] = [];
@@ -158,10 +162,12 @@ class WebSocketListener implements Listener {
     };
     const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void =>
       this.#upgrade(request, socket, head);
-    server.on("connection", onConnection).on("request", onRequest);
+    const onTlsError = (error: Error, socket: Socket): void => this.#onTlsError(error, socket);
+    server.on("connection", onConnection).on("request", onRequest).on("tlsClientError", onTlsError);
     if (takesLinks) server.on("upgrade", onUpgrade);
     this.#detachers.push(() => {
       server.off("connection", onConnection).off("request", onRequest).off("upgrade", onUpgrade);
+      server.off("tlsClientError", onTlsError);
     });
   }
 
@@ -185,8 +191,18 @@ class WebSocketListener implements Listener {
       return;
     }
     this.#visitors.set(visitor.key, visitor);
+    this.#bySocket.set(socket, visitor);
     socket.once("close", () => this.#part(visitor));
     this.#startDeadline(visitor);
+  }
+
+  /** A connection that brought a token has done what it came for. */
+  #onTlsError(error: Error, socket: Socket): void {
+    if (error !== knockNoted) return;
+    this.#options.counters.add("port.knocks");
+    const raw = rawSocketUnder(socket);
+    const visitor = raw && this.#bySocket.get(raw);
+    if (visitor !== undefined) visitor.isJudged = true;
   }
 
   #part(visitor: Visitor): void {

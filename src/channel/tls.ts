@@ -5,6 +5,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from "nod
 import { createServer, type Server } from "node:https";
 import { isIP } from "node:net";
 import { type Clock, systemClock } from "../util/clock.ts";
+import { knockNoted, type PortTokens } from "./port-knock.ts";
 import { endSlowRequests, NotedResponse } from "./slow-requests.ts";
 
 /** A self-signed certificate and its key. */
@@ -102,9 +103,16 @@ export function sharedCertificate(addresses: readonly string[]): Promise<Certifi
   return certificate;
 }
 
-/** An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of. */
-export function createTlsServer(certificate: Certificate): Server {
+/**
+ * An HTTPS server, not yet listening, for a `Listener` to attach to and an API to answer the requests of.
+ * @param tokens notes those that come as server names; such connections end before any cryptography
+ */
+export function createTlsServer(certificate: Certificate, tokens?: PortTokens): Server {
   const server = createServer({
+    ...(tokens && {
+      SNICallback: (name: string, answer: (fault: Error | null) => void) =>
+        answer(tokens.note(name) ? knockNoted : null),
+    }),
     key: certificate.key,
     cert: certificate.cert,
     minVersion: "TLSv1.3",

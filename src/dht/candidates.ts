@@ -53,6 +53,8 @@ type LaneName = "reached" | "claim";
 
 interface Waiting {
   readonly contact: Contact;
+  /** The one that it was for when this was asked last: its turn asks again. */
+  readonly lane: LaneName;
   /** The source that reported it: sources take turns. */
   readonly source: string;
   readonly farLimit: number;
@@ -79,6 +81,8 @@ type BySource = Map<string, Waiting[]>;
 export class Candidates {
   readonly #init: CandidatesInit;
   readonly #waiting = new Map<string, Waiting>();
+  /** The same by lane and source. */
+  readonly #sources: Readonly<Record<LaneName, BySource>> = { reached: new Map(), claim: new Map() };
   readonly #pinged = new Map<string, Pinged>();
   /** Those that did not answer, by what stops their timer. */
   readonly #later = new Map<string, () => void>();
@@ -127,9 +131,37 @@ export class Candidates {
     this.#later.delete(name);
     const { self } = this.#init;
     const range = sharedBits(self.bytes, contact.id.bytes);
-    this.#waiting.set(name, { contact, source, farLimit, range, isFirst: isFirst(self, contact.id), failures });
+    this.#take(name);
+    this.#wait(name, {
+      contact,
+      lane: this.#laneOf(contact),
+      source,
+      farLimit,
+      range,
+      isFirst: isFirst(self, contact.id),
+      failures,
+    });
     if (this.#waiting.size > maxWaiting) this.#dropExcess();
     this.#proceed();
+  }
+
+  #wait(name: string, waiting: Waiting): void {
+    this.#waiting.set(name, waiting);
+    const sources = this.#sources[waiting.lane];
+    const of = sources.get(waiting.source);
+    if (of === undefined) sources.set(waiting.source, [waiting]);
+    else of.push(waiting);
+  }
+
+  /** It waits no more. */
+  #take(name: string): void {
+    const waiting = this.#waiting.get(name);
+    if (waiting === undefined) return;
+    this.#waiting.delete(name);
+    const sources = this.#sources[waiting.lane];
+    const of = sources.get(waiting.source) ?? [];
+    if (of.length === 1) sources.delete(waiting.source);
+    else of.splice(of.indexOf(waiting), 1);
   }
 
   #laneOf(contact: Contact): LaneName {
@@ -138,31 +170,41 @@ export class Candidates {
 
   #proceed(): void {
     if (this.#isClosed) return;
-    for (const lane of ["reached", "claim"] as const) this.#fill(lane);
+    this.#fill("reached");
+    // Claims may turn out to be reached by now.
+    if (this.#fill("claim")) this.#fill("reached");
   }
 
-  /** Pings candidates of a lane as long as it has places. */
-  #fill(lane: LaneName): void {
-    if (this.#soon.has(lane) || !this.#hasPlace(lane)) return;
-    const sources = this.#sources(lane);
+  /** Pings candidates of a lane as long as it has places. Returns whether some have gone to the other lane. */
+  #fill(lane: LaneName): boolean {
+    let haveMoved = false;
+    if (this.#soon.has(lane)) return haveMoved;
+    const limited = new Set<string>();
     while (this.#hasPlace(lane)) {
-      const candidate = this.#next(lane, sources);
-      if (candidate === undefined) return;
+      const candidate = this.#next(lane, limited);
+      if (candidate === undefined) break;
+      const name = candidate.contact.id.toString();
+      const laneNow = this.#laneOf(candidate.contact);
+      if (laneNow !== lane) {
+        haveMoved = true;
+        this.#take(name);
+        this.#wait(name, { ...candidate, lane: laneNow });
+        continue;
+      }
       const readiness = this.#init.readiness?.(candidate.contact) ?? "now";
       if (readiness === "soon") {
         // Its source waits; others may have limits of their own.
-        sources.delete(candidate.source);
+        limited.add(candidate.source);
         this.#fillSoon(lane);
         continue;
       }
-      takeFrom(sources, candidate);
-      const name = candidate.contact.id.toString();
-      this.#waiting.delete(name);
+      this.#take(name);
       const isWanted = this.#isWanted(candidate);
       // What has a pause fails at once, and is noted as silent.
       if (isWanted) this.#start(lane, name, candidate);
       else this.#onSettled(name);
     }
+    return haveMoved;
   }
 
   #start(lane: LaneName, name: string, candidate: Waiting): void {
@@ -203,7 +245,7 @@ export class Candidates {
     if (this.#soon.has(lane)) return;
     const again = (): void => {
       this.#soon.delete(lane);
-      this.#fill(lane);
+      this.#proceed();
     };
     this.#soon.set(lane, this.#init.clock.setTimeout(again, soonMs));
   }
@@ -229,14 +271,21 @@ export class Candidates {
 
   /** Drops the oldest of the source that has most. */
   #dropExcess(): void {
-    let largest: readonly Waiting[] = [];
-    for (const of of this.#sources().values()) if (of.length > largest.length) largest = of;
-    const [oldest] = largest;
-    if (oldest !== undefined) this.#drop(oldest.contact.id.toString());
+    const counts = new Map<string, number>();
+    let most = 0;
+    let largest: string | undefined;
+    for (const { source } of this.#waiting.values()) {
+      const count = (counts.get(source) ?? 0) + 1;
+      counts.set(source, count);
+      if (count <= most) continue;
+      most = count;
+      largest = source;
+    }
+    for (const [name, { source }] of this.#waiting) if (source === largest) return this.#drop(name);
   }
 
   #drop(name: string): void {
-    this.#waiting.delete(name);
+    this.#take(name);
     this.#onSettled(name);
   }
 
@@ -246,18 +295,6 @@ export class Candidates {
       this.#settling.delete(settling);
       settling.resolve();
     }
-  }
-
-  /** Those that wait, by source; in one lane, or in both. */
-  #sources(lane?: LaneName): BySource {
-    const sources: BySource = new Map();
-    for (const waiting of this.#waiting.values()) {
-      if (lane !== undefined && this.#laneOf(waiting.contact) !== lane) continue;
-      const of = sources.get(waiting.source);
-      if (of === undefined) sources.set(waiting.source, [waiting]);
-      else of.push(waiting);
-    }
-    return sources;
   }
 
   #tryLater({ contact, source, farLimit, failures }: Waiting): void {
@@ -279,11 +316,14 @@ export class Candidates {
   /** Others of a contact, which may be among them itself. Those of sources whose contacts do not answer do not count. */
   #othersOf({ contact, range, source }: Waiting): Others {
     const target = this.#init.self.bytes;
-    const isCloser = (other: Waiting) => compareDistance(target, other.contact.id.bytes, contact.id.bytes) < 0;
+    const { bytes } = contact.id;
+    const isCloser = (other: Waiting) => compareDistance(target, other.contact.id.bytes, bytes) < 0;
     let [closer, beside] = [0, 0];
-    for (const waiting of this.#waiting.values()) {
-      if (waiting.source !== source && !this.#turns.claim.isTrusted(waiting.source)) continue;
-      if (isCloser(waiting)) closer += 1;
+    for (const sources of [this.#sources.reached, this.#sources.claim]) {
+      for (const [name, of] of sources) {
+        if (name !== source && !this.#turns.claim.isTrusted(name)) continue;
+        for (const waiting of of) if (isCloser(waiting)) closer += 1;
+      }
     }
     for (const { candidate, isLong } of this.#pinged.values()) {
       if (isLong) continue;
@@ -297,9 +337,11 @@ export class Candidates {
    * The closest of those that this node is to ping first; when there are none, of all. Every other time it is one of all sources whose
    * contacts answer, so that the closest come soon; else one of a source that is drawn, so that each has its turn.
    */
-  #next(lane: LaneName, sources: BySource): Waiting | undefined {
+  #next(lane: LaneName, limited: ReadonlySet<string>): Waiting | undefined {
     const turns = this.#turns[lane];
-    const ready = [...sources.keys()].filter((source) => this.#roomOf(lane, source) > 0);
+    const sources = this.#sources[lane];
+    if (sources.size === 0) return undefined;
+    const ready = [...sources.keys()].filter((source) => !limited.has(source) && this.#roomOf(lane, source) > 0);
     const trusted = ready.filter((source) => turns.isTrusted(source));
     const areAll = trusted.length > 1 && this.#init.clock.random() < 0.5;
     const drawn = areAll ? trusted : [turns.draw(ready)];
@@ -316,13 +358,6 @@ export class Candidates {
     if (a.isFirst !== b.isFirst) return a.isFirst;
     return compareDistance(this.#init.self.bytes, a.contact.id.bytes, b.contact.id.bytes) < 0;
   }
-}
-
-function takeFrom(sources: BySource, candidate: Waiting): void {
-  const of = sources.get(candidate.source);
-  if (of === undefined) return;
-  if (of.length === 1) sources.delete(candidate.source);
-  else of.splice(of.indexOf(candidate), 1);
 }
 
 /**

@@ -1,4 +1,5 @@
 // One RPC connection a peer: dialed when it is first needed, shared by all calls, replaced when it is lost.
+import { portTokenBytes } from "../channel/port-knock.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, type PeerAddress } from "../identity/peer-address.ts";
@@ -6,11 +7,13 @@ import type { Link } from "../link/link.ts";
 import { MemoryBudget } from "../rpc/memory-budget.ts";
 import { type CallAcceptor, RpcConnection } from "../rpc/mux.ts";
 import type { ServiceRegistry } from "../rpc/serve.ts";
+import { equalBytes } from "../util/bytes.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
 import { DialGovernor, type Standing } from "./dial-governor.ts";
 import type { NodeConfig } from "./options.ts";
 import type { PeerBook } from "./peers.ts";
+import { portTokensOf } from "./port-tokens.ts";
 
 /** What the connections of a node are made of. */
 export interface ConnectionsInit {
@@ -23,6 +26,11 @@ export interface ConnectionsInit {
   readonly dial: (address: PeerAddress, signal: AbortSignal) => Promise<Link>;
   /** A peer has connected of which nothing was known. Must not throw. */
   readonly onNewPeer: (id: NodeId) => void;
+  /**
+   * Brings a token of 16 bytes to a port. Rejects with the signal's reason when it aborts. Without it, a port is proven by a
+   * handshake there.
+   */
+  readonly knock?: ((address: HostPort, token: Uint8Array, signal: AbortSignal) => Promise<void>) | undefined;
   /** A handshake has proven a peer for the first time. Must not throw. */
   readonly onVerified: (id: NodeId) => void;
   /** A peer could not be reached at an address. Must not throw. */
@@ -85,6 +93,7 @@ const trimDelayMs = 1000;
 // A peer that only checks an address closes its connection at once. Long enough for that on a busy machine.
 const trialMs = 1000;
 const maxProved = 2;
+const notItsPort = "the peer does not listen there";
 
 /**
  * The connections of a node. Bounded by the listener's caps inbound; outbound by the peers that are called, and `maxSpareConnections`
@@ -182,8 +191,8 @@ export class Connections {
   }
 
   /**
-   * Where a peer is reached for certain: an address at which it was dialed and has proven its key. Where none of those that are heard
-   * is one, the node dials them to see, and closes that connection at once.
+   * Where a peer is reached for certain: an address at which it has proven its key. Where none of those that are heard is one, the node
+   * tries them: by a token, if the peer is connected, else it dials them, and closes that connection at once.
    * @param heard addresses that the peer may have; the first two are looked at
    * @returns undefined where it is not reached
    */
@@ -193,7 +202,13 @@ export class Connections {
     const claims = heard.slice(0, maxProved);
     if (known !== undefined && claims.some((address) => isSame(address, known))) return known;
     if (id.equals(keys.id) || !config.authorize(id)) return undefined;
-    return (await this.#firstProven(id, claims, "dht")) ?? peers.provenAddress(id);
+    const current = this.#usable(id.toString());
+    const { knock } = this.#init;
+    const proven =
+      current === undefined || knock === undefined
+        ? await this.#firstProven(id, claims, "dht")
+        : await this.#firstKnocked(id, claims, current, knock);
+    return proven ?? peers.provenAddress(id);
   }
 
   /**
@@ -355,8 +370,41 @@ export class Connections {
     return undefined;
   }
 
+  /** Brings a token to addresses in turn until the peer names one of them. */
+  async #firstKnocked(
+    id: NodeId,
+    addresses: readonly HostPort[],
+    connection: RpcConnection,
+    knock: NonNullable<ConnectionsInit["knock"]>,
+  ): Promise<HostPort | undefined> {
+    const { peers, config } = this.#init;
+    for (const address of addresses) {
+      const tried = await this.#tryAt(id, address, "dht", async (signal) => {
+        const token = config.clock.randomBytes(portTokenBytes);
+        await knock(address, token, signal);
+        const tokens = await portTokensOf(connection, config.clock);
+        if (!tokens.some((one) => equalBytes(one, token))) throw new DswarmError("authentication_failed", notItsPort);
+        return { address };
+      }).catch(() => undefined);
+      if (tried === undefined || "refusal" in tried) continue;
+      peers.proven(id, address);
+      return address;
+    }
+    return undefined;
+  }
+
   /** Dials one address, if the governor lets it. */
-  async #dialAt(id: NodeId, address: HostPort, use: ConnectionUse): Promise<Link | { readonly refusal: unknown }> {
+  #dialAt(id: NodeId, address: HostPort, use: ConnectionUse): Promise<Link | { readonly refusal: unknown }> {
+    return this.#tryAt(id, address, use, (signal) => this.#init.dial({ id, ...address }, signal));
+  }
+
+  /** Makes a connection to an address, if the governor lets it. `attempt` resolves when the key is proven there. */
+  async #tryAt<T>(
+    id: NodeId,
+    address: HostPort,
+    use: ConnectionUse,
+    attempt: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T | { readonly refusal: unknown }> {
     const { peers, counters, onDialFailed } = this.#init;
     const { signal } = this.#closing;
     const permit = this.#governor.admit(id, address, this.#standing(id, address, use));
@@ -366,9 +414,9 @@ export class Connections {
     }
     counters.add("dial.made");
     try {
-      const link = await this.#init.dial({ id, ...address }, signal);
+      const made = await attempt(signal);
       permit.proven();
-      return link;
+      return made;
     } catch (thrown) {
       if (signal.aborted) {
         permit.ended();

@@ -16,6 +16,7 @@ import { ReflectionService } from "../../gen/dswarm/v1/reflection_pb.ts";
 import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { dial } from "../channel/dial.ts";
 import { createListener, type Listener } from "../channel/listen.ts";
+import { knock, PortTokens } from "../channel/port-knock.ts";
 import { createPlainServer, createTlsServer, sharedCertificate } from "../channel/tls.ts";
 import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
@@ -269,6 +270,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
   readonly #network: MemoryNetwork | undefined;
   readonly #lifetime: Lifetime;
   readonly #registry: ServiceRegistry;
+  readonly #portTokens: PortTokens;
   readonly #health: HealthBook;
   readonly #connections: Connections;
   readonly #own: OwnConnection;
@@ -298,6 +300,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     this.#bindHost = bindHost;
     this.#network = network;
     this.peers = new PeerBook(keys.id, config.clock, config.maxPeers, (id, isProven) => this.#setProven(id, isProven));
+    this.#portTokens = new PortTokens(config.clock);
     this.#registry = new ServiceRegistry({ ...config, counters, meter: this.calls.served });
     this.#health = createHealthBook((typeName) => this.services.some((service) => service.typeName === typeName));
     this.#registry.serve(Health, this.#health.implementation);
@@ -316,6 +319,13 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
         const { networkKey, channel } = config;
         return await dial({ address, keys, networkKey, config: channel, clock: config.clock, signal });
       },
+      knock:
+        network === undefined
+          ? (address, token, signal) => {
+              const { clock, channel } = config;
+              return knock({ address, token, id: keys.id, timeoutMs: channel.handshakeTimeoutMs, clock, signal });
+            }
+          : undefined,
       onNewPeer: (id) => this.#tellPeer(id),
       onVerified: (id) => events.add("peer_verified", { peer: id.toString() }),
       onDialFailed: (id, address, error) => {
@@ -357,7 +367,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       },
     });
     const { answers } = this.dht;
-    if (answers !== undefined) this.#registry.serve(DhtService, createDhtService(answers, callerOf));
+    if (answers !== undefined)
+      this.#registry.serve(
+        DhtService,
+        createDhtService(answers, callerOf, (id) => this.#portTokens.of(id)),
+      );
   }
 
   /** TCP port of /dht and /api. */
@@ -734,7 +748,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       },
     });
     const { certificate } = this.#certificate;
-    const server = createTlsServer(certificate);
+    const server = createTlsServer(certificate, this.#portTokens);
     listener.attach(server);
     const port = await Port.open({
       server,

@@ -4,7 +4,7 @@
 // next major collection.
 import type { Stream } from "./stream.ts";
 
-const minSlots = 32;
+const minSlots = 8;
 /** No table is made smaller than this: bursts of calls would make it grow each time. */
 const keptSlots = 512;
 
@@ -71,7 +71,9 @@ export class StreamTable implements Iterable<Stream> {
 }
 
 function emptySlots(count: number): (Stream | undefined)[] {
-  return Array.from({ length: count }, () => undefined);
+  const slots: (Stream | undefined)[] = [];
+  for (let i = 0; i < count; i++) slots.push(undefined);
+  return slots;
 }
 
 function place(slots: (Stream | undefined)[], stream: Stream): void {

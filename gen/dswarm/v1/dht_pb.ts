@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file dswarm/v1/dht.proto.
  */
 export const file_dswarm_v1_dht: GenFile = /*@__PURE__*/
-  fileDesc("ChNkc3dhcm0vdjEvZGh0LnByb3RvEglkc3dhcm0udjEiKgoLUGluZ1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDAoEcG9ydBgCIAEoDSIdCgxQaW5nUmVzcG9uc2USDQoFbm9uY2UYASABKAwiKAoHQ29udGFjdBIKCgJpZBgBIAEoDBIRCglhZGRyZXNzZXMYAiADKAkiIQoPRmluZE5vZGVSZXF1ZXN0Eg4KBnRhcmdldBgBIAEoDCI4ChBGaW5kTm9kZVJlc3BvbnNlEiQKCGNvbnRhY3RzGAEgAygLMhIuZHN3YXJtLnYxLkNvbnRhY3QiIAoPSW1tdXRhYmxlUmVjb3JkEg0KBXZhbHVlGAEgASgMInYKDU11dGFibGVSZWNvcmQSEgoKcHVibGljX2tleRgBIAEoDBIMCgRzYWx0GAIgASgMEhAKCHNlcXVlbmNlGAMgASgEEg0KBXZhbHVlGAQgASgMEhEKCXNpZ25hdHVyZRgFIAEoDBIPCgdkZWxldGVkGAYgASgIInsKDlByb3ZpZGVyUmVjb3JkEgsKA2tleRgBIAEoDBIkCghwcm92aWRlchgCIAEoCzISLmRzd2FybS52MS5Db250YWN0EhEKCXNpZ25hdHVyZRgDIAEoDBIQCghzZXF1ZW5jZRgEIAEoBBIRCgl3aXRoZHJhd24YBSABKAgirAEKBlJlY29yZBIvCglpbW11dGFibGUYASABKAsyGi5kc3dhcm0udjEuSW1tdXRhYmxlUmVjb3JkSAASKwoHbXV0YWJsZRgCIAEoCzIYLmRzd2FybS52MS5NdXRhYmxlUmVjb3JkSAASLQoIcHJvdmlkZXIYAyABKAsyGS5kc3dhcm0udjEuUHJvdmlkZXJSZWNvcmRIABINCgV0dGxfcxgEIAEoDUIGCgRraW5kIo4BCgxTdG9yZVJlcXVlc3QSIQoGcmVjb3JkGAEgASgLMhEuZHN3YXJtLnYxLlJlY29yZBIeChFleHBlY3RlZF9zZXF1ZW5jZRgCIAEoBEgAiAEBEhIKCmZvcndhcmRfdG8YAyADKAwSEQoJZm9yd2FyZGVkGAQgASgIQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSIgCg1TdG9yZVJlc3BvbnNlEg8KB2tlcHRfYnkYASADKAwiOwoQRmluZFZhbHVlUmVxdWVzdBILCgNrZXkYASABKAwSGgoSaW1tdXRhYmxlX3N1ZmZpY2VzGAIgASgIIl0KEUZpbmRWYWx1ZVJlc3BvbnNlEiIKB3JlY29yZHMYASADKAsyES5kc3dhcm0udjEuUmVjb3JkEiQKCGNvbnRhY3RzGAIgAygLMhIuZHN3YXJtLnYxLkNvbnRhY3QyjgIKCkRodFNlcnZpY2USNwoEUGluZxIWLmRzd2FybS52MS5QaW5nUmVxdWVzdBoXLmRzd2FybS52MS5QaW5nUmVzcG9uc2USQwoIRmluZE5vZGUSGi5kc3dhcm0udjEuRmluZE5vZGVSZXF1ZXN0GhsuZHN3YXJtLnYxLkZpbmROb2RlUmVzcG9uc2USOgoFU3RvcmUSFy5kc3dhcm0udjEuU3RvcmVSZXF1ZXN0GhguZHN3YXJtLnYxLlN0b3JlUmVzcG9uc2USRgoJRmluZFZhbHVlEhsuZHN3YXJtLnYxLkZpbmRWYWx1ZVJlcXVlc3QaHC5kc3dhcm0udjEuRmluZFZhbHVlUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("ChNkc3dhcm0vdjEvZGh0LnByb3RvEglkc3dhcm0udjEiKgoLUGluZ1JlcXVlc3QSDQoFbm9uY2UYASABKAwSDAoEcG9ydBgCIAEoDSIXChVMaXN0UG9ydFRva2Vuc1JlcXVlc3QiKAoWTGlzdFBvcnRUb2tlbnNSZXNwb25zZRIOCgZ0b2tlbnMYASADKAwiHQoMUGluZ1Jlc3BvbnNlEg0KBW5vbmNlGAEgASgMIigKB0NvbnRhY3QSCgoCaWQYASABKAwSEQoJYWRkcmVzc2VzGAIgAygJIiEKD0ZpbmROb2RlUmVxdWVzdBIOCgZ0YXJnZXQYASABKAwiOAoQRmluZE5vZGVSZXNwb25zZRIkCghjb250YWN0cxgBIAMoCzISLmRzd2FybS52MS5Db250YWN0IiAKD0ltbXV0YWJsZVJlY29yZBINCgV2YWx1ZRgBIAEoDCJ2Cg1NdXRhYmxlUmVjb3JkEhIKCnB1YmxpY19rZXkYASABKAwSDAoEc2FsdBgCIAEoDBIQCghzZXF1ZW5jZRgDIAEoBBINCgV2YWx1ZRgEIAEoDBIRCglzaWduYXR1cmUYBSABKAwSDwoHZGVsZXRlZBgGIAEoCCJ7Cg5Qcm92aWRlclJlY29yZBILCgNrZXkYASABKAwSJAoIcHJvdmlkZXIYAiABKAsyEi5kc3dhcm0udjEuQ29udGFjdBIRCglzaWduYXR1cmUYAyABKAwSEAoIc2VxdWVuY2UYBCABKAQSEQoJd2l0aGRyYXduGAUgASgIIqwBCgZSZWNvcmQSLwoJaW1tdXRhYmxlGAEgASgLMhouZHN3YXJtLnYxLkltbXV0YWJsZVJlY29yZEgAEisKB211dGFibGUYAiABKAsyGC5kc3dhcm0udjEuTXV0YWJsZVJlY29yZEgAEi0KCHByb3ZpZGVyGAMgASgLMhkuZHN3YXJtLnYxLlByb3ZpZGVyUmVjb3JkSAASDQoFdHRsX3MYBCABKA1CBgoEa2luZCKOAQoMU3RvcmVSZXF1ZXN0EiEKBnJlY29yZBgBIAEoCzIRLmRzd2FybS52MS5SZWNvcmQSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYAiABKARIAIgBARISCgpmb3J3YXJkX3RvGAMgAygMEhEKCWZvcndhcmRlZBgEIAEoCEIUChJfZXhwZWN0ZWRfc2VxdWVuY2UiIAoNU3RvcmVSZXNwb25zZRIPCgdrZXB0X2J5GAEgAygMIjsKEEZpbmRWYWx1ZVJlcXVlc3QSCwoDa2V5GAEgASgMEhoKEmltbXV0YWJsZV9zdWZmaWNlcxgCIAEoCCJdChFGaW5kVmFsdWVSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEuZHN3YXJtLnYxLlJlY29yZBIkCghjb250YWN0cxgCIAMoCzISLmRzd2FybS52MS5Db250YWN0MuUCCgpEaHRTZXJ2aWNlEjcKBFBpbmcSFi5kc3dhcm0udjEuUGluZ1JlcXVlc3QaFy5kc3dhcm0udjEuUGluZ1Jlc3BvbnNlEkMKCEZpbmROb2RlEhouZHN3YXJtLnYxLkZpbmROb2RlUmVxdWVzdBobLmRzd2FybS52MS5GaW5kTm9kZVJlc3BvbnNlEjoKBVN0b3JlEhcuZHN3YXJtLnYxLlN0b3JlUmVxdWVzdBoYLmRzd2FybS52MS5TdG9yZVJlc3BvbnNlEkYKCUZpbmRWYWx1ZRIbLmRzd2FybS52MS5GaW5kVmFsdWVSZXF1ZXN0GhwuZHN3YXJtLnYxLkZpbmRWYWx1ZVJlc3BvbnNlElUKDkxpc3RQb3J0VG9rZW5zEiAuZHN3YXJtLnYxLkxpc3RQb3J0VG9rZW5zUmVxdWVzdBohLmRzd2FybS52MS5MaXN0UG9ydFRva2Vuc1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * Asks for a sign of life.
@@ -42,6 +42,42 @@ export const PingRequestSchema: GenMessage<PingRequest> = /*@__PURE__*/
   messageDesc(file_dswarm_v1_dht, 0);
 
 /**
+ * Asks for the tokens that came for the caller.
+ *
+ * @generated from message dswarm.v1.ListPortTokensRequest
+ */
+export type ListPortTokensRequest = Message<"dswarm.v1.ListPortTokensRequest"> & {
+};
+
+/**
+ * Describes the message dswarm.v1.ListPortTokensRequest.
+ * Use `create(ListPortTokensRequestSchema)` to create a new message.
+ */
+export const ListPortTokensRequestSchema: GenMessage<ListPortTokensRequest> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_dht, 1);
+
+/**
+ * The tokens that came for the caller in the last 30 seconds.
+ *
+ * @generated from message dswarm.v1.ListPortTokensResponse
+ */
+export type ListPortTokensResponse = Message<"dswarm.v1.ListPortTokensResponse"> & {
+  /**
+   * At most 4, 16 bytes each, the latest first.
+   *
+   * @generated from field: repeated bytes tokens = 1;
+   */
+  tokens: Uint8Array[];
+};
+
+/**
+ * Describes the message dswarm.v1.ListPortTokensResponse.
+ * Use `create(ListPortTokensResponseSchema)` to create a new message.
+ */
+export const ListPortTokensResponseSchema: GenMessage<ListPortTokensResponse> = /*@__PURE__*/
+  messageDesc(file_dswarm_v1_dht, 2);
+
+/**
  * A sign of life.
  *
  * @generated from message dswarm.v1.PingResponse
@@ -60,7 +96,7 @@ export type PingResponse = Message<"dswarm.v1.PingResponse"> & {
  * Use `create(PingResponseSchema)` to create a new message.
  */
 export const PingResponseSchema: GenMessage<PingResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 1);
+  messageDesc(file_dswarm_v1_dht, 3);
 
 /**
  * A node and where it was reached.
@@ -88,7 +124,7 @@ export type Contact = Message<"dswarm.v1.Contact"> & {
  * Use `create(ContactSchema)` to create a new message.
  */
 export const ContactSchema: GenMessage<Contact> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 2);
+  messageDesc(file_dswarm_v1_dht, 4);
 
 /**
  * Asks for contacts.
@@ -109,7 +145,7 @@ export type FindNodeRequest = Message<"dswarm.v1.FindNodeRequest"> & {
  * Use `create(FindNodeRequestSchema)` to create a new message.
  */
 export const FindNodeRequestSchema: GenMessage<FindNodeRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 3);
+  messageDesc(file_dswarm_v1_dht, 5);
 
 /**
  * The contacts closest to the target.
@@ -130,7 +166,7 @@ export type FindNodeResponse = Message<"dswarm.v1.FindNodeResponse"> & {
  * Use `create(FindNodeResponseSchema)` to create a new message.
  */
 export const FindNodeResponseSchema: GenMessage<FindNodeResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 4);
+  messageDesc(file_dswarm_v1_dht, 6);
 
 /**
  * A value under the hash of itself.
@@ -151,7 +187,7 @@ export type ImmutableRecord = Message<"dswarm.v1.ImmutableRecord"> & {
  * Use `create(ImmutableRecordSchema)` to create a new message.
  */
 export const ImmutableRecordSchema: GenMessage<ImmutableRecord> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 5);
+  messageDesc(file_dswarm_v1_dht, 7);
 
 /**
  * A value that the holder of a key may replace.
@@ -208,7 +244,7 @@ export type MutableRecord = Message<"dswarm.v1.MutableRecord"> & {
  * Use `create(MutableRecordSchema)` to create a new message.
  */
 export const MutableRecordSchema: GenMessage<MutableRecord> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 6);
+  messageDesc(file_dswarm_v1_dht, 8);
 
 /**
  * A node's word that it provides something, for example a service.
@@ -257,7 +293,7 @@ export type ProviderRecord = Message<"dswarm.v1.ProviderRecord"> & {
  * Use `create(ProviderRecordSchema)` to create a new message.
  */
 export const ProviderRecordSchema: GenMessage<ProviderRecord> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 7);
+  messageDesc(file_dswarm_v1_dht, 9);
 
 /**
  * Something kept under a key.
@@ -309,7 +345,7 @@ export type Record = Message<"dswarm.v1.Record"> & {
  * Use `create(RecordSchema)` to create a new message.
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 8);
+  messageDesc(file_dswarm_v1_dht, 10);
 
 /**
  * Asks the callee to keep a record.
@@ -353,7 +389,7 @@ export type StoreRequest = Message<"dswarm.v1.StoreRequest"> & {
  * Use `create(StoreRequestSchema)` to create a new message.
  */
 export const StoreRequestSchema: GenMessage<StoreRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 9);
+  messageDesc(file_dswarm_v1_dht, 11);
 
 /**
  * The record is kept.
@@ -374,7 +410,7 @@ export type StoreResponse = Message<"dswarm.v1.StoreResponse"> & {
  * Use `create(StoreResponseSchema)` to create a new message.
  */
 export const StoreResponseSchema: GenMessage<StoreResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 10);
+  messageDesc(file_dswarm_v1_dht, 12);
 
 /**
  * Asks for records.
@@ -402,7 +438,7 @@ export type FindValueRequest = Message<"dswarm.v1.FindValueRequest"> & {
  * Use `create(FindValueRequestSchema)` to create a new message.
  */
 export const FindValueRequestSchema: GenMessage<FindValueRequest> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 11);
+  messageDesc(file_dswarm_v1_dht, 13);
 
 /**
  * The records of a key and the contacts near it.
@@ -430,7 +466,7 @@ export type FindValueResponse = Message<"dswarm.v1.FindValueResponse"> & {
  * Use `create(FindValueResponseSchema)` to create a new message.
  */
 export const FindValueResponseSchema: GenMessage<FindValueResponse> = /*@__PURE__*/
-  messageDesc(file_dswarm_v1_dht, 12);
+  messageDesc(file_dswarm_v1_dht, 14);
 
 /**
  * What every node serves to its peers: the Kademlia DHT (Maymounkov and Mazières, 2002) over 256-bit keys. The caller's
@@ -478,6 +514,17 @@ export const DhtService: GenService<{
     methodKind: "unary";
     input: typeof FindValueRequestSchema;
     output: typeof FindValueResponseSchema;
+  },
+  /**
+   * Returns the tokens that came to the callee's port for the caller. Who was asked by a Ping to take a port for the caller's finds
+   * out by one of them: only who listens there has seen it.
+   *
+   * @generated from rpc dswarm.v1.DhtService.ListPortTokens
+   */
+  listPortTokens: {
+    methodKind: "unary";
+    input: typeof ListPortTokensRequestSchema;
+    output: typeof ListPortTokensResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_dswarm_v1_dht, 0);

@@ -25,6 +25,7 @@ import { silentLogger } from "../../../src/util/log.ts";
 /** What a peer is there for. */
 export interface DialedPeer {
   readonly id: NodeId;
+  readonly keys: KeyPair;
   readonly registry: ServiceRegistry;
   readonly connection: RpcConnection;
 }
@@ -46,7 +47,7 @@ export async function dialIn(
   const registry = new ServiceRegistry({ clock: systemClock, logger: silentLogger, counters: new Counters() });
   const connection = new RpcConnection(link, { config: resolveRpcOptions(), clock: systemClock, acceptor: registry });
   t.after(() => connection.close());
-  return { id: keys.id, registry, connection };
+  return { id: keys.id, keys, registry, connection };
 }
 
 /** Lets a peer tell a schema by reflection: whatever it is, of whatever is asked. */

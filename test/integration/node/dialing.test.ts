@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createServer as createTls } from "node:tls";
-import { createClient } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { DhtService } from "../../../gen/dswarm/v1/dht_pb.ts";
 import { networkKeyOf } from "../../../src/channel/options.ts";
 import { sharedCertificate } from "../../../src/channel/tls.ts";
@@ -138,7 +138,51 @@ test("a peer enters no table by the port that its ping names before it has prove
   );
 });
 
-test("a peer that serves the DHT at the port that its ping names is dialed there, and its connection goes on", async (t) => {
+type Tokens = (lent: Client<typeof DhtService>) => Promise<Uint8Array[]>;
+
+/** What a peer that does not listen at a port may tell of the tokens that came there. */
+const pretences: Readonly<Record<string, Tokens>> = {
+  "asks that node for its tokens": async (lent) => (await lent.listPortTokens({})).tokens,
+  "tells none": () => Promise.resolve([]),
+  "makes some up": () => Promise.resolve([new Uint8Array(16), new Uint8Array(0), new Uint8Array(17)]),
+  "tells more than an answer may have": () =>
+    Promise.resolve(Array.from({ length: 100_000 }, () => new Uint8Array(16))),
+  "knows no such call": () => Promise.reject(new ConnectError("no", Code.Unimplemented)),
+};
+
+test("a peer that names the port of another node learns no token of it, and none that it makes up counts", async (t) => {
+  const { network } = await testNetwork();
+  const node = await startNode(t, { network, discovery: false });
+  const failures = () =>
+    Object.entries(node.counters.snapshot()).reduce(
+      (n, [name, by]) => n + (name.startsWith("dial.failed.") ? by : 0),
+      0,
+    );
+  for (const [i, pretend] of Object.values(pretences).entries()) {
+    const bystander = await startNode(t, { network, discovery: false });
+    const { id, keys, connection, registry } = await dialIn(t, node, network);
+    const lent = await dialIn(t, bystander, network, keys);
+    const clientOn = (on: typeof connection) =>
+      createClient(DhtService, createRpcTransport({ clock: systemClock, connect: () => on, authority: "node" }));
+    let asked = 0;
+    registry.serve(DhtService, {
+      ping: ({ nonce }) => ({ nonce }),
+      listPortTokens: async () => {
+        asked += 1;
+        return { tokens: await pretend(clientOn(lent.connection)) };
+      },
+    });
+    await clientOn(connection).ping({ nonce: Uint8Array.of(1), port: bystander.port });
+    await until("the answer is judged", () => failures() === i + 1);
+    assert.equal(asked, 1);
+    assert.equal(bystander.counters.get("port.knocks"), 1);
+    assert.equal(bystander.counters.get("handshake.failed.handshake_truncated"), 0);
+    assert.equal(node.dht.table.has(id), false);
+    assert.equal(node.peers.provenAddress(id), undefined);
+  }
+});
+
+test("a peer that serves the DHT at the port that its ping names shows that it listens there, and its connection goes on", async (t) => {
   const { network } = await testNetwork();
   const node = await startNode(t, { network, discovery: false });
   const peer = await startNode(t, { network, discovery: false });
@@ -147,6 +191,8 @@ test("a peer that serves the DHT at the port that its ping names is dialed there
   peer.on("disconnected", (id) => ended.push(id));
   await peer.dht.bootstrap([{ id: node.id, addresses: [{ host: "127.0.0.1", port: node.port }] }]);
   await until("it is in the table", () => node.dht.table.has(peer.id));
+  assert.equal(peer.counters.get("port.knocks"), 1);
+  assert.equal(peer.counters.get("handshake.ok"), 0, "nobody has dialed it");
   assert.deepEqual(node.dht.table.get(peer.id.bytes)?.addresses, [{ host: "127.0.0.1", port: peer.port }]);
   await peer.ping(node.id);
   await node.ping(peer.id);

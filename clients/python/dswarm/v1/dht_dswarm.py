@@ -36,6 +36,12 @@ class DhtServiceClient(_dswarm.ServiceClient):
         spec: _dswarm.MethodSpec[dswarm_dot_v1_dot_dht__pb2.FindValueRequest, dswarm_dot_v1_dot_dht__pb2.FindValueResponse] = DhtServiceSpec.methods[3]
         return self._unary(spec, request, timeout, metadata)
 
+    def list_port_tokens(
+        self, request: dswarm_dot_v1_dot_dht__pb2.ListPortTokensRequest, *, timeout: float | None = None, metadata: _dswarm.Metadata = ()
+    ) -> _dswarm.UnaryCall[dswarm_dot_v1_dot_dht__pb2.ListPortTokensResponse]:
+        spec: _dswarm.MethodSpec[dswarm_dot_v1_dot_dht__pb2.ListPortTokensRequest, dswarm_dot_v1_dot_dht__pb2.ListPortTokensResponse] = DhtServiceSpec.methods[4]
+        return self._unary(spec, request, timeout, metadata)
+
 
 class DhtServiceBase(_dswarm.ServiceBase):
     """Base of what serves dswarm.v1.DhtService. Methods that are not overridden answer unimplemented."""
@@ -60,6 +66,11 @@ class DhtServiceBase(_dswarm.ServiceBase):
     ) -> dswarm_dot_v1_dot_dht__pb2.FindValueResponse:
         raise self._unimplemented()
 
+    async def list_port_tokens(
+        self, request: dswarm_dot_v1_dot_dht__pb2.ListPortTokensRequest, context: _dswarm.ServerContext
+    ) -> dswarm_dot_v1_dot_dht__pb2.ListPortTokensResponse:
+        raise self._unimplemented()
+
 
 DhtServiceSpec = _dswarm.ServiceSpec(
     "dswarm.v1.DhtService",
@@ -68,6 +79,7 @@ DhtServiceSpec = _dswarm.ServiceSpec(
         _dswarm.MethodSpec("dswarm.v1.DhtService/FindNode", "find_node", dswarm_dot_v1_dot_dht__pb2.FindNodeRequest, dswarm_dot_v1_dot_dht__pb2.FindNodeResponse, False, False),
         _dswarm.MethodSpec("dswarm.v1.DhtService/Store", "store", dswarm_dot_v1_dot_dht__pb2.StoreRequest, dswarm_dot_v1_dot_dht__pb2.StoreResponse, False, False),
         _dswarm.MethodSpec("dswarm.v1.DhtService/FindValue", "find_value", dswarm_dot_v1_dot_dht__pb2.FindValueRequest, dswarm_dot_v1_dot_dht__pb2.FindValueResponse, False, False),
+        _dswarm.MethodSpec("dswarm.v1.DhtService/ListPortTokens", "list_port_tokens", dswarm_dot_v1_dot_dht__pb2.ListPortTokensRequest, dswarm_dot_v1_dot_dht__pb2.ListPortTokensResponse, False, False),
     ),
 )
 DhtServiceBase.spec = DhtServiceSpec

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x64swarm/v1/dht.proto\x12\tdswarm.v1\"7\n\x0bPingRequest\x12\x14\n\x05nonce\x18\x01 \x01(\x0cR\x05nonce\x12\x12\n\x04port\x18\x02 \x01(\rR\x04port\"$\n\x0cPingResponse\x12\x14\n\x05nonce\x18\x01 \x01(\x0cR\x05nonce\"7\n\x07\x43ontact\x12\x0e\n\x02id\x18\x01 \x01(\x0cR\x02id\x12\x1c\n\taddresses\x18\x02 \x03(\tR\taddresses\")\n\x0f\x46indNodeRequest\x12\x16\n\x06target\x18\x01 \x01(\x0cR\x06target\"B\n\x10\x46indNodeResponse\x12.\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x12.dswarm.v1.ContactR\x08\x63ontacts\"\'\n\x0fImmutableRecord\x12\x14\n\x05value\x18\x01 \x01(\x0cR\x05value\"\xac\x01\n\rMutableRecord\x12\x1d\n\npublic_key\x18\x01 \x01(\x0cR\tpublicKey\x12\x12\n\x04salt\x18\x02 \x01(\x0cR\x04salt\x12\x1a\n\x08sequence\x18\x03 \x01(\x04R\x08sequence\x12\x14\n\x05value\x18\x04 \x01(\x0cR\x05value\x12\x1c\n\tsignature\x18\x05 \x01(\x0cR\tsignature\x12\x18\n\x07\x64\x65leted\x18\x06 \x01(\x08R\x07\x64\x65leted\"\xaa\x01\n\x0eProviderRecord\x12\x10\n\x03key\x18\x01 \x01(\x0cR\x03key\x12.\n\x08provider\x18\x02 \x01(\x0b\x32\x12.dswarm.v1.ContactR\x08provider\x12\x1c\n\tsignature\x18\x03 \x01(\x0cR\tsignature\x12\x1a\n\x08sequence\x18\x04 \x01(\x04R\x08sequence\x12\x1c\n\twithdrawn\x18\x05 \x01(\x08R\twithdrawn\"\xd0\x01\n\x06Record\x12:\n\timmutable\x18\x01 \x01(\x0b\x32\x1a.dswarm.v1.ImmutableRecordH\x00R\timmutable\x12\x34\n\x07mutable\x18\x02 \x01(\x0b\x32\x18.dswarm.v1.MutableRecordH\x00R\x07mutable\x12\x37\n\x08provider\x18\x03 \x01(\x0b\x32\x19.dswarm.v1.ProviderRecordH\x00R\x08provider\x12\x13\n\x05ttl_s\x18\x04 \x01(\rR\x04ttlSB\x06\n\x04kind\"\xbe\x01\n\x0cStoreRequest\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x11.dswarm.v1.RecordR\x06record\x12\x30\n\x11\x65xpected_sequence\x18\x02 \x01(\x04H\x00R\x10\x65xpectedSequence\x88\x01\x01\x12\x1d\n\nforward_to\x18\x03 \x03(\x0cR\tforwardTo\x12\x1c\n\tforwarded\x18\x04 \x01(\x08R\tforwardedB\x14\n\x12_expected_sequence\"(\n\rStoreResponse\x12\x17\n\x07kept_by\x18\x01 \x03(\x0cR\x06keptBy\"S\n\x10\x46indValueRequest\x12\x10\n\x03key\x18\x01 \x01(\x0cR\x03key\x12-\n\x12immutable_suffices\x18\x02 \x01(\x08R\x11immutableSuffices\"p\n\x11\x46indValueResponse\x12+\n\x07records\x18\x01 \x03(\x0b\x32\x11.dswarm.v1.RecordR\x07records\x12.\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x12.dswarm.v1.ContactR\x08\x63ontacts2\x8e\x02\n\nDhtService\x12\x37\n\x04Ping\x12\x16.dswarm.v1.PingRequest\x1a\x17.dswarm.v1.PingResponse\x12\x43\n\x08\x46indNode\x12\x1a.dswarm.v1.FindNodeRequest\x1a\x1b.dswarm.v1.FindNodeResponse\x12:\n\x05Store\x12\x17.dswarm.v1.StoreRequest\x1a\x18.dswarm.v1.StoreResponse\x12\x46\n\tFindValue\x12\x1b.dswarm.v1.FindValueRequest\x1a\x1c.dswarm.v1.FindValueResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13\x64swarm/v1/dht.proto\x12\tdswarm.v1\"7\n\x0bPingRequest\x12\x14\n\x05nonce\x18\x01 \x01(\x0cR\x05nonce\x12\x12\n\x04port\x18\x02 \x01(\rR\x04port\"\x17\n\x15ListPortTokensRequest\"0\n\x16ListPortTokensResponse\x12\x16\n\x06tokens\x18\x01 \x03(\x0cR\x06tokens\"$\n\x0cPingResponse\x12\x14\n\x05nonce\x18\x01 \x01(\x0cR\x05nonce\"7\n\x07\x43ontact\x12\x0e\n\x02id\x18\x01 \x01(\x0cR\x02id\x12\x1c\n\taddresses\x18\x02 \x03(\tR\taddresses\")\n\x0f\x46indNodeRequest\x12\x16\n\x06target\x18\x01 \x01(\x0cR\x06target\"B\n\x10\x46indNodeResponse\x12.\n\x08\x63ontacts\x18\x01 \x03(\x0b\x32\x12.dswarm.v1.ContactR\x08\x63ontacts\"\'\n\x0fImmutableRecord\x12\x14\n\x05value\x18\x01 \x01(\x0cR\x05value\"\xac\x01\n\rMutableRecord\x12\x1d\n\npublic_key\x18\x01 \x01(\x0cR\tpublicKey\x12\x12\n\x04salt\x18\x02 \x01(\x0cR\x04salt\x12\x1a\n\x08sequence\x18\x03 \x01(\x04R\x08sequence\x12\x14\n\x05value\x18\x04 \x01(\x0cR\x05value\x12\x1c\n\tsignature\x18\x05 \x01(\x0cR\tsignature\x12\x18\n\x07\x64\x65leted\x18\x06 \x01(\x08R\x07\x64\x65leted\"\xaa\x01\n\x0eProviderRecord\x12\x10\n\x03key\x18\x01 \x01(\x0cR\x03key\x12.\n\x08provider\x18\x02 \x01(\x0b\x32\x12.dswarm.v1.ContactR\x08provider\x12\x1c\n\tsignature\x18\x03 \x01(\x0cR\tsignature\x12\x1a\n\x08sequence\x18\x04 \x01(\x04R\x08sequence\x12\x1c\n\twithdrawn\x18\x05 \x01(\x08R\twithdrawn\"\xd0\x01\n\x06Record\x12:\n\timmutable\x18\x01 \x01(\x0b\x32\x1a.dswarm.v1.ImmutableRecordH\x00R\timmutable\x12\x34\n\x07mutable\x18\x02 \x01(\x0b\x32\x18.dswarm.v1.MutableRecordH\x00R\x07mutable\x12\x37\n\x08provider\x18\x03 \x01(\x0b\x32\x19.dswarm.v1.ProviderRecordH\x00R\x08provider\x12\x13\n\x05ttl_s\x18\x04 \x01(\rR\x04ttlSB\x06\n\x04kind\"\xbe\x01\n\x0cStoreRequest\x12)\n\x06record\x18\x01 \x01(\x0b\x32\x11.dswarm.v1.RecordR\x06record\x12\x30\n\x11\x65xpected_sequence\x18\x02 \x01(\x04H\x00R\x10\x65xpectedSequence\x88\x01\x01\x12\x1d\n\nforward_to\x18\x03 \x03(\x0cR\tforwardTo\x12\x1c\n\tforwarded\x18\x04 \x01(\x08R\tforwardedB\x14\n\x12_expected_sequence\"(\n\rStoreResponse\x12\x17\n\x07kept_by\x18\x01 \x03(\x0cR\x06keptBy\"S\n\x10\x46indValueRequest\x12\x10\n\x03key\x18\x01 \x01(\x0cR\x03key\x12-\n\x12immutable_suffices\x18\x02 \x01(\x08R\x11immutableSuffices\"p\n\x11\x46indValueResponse\x12+\n\x07records\x18\x01 \x03(\x0b\x32\x11.dswarm.v1.RecordR\x07records\x12.\n\x08\x63ontacts\x18\x02 \x03(\x0b\x32\x12.dswarm.v1.ContactR\x08\x63ontacts2\xe5\x02\n\nDhtService\x12\x37\n\x04Ping\x12\x16.dswarm.v1.PingRequest\x1a\x17.dswarm.v1.PingResponse\x12\x43\n\x08\x46indNode\x12\x1a.dswarm.v1.FindNodeRequest\x1a\x1b.dswarm.v1.FindNodeResponse\x12:\n\x05Store\x12\x17.dswarm.v1.StoreRequest\x1a\x18.dswarm.v1.StoreResponse\x12\x46\n\tFindValue\x12\x1b.dswarm.v1.FindValueRequest\x1a\x1c.dswarm.v1.FindValueResponse\x12U\n\x0eListPortTokens\x12 .dswarm.v1.ListPortTokensRequest\x1a!.dswarm.v1.ListPortTokensResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,30 +33,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PINGREQUEST']._serialized_start=34
   _globals['_PINGREQUEST']._serialized_end=89
-  _globals['_PINGRESPONSE']._serialized_start=91
-  _globals['_PINGRESPONSE']._serialized_end=127
-  _globals['_CONTACT']._serialized_start=129
-  _globals['_CONTACT']._serialized_end=184
-  _globals['_FINDNODEREQUEST']._serialized_start=186
-  _globals['_FINDNODEREQUEST']._serialized_end=227
-  _globals['_FINDNODERESPONSE']._serialized_start=229
-  _globals['_FINDNODERESPONSE']._serialized_end=295
-  _globals['_IMMUTABLERECORD']._serialized_start=297
-  _globals['_IMMUTABLERECORD']._serialized_end=336
-  _globals['_MUTABLERECORD']._serialized_start=339
-  _globals['_MUTABLERECORD']._serialized_end=511
-  _globals['_PROVIDERRECORD']._serialized_start=514
-  _globals['_PROVIDERRECORD']._serialized_end=684
-  _globals['_RECORD']._serialized_start=687
-  _globals['_RECORD']._serialized_end=895
-  _globals['_STOREREQUEST']._serialized_start=898
-  _globals['_STOREREQUEST']._serialized_end=1088
-  _globals['_STORERESPONSE']._serialized_start=1090
-  _globals['_STORERESPONSE']._serialized_end=1130
-  _globals['_FINDVALUEREQUEST']._serialized_start=1132
-  _globals['_FINDVALUEREQUEST']._serialized_end=1215
-  _globals['_FINDVALUERESPONSE']._serialized_start=1217
-  _globals['_FINDVALUERESPONSE']._serialized_end=1329
-  _globals['_DHTSERVICE']._serialized_start=1332
-  _globals['_DHTSERVICE']._serialized_end=1602
+  _globals['_LISTPORTTOKENSREQUEST']._serialized_start=91
+  _globals['_LISTPORTTOKENSREQUEST']._serialized_end=114
+  _globals['_LISTPORTTOKENSRESPONSE']._serialized_start=116
+  _globals['_LISTPORTTOKENSRESPONSE']._serialized_end=164
+  _globals['_PINGRESPONSE']._serialized_start=166
+  _globals['_PINGRESPONSE']._serialized_end=202
+  _globals['_CONTACT']._serialized_start=204
+  _globals['_CONTACT']._serialized_end=259
+  _globals['_FINDNODEREQUEST']._serialized_start=261
+  _globals['_FINDNODEREQUEST']._serialized_end=302
+  _globals['_FINDNODERESPONSE']._serialized_start=304
+  _globals['_FINDNODERESPONSE']._serialized_end=370
+  _globals['_IMMUTABLERECORD']._serialized_start=372
+  _globals['_IMMUTABLERECORD']._serialized_end=411
+  _globals['_MUTABLERECORD']._serialized_start=414
+  _globals['_MUTABLERECORD']._serialized_end=586
+  _globals['_PROVIDERRECORD']._serialized_start=589
+  _globals['_PROVIDERRECORD']._serialized_end=759
+  _globals['_RECORD']._serialized_start=762
+  _globals['_RECORD']._serialized_end=970
+  _globals['_STOREREQUEST']._serialized_start=973
+  _globals['_STOREREQUEST']._serialized_end=1163
+  _globals['_STORERESPONSE']._serialized_start=1165
+  _globals['_STORERESPONSE']._serialized_end=1205
+  _globals['_FINDVALUEREQUEST']._serialized_start=1207
+  _globals['_FINDVALUEREQUEST']._serialized_end=1290
+  _globals['_FINDVALUERESPONSE']._serialized_start=1292
+  _globals['_FINDVALUERESPONSE']._serialized_end=1404
+  _globals['_DHTSERVICE']._serialized_start=1407
+  _globals['_DHTSERVICE']._serialized_end=1764
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,47 @@ class PingRequest(_message.Message):
 Global___PingRequest: _TypeAlias = PingRequest  # noqa: Y015
 
 @_typing.final
+class ListPortTokensRequest(_message.Message):
+    """Asks for the tokens that came for the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPortTokensRequest: _TypeAlias = ListPortTokensRequest  # noqa: Y015
+
+@_typing.final
+class ListPortTokensResponse(_message.Message):
+    """The tokens that came for the caller in the last 30 seconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """At most 4, 16 bytes each, the latest first."""
+
+    def __init__(
+        self,
+        *,
+        tokens: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPortTokensResponse: _TypeAlias = ListPortTokensResponse  # noqa: Y015
+
+@_typing.final
 class PingResponse(_message.Message):
     """A sign of life."""
 

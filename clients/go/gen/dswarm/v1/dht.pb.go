@@ -77,6 +77,89 @@ func (x *PingRequest) GetPort() uint32 {
 	return 0
 }
 
+// Asks for the tokens that came for the caller.
+type ListPortTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPortTokensRequest) Reset() {
+	*x = ListPortTokensRequest{}
+	mi := &file_dswarm_v1_dht_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPortTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPortTokensRequest) ProtoMessage() {}
+
+func (x *ListPortTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_dswarm_v1_dht_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPortTokensRequest.ProtoReflect.Descriptor instead.
+func (*ListPortTokensRequest) Descriptor() ([]byte, []int) {
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{1}
+}
+
+// The tokens that came for the caller in the last 30 seconds.
+type ListPortTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 4, 16 bytes each, the latest first.
+	Tokens        [][]byte `protobuf:"bytes,1,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPortTokensResponse) Reset() {
+	*x = ListPortTokensResponse{}
+	mi := &file_dswarm_v1_dht_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPortTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPortTokensResponse) ProtoMessage() {}
+
+func (x *ListPortTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_dswarm_v1_dht_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPortTokensResponse.ProtoReflect.Descriptor instead.
+func (*ListPortTokensResponse) Descriptor() ([]byte, []int) {
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListPortTokensResponse) GetTokens() [][]byte {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
 // A sign of life.
 type PingResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -88,7 +171,7 @@ type PingResponse struct {
 
 func (x *PingResponse) Reset() {
 	*x = PingResponse{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[1]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -100,7 +183,7 @@ func (x *PingResponse) String() string {
 func (*PingResponse) ProtoMessage() {}
 
 func (x *PingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[1]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -113,7 +196,7 @@ func (x *PingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PingResponse.ProtoReflect.Descriptor instead.
 func (*PingResponse) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{1}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PingResponse) GetNonce() []byte {
@@ -136,7 +219,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[2]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -148,7 +231,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[2]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -161,7 +244,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{2}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Contact) GetId() []byte {
@@ -189,7 +272,7 @@ type FindNodeRequest struct {
 
 func (x *FindNodeRequest) Reset() {
 	*x = FindNodeRequest{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[3]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -201,7 +284,7 @@ func (x *FindNodeRequest) String() string {
 func (*FindNodeRequest) ProtoMessage() {}
 
 func (x *FindNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[3]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -214,7 +297,7 @@ func (x *FindNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindNodeRequest.ProtoReflect.Descriptor instead.
 func (*FindNodeRequest) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{3}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FindNodeRequest) GetTarget() []byte {
@@ -235,7 +318,7 @@ type FindNodeResponse struct {
 
 func (x *FindNodeResponse) Reset() {
 	*x = FindNodeResponse{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[4]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -247,7 +330,7 @@ func (x *FindNodeResponse) String() string {
 func (*FindNodeResponse) ProtoMessage() {}
 
 func (x *FindNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[4]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -260,7 +343,7 @@ func (x *FindNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindNodeResponse.ProtoReflect.Descriptor instead.
 func (*FindNodeResponse) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{4}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FindNodeResponse) GetContacts() []*Contact {
@@ -281,7 +364,7 @@ type ImmutableRecord struct {
 
 func (x *ImmutableRecord) Reset() {
 	*x = ImmutableRecord{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[5]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -293,7 +376,7 @@ func (x *ImmutableRecord) String() string {
 func (*ImmutableRecord) ProtoMessage() {}
 
 func (x *ImmutableRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[5]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -306,7 +389,7 @@ func (x *ImmutableRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ImmutableRecord.ProtoReflect.Descriptor instead.
 func (*ImmutableRecord) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{5}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ImmutableRecord) GetValue() []byte {
@@ -338,7 +421,7 @@ type MutableRecord struct {
 
 func (x *MutableRecord) Reset() {
 	*x = MutableRecord{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[6]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +433,7 @@ func (x *MutableRecord) String() string {
 func (*MutableRecord) ProtoMessage() {}
 
 func (x *MutableRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[6]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +446,7 @@ func (x *MutableRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MutableRecord.ProtoReflect.Descriptor instead.
 func (*MutableRecord) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{6}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MutableRecord) GetPublicKey() []byte {
@@ -427,7 +510,7 @@ type ProviderRecord struct {
 
 func (x *ProviderRecord) Reset() {
 	*x = ProviderRecord{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[7]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +522,7 @@ func (x *ProviderRecord) String() string {
 func (*ProviderRecord) ProtoMessage() {}
 
 func (x *ProviderRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[7]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +535,7 @@ func (x *ProviderRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProviderRecord.ProtoReflect.Descriptor instead.
 func (*ProviderRecord) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{7}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProviderRecord) GetKey() []byte {
@@ -509,7 +592,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[8]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +604,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[8]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +617,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{8}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Record) GetKind() isRecord_Kind {
@@ -622,7 +705,7 @@ type StoreRequest struct {
 
 func (x *StoreRequest) Reset() {
 	*x = StoreRequest{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[9]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +717,7 @@ func (x *StoreRequest) String() string {
 func (*StoreRequest) ProtoMessage() {}
 
 func (x *StoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[9]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +730,7 @@ func (x *StoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreRequest.ProtoReflect.Descriptor instead.
 func (*StoreRequest) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{9}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StoreRequest) GetRecord() *Record {
@@ -689,7 +772,7 @@ type StoreResponse struct {
 
 func (x *StoreResponse) Reset() {
 	*x = StoreResponse{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[10]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +784,7 @@ func (x *StoreResponse) String() string {
 func (*StoreResponse) ProtoMessage() {}
 
 func (x *StoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[10]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +797,7 @@ func (x *StoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoreResponse.ProtoReflect.Descriptor instead.
 func (*StoreResponse) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{10}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StoreResponse) GetKeptBy() [][]byte {
@@ -737,7 +820,7 @@ type FindValueRequest struct {
 
 func (x *FindValueRequest) Reset() {
 	*x = FindValueRequest{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[11]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -749,7 +832,7 @@ func (x *FindValueRequest) String() string {
 func (*FindValueRequest) ProtoMessage() {}
 
 func (x *FindValueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[11]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -762,7 +845,7 @@ func (x *FindValueRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindValueRequest.ProtoReflect.Descriptor instead.
 func (*FindValueRequest) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{11}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FindValueRequest) GetKey() []byte {
@@ -792,7 +875,7 @@ type FindValueResponse struct {
 
 func (x *FindValueResponse) Reset() {
 	*x = FindValueResponse{}
-	mi := &file_dswarm_v1_dht_proto_msgTypes[12]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +887,7 @@ func (x *FindValueResponse) String() string {
 func (*FindValueResponse) ProtoMessage() {}
 
 func (x *FindValueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_dswarm_v1_dht_proto_msgTypes[12]
+	mi := &file_dswarm_v1_dht_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +900,7 @@ func (x *FindValueResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FindValueResponse.ProtoReflect.Descriptor instead.
 func (*FindValueResponse) Descriptor() ([]byte, []int) {
-	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{12}
+	return file_dswarm_v1_dht_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FindValueResponse) GetRecords() []*Record {
@@ -841,7 +924,10 @@ const file_dswarm_v1_dht_proto_rawDesc = "" +
 	"\x13dswarm/v1/dht.proto\x12\tdswarm.v1\"7\n" +
 	"\vPingRequest\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x12\x12\n" +
-	"\x04port\x18\x02 \x01(\rR\x04port\"$\n" +
+	"\x04port\x18\x02 \x01(\rR\x04port\"\x17\n" +
+	"\x15ListPortTokensRequest\"0\n" +
+	"\x16ListPortTokensResponse\x12\x16\n" +
+	"\x06tokens\x18\x01 \x03(\fR\x06tokens\"$\n" +
 	"\fPingResponse\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\fR\x05nonce\"7\n" +
 	"\aContact\x12\x0e\n" +
@@ -887,13 +973,14 @@ const file_dswarm_v1_dht_proto_rawDesc = "" +
 	"\x12immutable_suffices\x18\x02 \x01(\bR\x11immutableSuffices\"p\n" +
 	"\x11FindValueResponse\x12+\n" +
 	"\arecords\x18\x01 \x03(\v2\x11.dswarm.v1.RecordR\arecords\x12.\n" +
-	"\bcontacts\x18\x02 \x03(\v2\x12.dswarm.v1.ContactR\bcontacts2\x8e\x02\n" +
+	"\bcontacts\x18\x02 \x03(\v2\x12.dswarm.v1.ContactR\bcontacts2\xe5\x02\n" +
 	"\n" +
 	"DhtService\x127\n" +
 	"\x04Ping\x12\x16.dswarm.v1.PingRequest\x1a\x17.dswarm.v1.PingResponse\x12C\n" +
 	"\bFindNode\x12\x1a.dswarm.v1.FindNodeRequest\x1a\x1b.dswarm.v1.FindNodeResponse\x12:\n" +
 	"\x05Store\x12\x17.dswarm.v1.StoreRequest\x1a\x18.dswarm.v1.StoreResponse\x12F\n" +
-	"\tFindValue\x12\x1b.dswarm.v1.FindValueRequest\x1a\x1c.dswarm.v1.FindValueResponseB\x9a\x01\n" +
+	"\tFindValue\x12\x1b.dswarm.v1.FindValueRequest\x1a\x1c.dswarm.v1.FindValueResponse\x12U\n" +
+	"\x0eListPortTokens\x12 .dswarm.v1.ListPortTokensRequest\x1a!.dswarm.v1.ListPortTokensResponseB\x9a\x01\n" +
 	"\rcom.dswarm.v1B\bDhtProtoP\x01Z:github.com/dswarm/dswarm/clients/go/gen/dswarm/v1;dswarmv1\xa2\x02\x03DXX\xaa\x02\tDswarm.V1\xca\x02\tDswarm\\V1\xe2\x02\x15Dswarm\\V1\\GPBMetadata\xea\x02\n" +
 	"Dswarm::V1b\x06proto3"
 
@@ -909,41 +996,45 @@ func file_dswarm_v1_dht_proto_rawDescGZIP() []byte {
 	return file_dswarm_v1_dht_proto_rawDescData
 }
 
-var file_dswarm_v1_dht_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_dswarm_v1_dht_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_dswarm_v1_dht_proto_goTypes = []any{
-	(*PingRequest)(nil),       // 0: dswarm.v1.PingRequest
-	(*PingResponse)(nil),      // 1: dswarm.v1.PingResponse
-	(*Contact)(nil),           // 2: dswarm.v1.Contact
-	(*FindNodeRequest)(nil),   // 3: dswarm.v1.FindNodeRequest
-	(*FindNodeResponse)(nil),  // 4: dswarm.v1.FindNodeResponse
-	(*ImmutableRecord)(nil),   // 5: dswarm.v1.ImmutableRecord
-	(*MutableRecord)(nil),     // 6: dswarm.v1.MutableRecord
-	(*ProviderRecord)(nil),    // 7: dswarm.v1.ProviderRecord
-	(*Record)(nil),            // 8: dswarm.v1.Record
-	(*StoreRequest)(nil),      // 9: dswarm.v1.StoreRequest
-	(*StoreResponse)(nil),     // 10: dswarm.v1.StoreResponse
-	(*FindValueRequest)(nil),  // 11: dswarm.v1.FindValueRequest
-	(*FindValueResponse)(nil), // 12: dswarm.v1.FindValueResponse
+	(*PingRequest)(nil),            // 0: dswarm.v1.PingRequest
+	(*ListPortTokensRequest)(nil),  // 1: dswarm.v1.ListPortTokensRequest
+	(*ListPortTokensResponse)(nil), // 2: dswarm.v1.ListPortTokensResponse
+	(*PingResponse)(nil),           // 3: dswarm.v1.PingResponse
+	(*Contact)(nil),                // 4: dswarm.v1.Contact
+	(*FindNodeRequest)(nil),        // 5: dswarm.v1.FindNodeRequest
+	(*FindNodeResponse)(nil),       // 6: dswarm.v1.FindNodeResponse
+	(*ImmutableRecord)(nil),        // 7: dswarm.v1.ImmutableRecord
+	(*MutableRecord)(nil),          // 8: dswarm.v1.MutableRecord
+	(*ProviderRecord)(nil),         // 9: dswarm.v1.ProviderRecord
+	(*Record)(nil),                 // 10: dswarm.v1.Record
+	(*StoreRequest)(nil),           // 11: dswarm.v1.StoreRequest
+	(*StoreResponse)(nil),          // 12: dswarm.v1.StoreResponse
+	(*FindValueRequest)(nil),       // 13: dswarm.v1.FindValueRequest
+	(*FindValueResponse)(nil),      // 14: dswarm.v1.FindValueResponse
 }
 var file_dswarm_v1_dht_proto_depIdxs = []int32{
-	2,  // 0: dswarm.v1.FindNodeResponse.contacts:type_name -> dswarm.v1.Contact
-	2,  // 1: dswarm.v1.ProviderRecord.provider:type_name -> dswarm.v1.Contact
-	5,  // 2: dswarm.v1.Record.immutable:type_name -> dswarm.v1.ImmutableRecord
-	6,  // 3: dswarm.v1.Record.mutable:type_name -> dswarm.v1.MutableRecord
-	7,  // 4: dswarm.v1.Record.provider:type_name -> dswarm.v1.ProviderRecord
-	8,  // 5: dswarm.v1.StoreRequest.record:type_name -> dswarm.v1.Record
-	8,  // 6: dswarm.v1.FindValueResponse.records:type_name -> dswarm.v1.Record
-	2,  // 7: dswarm.v1.FindValueResponse.contacts:type_name -> dswarm.v1.Contact
+	4,  // 0: dswarm.v1.FindNodeResponse.contacts:type_name -> dswarm.v1.Contact
+	4,  // 1: dswarm.v1.ProviderRecord.provider:type_name -> dswarm.v1.Contact
+	7,  // 2: dswarm.v1.Record.immutable:type_name -> dswarm.v1.ImmutableRecord
+	8,  // 3: dswarm.v1.Record.mutable:type_name -> dswarm.v1.MutableRecord
+	9,  // 4: dswarm.v1.Record.provider:type_name -> dswarm.v1.ProviderRecord
+	10, // 5: dswarm.v1.StoreRequest.record:type_name -> dswarm.v1.Record
+	10, // 6: dswarm.v1.FindValueResponse.records:type_name -> dswarm.v1.Record
+	4,  // 7: dswarm.v1.FindValueResponse.contacts:type_name -> dswarm.v1.Contact
 	0,  // 8: dswarm.v1.DhtService.Ping:input_type -> dswarm.v1.PingRequest
-	3,  // 9: dswarm.v1.DhtService.FindNode:input_type -> dswarm.v1.FindNodeRequest
-	9,  // 10: dswarm.v1.DhtService.Store:input_type -> dswarm.v1.StoreRequest
-	11, // 11: dswarm.v1.DhtService.FindValue:input_type -> dswarm.v1.FindValueRequest
-	1,  // 12: dswarm.v1.DhtService.Ping:output_type -> dswarm.v1.PingResponse
-	4,  // 13: dswarm.v1.DhtService.FindNode:output_type -> dswarm.v1.FindNodeResponse
-	10, // 14: dswarm.v1.DhtService.Store:output_type -> dswarm.v1.StoreResponse
-	12, // 15: dswarm.v1.DhtService.FindValue:output_type -> dswarm.v1.FindValueResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
+	5,  // 9: dswarm.v1.DhtService.FindNode:input_type -> dswarm.v1.FindNodeRequest
+	11, // 10: dswarm.v1.DhtService.Store:input_type -> dswarm.v1.StoreRequest
+	13, // 11: dswarm.v1.DhtService.FindValue:input_type -> dswarm.v1.FindValueRequest
+	1,  // 12: dswarm.v1.DhtService.ListPortTokens:input_type -> dswarm.v1.ListPortTokensRequest
+	3,  // 13: dswarm.v1.DhtService.Ping:output_type -> dswarm.v1.PingResponse
+	6,  // 14: dswarm.v1.DhtService.FindNode:output_type -> dswarm.v1.FindNodeResponse
+	12, // 15: dswarm.v1.DhtService.Store:output_type -> dswarm.v1.StoreResponse
+	14, // 16: dswarm.v1.DhtService.FindValue:output_type -> dswarm.v1.FindValueResponse
+	2,  // 17: dswarm.v1.DhtService.ListPortTokens:output_type -> dswarm.v1.ListPortTokensResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -954,19 +1045,19 @@ func file_dswarm_v1_dht_proto_init() {
 	if File_dswarm_v1_dht_proto != nil {
 		return
 	}
-	file_dswarm_v1_dht_proto_msgTypes[8].OneofWrappers = []any{
+	file_dswarm_v1_dht_proto_msgTypes[10].OneofWrappers = []any{
 		(*Record_Immutable)(nil),
 		(*Record_Mutable)(nil),
 		(*Record_Provider)(nil),
 	}
-	file_dswarm_v1_dht_proto_msgTypes[9].OneofWrappers = []any{}
+	file_dswarm_v1_dht_proto_msgTypes[11].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dswarm_v1_dht_proto_rawDesc), len(file_dswarm_v1_dht_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,10 +11,11 @@ import (
 
 // Names of the methods of dswarm.v1.DhtService on the wire.
 const (
-	DhtService_Ping_FullMethodName      = "dswarm.v1.DhtService/Ping"
-	DhtService_FindNode_FullMethodName  = "dswarm.v1.DhtService/FindNode"
-	DhtService_Store_FullMethodName     = "dswarm.v1.DhtService/Store"
-	DhtService_FindValue_FullMethodName = "dswarm.v1.DhtService/FindValue"
+	DhtService_Ping_FullMethodName           = "dswarm.v1.DhtService/Ping"
+	DhtService_FindNode_FullMethodName       = "dswarm.v1.DhtService/FindNode"
+	DhtService_Store_FullMethodName          = "dswarm.v1.DhtService/Store"
+	DhtService_FindValue_FullMethodName      = "dswarm.v1.DhtService/FindValue"
+	DhtService_ListPortTokens_FullMethodName = "dswarm.v1.DhtService/ListPortTokens"
 )
 
 // DhtServiceClient calls dswarm.v1.DhtService.
@@ -27,6 +28,9 @@ type DhtServiceClient interface {
 	Store(ctx context.Context, in *StoreRequest, opts ...rpc.CallOption) (*StoreResponse, error)
 	// Returns the records under a key, and the contacts closest to it unless the records end the search.
 	FindValue(ctx context.Context, in *FindValueRequest, opts ...rpc.CallOption) (*FindValueResponse, error)
+	// Returns the tokens that came to the callee's port for the caller. Who was asked by a Ping to take a port for the caller's finds
+	// out by one of them: only who listens there has seen it.
+	ListPortTokens(ctx context.Context, in *ListPortTokensRequest, opts ...rpc.CallOption) (*ListPortTokensResponse, error)
 }
 
 type dswarmDhtServiceClient struct{ cc rpc.ClientConnInterface }
@@ -68,6 +72,14 @@ func (c *dswarmDhtServiceClient) FindValue(ctx context.Context, in *FindValueReq
 	return out, nil
 }
 
+func (c *dswarmDhtServiceClient) ListPortTokens(ctx context.Context, in *ListPortTokensRequest, opts ...rpc.CallOption) (*ListPortTokensResponse, error) {
+	out := new(ListPortTokensResponse)
+	if err := c.cc.Invoke(ctx, DhtService_ListPortTokens_FullMethodName, in, out, opts...); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DhtServiceServer serves dswarm.v1.DhtService. Implementations embed UnimplementedDhtServiceServer.
 type DhtServiceServer interface {
 	// Answers whether the peer is there.
@@ -78,6 +90,9 @@ type DhtServiceServer interface {
 	Store(context.Context, *StoreRequest) (*StoreResponse, error)
 	// Returns the records under a key, and the contacts closest to it unless the records end the search.
 	FindValue(context.Context, *FindValueRequest) (*FindValueResponse, error)
+	// Returns the tokens that came to the callee's port for the caller. Who was asked by a Ping to take a port for the caller's finds
+	// out by one of them: only who listens there has seen it.
+	ListPortTokens(context.Context, *ListPortTokensRequest) (*ListPortTokensResponse, error)
 }
 
 // UnimplementedDhtServiceServer answers every method with unimplemented.
@@ -101,6 +116,11 @@ func (UnimplementedDhtServiceServer) Store(context.Context, *StoreRequest) (*Sto
 // FindValue answers unimplemented.
 func (UnimplementedDhtServiceServer) FindValue(context.Context, *FindValueRequest) (*FindValueResponse, error) {
 	return nil, status.Errorf(status.Unimplemented, "method %s is not implemented", DhtService_FindValue_FullMethodName)
+}
+
+// ListPortTokens answers unimplemented.
+func (UnimplementedDhtServiceServer) ListPortTokens(context.Context, *ListPortTokensRequest) (*ListPortTokensResponse, error) {
+	return nil, status.Errorf(status.Unimplemented, "method %s is not implemented", DhtService_ListPortTokens_FullMethodName)
 }
 
 // RegisterDhtServiceServer has a server answer the service by an implementation.
@@ -150,6 +170,16 @@ var DhtService_ServiceDesc = rpc.ServiceDesc{
 					return nil, err
 				}
 				return srv.(DhtServiceServer).FindValue(ctx, in)
+			},
+		},
+		{
+			Name: "ListPortTokens",
+			Unary: func(srv any, ctx context.Context, decode func(any) error) (any, error) {
+				in := new(ListPortTokensRequest)
+				if err := decode(in); err != nil {
+					return nil, err
+				}
+				return srv.(DhtServiceServer).ListPortTokens(ctx, in)
 			},
 		},
 	},
