@@ -11,7 +11,8 @@ import { machine, writeDocs } from "./lib/write-docs.ts";
 const quietMs = 3000;
 
 function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  // Unlike process.stdout.write, it does not fail once the reader has gone (`| head`).
+  console.log(line);
 }
 
 /** The attacks with these names; `*` stands for any characters, a comma parts two patterns. */

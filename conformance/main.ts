@@ -67,7 +67,8 @@ function split(args: readonly string[]): { own: string[]; command: string[] } {
 }
 
 function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  // Unlike process.stdout.write, it does not fail once the reader has gone (`| head`).
+  console.log(line);
 }
 
 async function main(): Promise<number> {

@@ -70,7 +70,8 @@ async function missedBy({ cases, changes }: Fault): Promise<string[]> {
 }
 
 function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  // Unlike process.stdout.write, it does not fail once the reader has gone (`| head`).
+  console.log(line);
 }
 
 async function main(words: readonly string[]): Promise<number> {

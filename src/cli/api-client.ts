@@ -52,8 +52,12 @@ function bearing(token: string): Interceptor {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOTFOUND: "there is no such host",
+  EAI_AGAIN: "the name cannot be looked up now; check it, or try again later",
+  EHOSTUNREACH: "the host cannot be reached; check the address and the network",
+  ENETUNREACH: "the host cannot be reached; check the address and the network",
+  ENOTFOUND: "there is no such host; check the name",
   ECONNRESET: "the connection was closed; has the node ended, or is it none of dswarm?",
+  ETIMEDOUT: "the host does not answer; check the address and the network",
   EPROTO: "what answers there does not speak TLS; is it a node of dswarm?",
 };
 

@@ -10,9 +10,12 @@ export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: number;
 
-  /** @param exitCode one of `exitCodes` @default 1, failure */
-  constructor(message: string, exitCode: number = exitCodes.failure) {
-    super(message);
+  /**
+   * @param exitCode one of `exitCodes` @default 1, failure
+   * @param options `cause`: where it is a DswarmError, `--json` tells its code
+   */
+  constructor(message: string, exitCode: number = exitCodes.failure, options: ErrorOptions = {}) {
+    super(message, options);
     this.exitCode = exitCode;
   }
 }

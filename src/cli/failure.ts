@@ -37,9 +37,9 @@ function exitCodeOf(thrown: unknown): number {
 }
 
 function codeOf(thrown: unknown): string {
-  if (thrown instanceof CliError) return thrown.exitCode === exitCodes.usage ? "usage" : "failed";
-  const code = dswarmErrorOf(thrown)?.code;
+  const code = dswarmErrorOf(thrown instanceof CliError ? thrown.cause : thrown)?.code;
   if (code !== undefined) return code;
+  if (thrown instanceof CliError) return thrown.exitCode === exitCodes.usage ? "usage" : "failed";
   if (!(thrown instanceof ConnectError)) return "internal";
   const { reason = "" } = failureIn(thrown) ?? {};
   return reason === "" ? codeToString(thrown.code) : reason;

@@ -20,6 +20,17 @@ export function nonEmpty(text: string): string {
   throw new InvalidArgumentError(`Give 1 to ${maxNameBytes} bytes.`);
 }
 
+/**
+ * Reads texts that are not empty.
+ * @param what "a path"
+ */
+export function given(what: string): (text: string) => string {
+  return (text) => {
+    if (text !== "") return text;
+    throw new InvalidArgumentError(`Give ${what}.`);
+  };
+}
+
 /** Adds a value to those of a flag that may be repeated. */
 export function repeated(text: string, previous: readonly string[]): readonly string[] {
   return [...previous, text];

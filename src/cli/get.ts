@@ -3,7 +3,7 @@ import { GetValueResponseSchema } from "../../gen/dswarm/v1/node_pb.ts";
 import { type AskFlags, askNode } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
-import { recordNamed } from "./peer-name.ts";
+import { checkRecordName, recordNamed } from "./peer-name.ts";
 import { valueOf, writeValue } from "./value-output.ts";
 
 /** The flags of `get`. */
@@ -13,6 +13,7 @@ export interface GetFlags extends AskFlags {
 
 /** Shows the value under a key, or writes its bytes where they are wanted. Returns the exit code. */
 export async function get(key: string, { out, ...flags }: GetFlags, context: Context): Promise<number> {
+  checkRecordName(key);
   const { record } = await askNode(flags, context, {
     schema: GetValueResponseSchema,
     ask: async (client, options) => client.getValue({ key: await recordNamed(key, client) }, options),

@@ -1,5 +1,6 @@
 // How a peer or a record is named on the command line: by its id or key, by the first characters of it as tables print them, by its number
 // among the nodes that run here, by a port, by HOST:PORT, or by a dswarm:// address.
+import { RecordKey } from "../dht/record-key.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { type HostPort, parseHostPort, parsePeerAddress } from "../identity/peer-address.ts";
 import { messageOf } from "../util/errors.ts";
@@ -28,6 +29,18 @@ export function checkPeerName(name: string): void {
 /** As `checkPeerName`, of what may be a record's key as well. */
 export function checkKeyName(name: string): void {
   if (isOfPeer(name)) checkPeerName(name);
+  else checkRecordName(name);
+}
+
+/** @throws CliError with exit code 2 for what names no record, whatever there is */
+export function checkRecordName(name: string): void {
+  if (keyStart.test(name)) return;
+  try {
+    RecordKey.parse(name);
+  } catch (error) {
+    const hint = `of a key that the node keeps, "&" and the first 4 are enough`;
+    throw new CliError(`${printable(name)}: ${messageOf(error)}; ${hint}`, exitCodes.usage, { cause: error });
+  }
 }
 
 /** The key that is meant: the id of a peer where a peer is named, otherwise that of a record. */
@@ -150,7 +163,7 @@ function addressed(name: string): string {
   try {
     return parsePeerAddress(name).id.toString();
   } catch (error) {
-    throw new CliError(`${printable(name)}: ${messageOf(error)}`, exitCodes.usage);
+    throw new CliError(`${printable(name)}: ${messageOf(error)}`, exitCodes.usage, { cause: error });
   }
 }
 
@@ -158,6 +171,6 @@ function parsed(name: string): string {
   try {
     return NodeId.parse(name).toString();
   } catch (error) {
-    throw new CliError(`${printable(name)}: ${messageOf(error)}`, exitCodes.usage);
+    throw new CliError(`${printable(name)}: ${messageOf(error)}`, exitCodes.usage, { cause: error });
   }
 }

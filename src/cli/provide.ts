@@ -10,7 +10,7 @@ import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { keepersText } from "./keepers-text.ts";
-import { recordNamed } from "./peer-name.ts";
+import { checkRecordName, recordNamed } from "./peer-name.ts";
 import { type Column, tableLines } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { counted, printable } from "./text.ts";
@@ -73,7 +73,8 @@ async function named(request: Provided, client: NodeClient): Promise<Provided> {
 }
 
 function requestOf(key: string | undefined, { name }: ProvideFlags): Provided {
-  if (key !== undefined && name === undefined) return { key };
-  if (key === undefined && name !== undefined) return { name };
-  throw new CliError("give either a key or --name", exitCodes.usage);
+  if ((key === undefined) === (name === undefined)) throw new CliError("give either a key or --name", exitCodes.usage);
+  if (key === undefined) return { name: name ?? "" };
+  checkRecordName(key);
+  return { key };
 }

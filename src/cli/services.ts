@@ -27,12 +27,15 @@ export async function services(
   context: Context,
 ): Promise<number> {
   checkPeerName(name);
+  const [serviceName = "", methodName, ...rest] = wanted?.split("/") ?? [];
+  if (wanted !== undefined && (serviceName === "" || methodName === "" || rest.length > 0)) {
+    throw new CliError(`${printable(wanted)}: give package.Service or package.Service/Method`, exitCodes.usage);
+  }
   await askNode(flags, context, {
     schema: NodeServiceListServicesResponseSchema,
     async ask(client, options) {
       const id = await peerNamed(name, client);
       if (wanted === undefined) return await client.listServices({ id }, options);
-      const [serviceName = "", methodName] = wanted.split("/", 2);
       return onlyMethod(await askService(client, id, serviceName, options), methodName);
     },
     show: (answer) => (wanted === undefined ? listLines(answer, context) : answer.services.flatMap(schemaLines)),

@@ -10,6 +10,7 @@ import type { ScenarioOptions } from "../testbed/scenario-options.ts";
 import { messageOf } from "../util/errors.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
+import { fileError } from "./file-error.ts";
 import { progressOn } from "./progress.ts";
 import { codeOfStop, listenForStop } from "./stop-signal.ts";
 
@@ -44,6 +45,8 @@ const onlyOutput: ReadonlySet<string> = new Set(["csv", "json"] satisfies (keyof
 
 /** Runs a simulation. Returns the exit code. */
 export async function sim(flags: SimFlags, { stdout, stderr, programName }: Context): Promise<number> {
+  // A path of no use is found before the run, not after it.
+  if (flags.csv !== undefined) await writeCsv(flags.csv, "", { flag: "a" });
   const signal = listenForStop();
   const tell = progressOn(stderr);
   const scenario = { ...scenarioOf(flags), signal };
@@ -55,9 +58,17 @@ export async function sim(flags: SimFlags, { stdout, stderr, programName }: Cont
   if (flags.json) stdout.line(JSON.stringify(report));
   else stdout.line(formatReport(report).trimEnd());
   const csv = reportsToCsv([report]);
-  if (flags.csv !== undefined) await writeFile(flags.csv, csv);
+  if (flags.csv !== undefined) await writeCsv(flags.csv, csv, {});
   else if (flags.json !== true) stdout.line(`\n${csv.replaceAll("\r\n", "\n").trimEnd()}`);
   return exitCodes.ok;
+}
+
+async function writeCsv(path: string, csv: string, options: { readonly flag?: "a" }): Promise<void> {
+  try {
+    await writeFile(path, csv, options);
+  } catch (error) {
+    throw fileError("--csv", path, error);
+  }
 }
 
 /** The command that does the same again, whatever the defaults are by then. */

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import type { Record as DhtRecord } from "../../gen/dswarm/v1/dht_pb.ts";
 import type { Context } from "./context.ts";
+import { fileError } from "./file-error.ts";
 import { counted, printable } from "./text.ts";
 
 const dumpBytes = 256;
@@ -18,11 +19,16 @@ export function valueOf(record: DhtRecord | undefined): Uint8Array {
 /**
  * Writes a value: to a file where one is named ("-" is standard output), else to standard output. A pipe or a file gets the
  * exact bytes, a terminal what a person can read.
- * @throws Error of the file system
+ * @throws CliError for a file that cannot be written
  */
 export async function writeValue(value: Uint8Array, out: string | undefined, { stdout }: Context): Promise<void> {
-  if (out !== undefined && out !== "-") await writeFile(out, value);
-  else if (out === "-" || !stdout.isTerminal) stdout.bytes(value);
+  if (out !== undefined && out !== "-") {
+    await writeFile(out, value).catch((error: unknown) => {
+      throw fileError("--out", out, error);
+    });
+    return;
+  }
+  if (out === "-" || !stdout.isTerminal) stdout.bytes(value);
   else for (const line of shownValue(value)) stdout.line(line);
 }
 

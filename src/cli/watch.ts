@@ -11,7 +11,7 @@ import type { AskFlags } from "./ask-node.ts";
 import { exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { followNode } from "./follow-node.ts";
-import { recordNamed } from "./peer-name.ts";
+import { checkRecordName, recordNamed } from "./peer-name.ts";
 import { fitting, printable, shortId, timeOfDay } from "./text.ts";
 import { valueInLine, valueOf } from "./value-output.ts";
 
@@ -33,6 +33,7 @@ export async function watch(
   const stoppedCode = exitCodes.ok;
   const at = (wallMs: number): string => stdout.paint("dim", timeOfDay(wallMs));
   if (key !== undefined) {
+    checkRecordName(key);
     return await followNode(flags, context, {
       schema: WatchValueResponseSchema,
       follow: async (client, options) =>

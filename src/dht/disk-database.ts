@@ -1,8 +1,9 @@
 // LevelDB in a directory, opened so that it never deletes what it cannot read.
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { ClassicLevel } from "classic-level";
 import { ioCodeOf } from "../util/io-error.ts";
 import { type Logger, silentLogger } from "../util/log.ts";
+import { makeDirectory } from "../util/make-directory.ts";
 import { DamagedDatabaseError } from "./damaged-database-error.ts";
 import { checkDatabase } from "./database-check.ts";
 import { checkDescriptors, checkSpace } from "./disk-room.ts";
@@ -23,7 +24,7 @@ export class DiskDatabase extends ClassicLevel<Uint8Array, Uint8Array> {
    */
   static async open(path: string, logger: Logger = silentLogger): Promise<DiskDatabase> {
     await checkDescriptors();
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path, 0o700);
     // Whatever the umask is, and whoever made it: LevelDB's files in it may be readable by others.
     await chmod(path, 0o700);
     await probeLock(path);

@@ -12,7 +12,7 @@ import type { Contact } from "./contact.ts";
 import type { DhtConfig } from "./options.ts";
 import { type Placing, type PlacingOptions, type Queries, type QueryOptions, queryChecks } from "./queries.ts";
 import { type DhtRecord, type MutableRecord, type ProviderRecord, recordId, sequenceOf } from "./record.ts";
-import { createMutable, createProvider } from "./record-codec.ts";
+import { checkSalt, createMutable, createProvider } from "./record-codec.ts";
 import { RecordKey } from "./record-key.ts";
 import type { RecordStore } from "./record-store.ts";
 import type { ValueReader } from "./value-reader.ts";
@@ -106,6 +106,7 @@ export class Publisher {
    */
   async replace(value: Uint8Array, isDeleted: boolean, options: UpdateOptions): Promise<Published> {
     const { salt = new Uint8Array(), signal } = options;
+    checkSalt(salt);
     const key = RecordKey.ofSigner(this.#init.keys.id, salt);
     return this.#inTurn(key, signal, () => this.#replace(key, value, isDeleted, options));
   }

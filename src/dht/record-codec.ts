@@ -136,6 +136,12 @@ function mutableFrom(message: MutableMessage): MutableRecord {
   return { ...mutableContent({ signer, salt, sequence, value, isDeleted: deleted }), signature };
 }
 
+/** @throws DswarmError `record_invalid` for a salt that is too long */
+export function checkSalt({ length }: Uint8Array): void {
+  if (length <= recordProtocol.maxSaltBytes) return;
+  throw new DswarmError("record_invalid", `a salt of ${length} bytes is over ${recordProtocol.maxSaltBytes}`);
+}
+
 function mutableContent({
   signer,
   salt,
@@ -143,9 +149,7 @@ function mutableContent({
   value,
   isDeleted,
 }: Pick<MutableRecord, "signer" | "salt" | "sequence" | "value" | "isDeleted">): Omit<MutableRecord, "signature"> {
-  if (salt.length > recordProtocol.maxSaltBytes) {
-    throw new DswarmError("record_invalid", `a salt of ${salt.length} bytes is over ${recordProtocol.maxSaltBytes}`);
-  }
+  checkSalt(salt);
   checkSequence(sequence);
   if (isDeleted && value.length > 0) throw new DswarmError("record_invalid", "it is deleted and yet has a value");
   const copy = new Uint8Array(salt);

@@ -1,6 +1,6 @@
 // ed25519 keys (RFC 8032): made and signing by @noble/ed25519, verified by libsodium, which is 27 times faster at it.
 import { createHash, randomBytes } from "node:crypto";
-import { link, mkdir, open, rm } from "node:fs/promises";
+import { link, open, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { getPublicKey, hashes, sign as nobleSign } from "@noble/ed25519";
 import sodium from "sodium-native";
@@ -8,6 +8,7 @@ import { checkBytes, checkText, isObject, wrongType } from "../util/arguments.ts
 import { equalBytes } from "../util/bytes.ts";
 import { DswarmError } from "../util/errors.ts";
 import { ioMessageOf } from "../util/io-error.ts";
+import { makeDirectory } from "../util/make-directory.ts";
 import { readSmallFile } from "../util/small-file.ts";
 import { syncDirectory } from "../util/sync-directory.ts";
 import { NodeId } from "./node-id.ts";
@@ -99,7 +100,7 @@ function readKeyFile(path: string): KeyPair | undefined {
 
 async function createKeyFile(path: string): Promise<KeyPair> {
   const keys = generateKeyPair();
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(path), 0o700);
   // Written whole under another name first: a crash, or a second process, never leaves or sees half a key.
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
   try {

@@ -1,6 +1,7 @@
 // Directories in which no other user may put, replace or remove a file.
-import { chmod, mkdir, realpath, stat } from "node:fs/promises";
+import { chmod, realpath, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { makeDirectory } from "./make-directory.ts";
 import { UnsafeFileError } from "./small-file.ts";
 
 const groupOrOthersWrite = 0o022;
@@ -13,7 +14,7 @@ const sticky = 0o1000;
  * @throws UnsafeFileError; Error of the file system
  */
 export async function makePrivateDirectory(path: string): Promise<void> {
-  const isNew = (await mkdir(path, { recursive: true, mode: 0o700 })) !== undefined;
+  const isNew = await makeDirectory(path, 0o700);
   if (isNew) await chmod(path, 0o700);
   const user = process.geteuid?.();
   // Windows has neither owners nor modes here.

@@ -9,6 +9,13 @@ export function readmeBlocks(document = "README.md"): readonly string[] {
   return [...readFileSync(document, "utf8").matchAll(block)].map(([, , text = ""]) => text);
 }
 
+/** The commands of README's tables, which are for copying as those of its blocks. */
+export function readmeTableCommands(): readonly string[] {
+  return [...readFileSync("README.md", "utf8").matchAll(/^\| `(npm run -s dswarm -- [^`]+)` +\|/gm)].map(
+    ([, command = ""]) => command,
+  );
+}
+
 /** Writes the files of a document's example into a directory. Returns their names. */
 export function writeReadmeFiles(directory: string, document = "README.md"): string[] {
   return readmeBlocks(document).flatMap((text) => {

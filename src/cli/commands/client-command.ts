@@ -1,6 +1,7 @@
 // Commands that ask a running node.
 import { type Command, Option } from "commander";
 import type { Context } from "../context.ts";
+import { given } from "../flag-values.ts";
 import { addCommand, type CommandText } from "./add-command.ts";
 
 /** Adds a command with the flags of all that ask a running node. */
@@ -14,7 +15,9 @@ export function addClientCommand(program: Command, context: Context, text: Comma
 
 /** The flag for the certificate of a node that "ls" does not list. */
 export function certificateOption(): Option {
-  return new Option("--cacert <file>", "certificate.pem of the node, to trust no other").env("DSWARM_CACERT");
+  return new Option("--cacert <file>", "certificate.pem of the node, to trust no other")
+    .env("DSWARM_CACERT")
+    .argParser(given("a path"));
 }
 
 /** The flag for the node that is asked. */
@@ -27,7 +30,7 @@ export function nodeOption(): Option {
 
 /** The flag for the token of a node that asks for one. */
 export function tokenFileOption(): Option {
-  return new Option("--token-file <file>", "file with the bearer token, of a node that asks for one").env(
-    "DSWARM_TOKEN_FILE",
-  );
+  return new Option("--token-file <file>", "file with the bearer token, of a node that asks for one")
+    .env("DSWARM_TOKEN_FILE")
+    .argParser(given("a path"));
 }

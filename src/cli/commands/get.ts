@@ -1,4 +1,6 @@
 // `dswarm get`: its words and flags.
+import { Option } from "commander";
+import { given } from "../flag-values.ts";
 import type { GetFlags } from "../get.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
@@ -10,5 +12,9 @@ export const addGet: AddCommand = (program, context) =>
     description: "Get a value from the DHT.",
     examples: ["get '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='", "get KEY --json", "get KEY > picture.png"],
   })
-    .option("-o, --out <file>", "write the bytes of the value to a file; - is standard output")
+    .addOption(
+      new Option("-o, --out <file>", "write the bytes of the value to a file; - is standard output").argParser(
+        given("a path"),
+      ),
+    )
     .action((key: string, flags: GetFlags) => run(import("../get.ts").then(({ get }) => get(key, flags, context))));

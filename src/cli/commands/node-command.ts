@@ -1,7 +1,7 @@
 // Commands that run nodes.
 import { type Command, Option } from "commander";
 import type { Context } from "../context.ts";
-import { nonEmpty, repeated, wholeNumber } from "../flag-values.ts";
+import { given, nonEmpty, repeated, wholeNumber } from "../flag-values.ts";
 import { flagDefaults, logLevels } from "../node-flags.ts";
 import { addCommand, type CommandText } from "./add-command.ts";
 
@@ -34,10 +34,10 @@ export function addNodeCommand(program: Command, context: Context, text: Command
     )
     .addOption(
       new Option("--token-file <file>", "the API asks for the bearer token in it, and answers any address").argParser(
-        nonEmpty,
+        given("a path"),
       ),
     )
-    .option("--data-dir <dir>", `${dataDirText} (default: none, new keys)`)
+    .addOption(new Option("--data-dir <dir>", `${dataDirText} (default: none, new keys)`).argParser(given("a path")))
     .option("--replace-damaged", "start without records if nothing in a damaged database can be read")
     .addOption(
       new Option("--bootstrap <address>", "dswarm://KEY@HOST:PORT to connect to; may be repeated")

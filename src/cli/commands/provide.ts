@@ -1,9 +1,15 @@
 // `dswarm provide` and `dswarm providers`: their words and flags.
+import { Option } from "commander";
+import { given } from "../flag-values.ts";
 import type { ProvideFlags } from "../provide.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
 
-const nameText = "a name instead of a key, for example a service's type name";
+function nameOption(): Option {
+  return new Option("--name <name>", "a name instead of a key, for example a service's type name").argParser(
+    given("a name"),
+  );
+}
 
 /** Adds `provide`. */
 export const addProvide: AddCommand = (program, context) =>
@@ -16,7 +22,7 @@ export const addProvide: AddCommand = (program, context) =>
       "provide '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ='",
     ],
   })
-    .option("--name <name>", nameText)
+    .addOption(nameOption())
     .option("--stop", "say that it does so no more")
     .action((key: string | undefined, flags: ProvideFlags) =>
       run(import("../provide.ts").then(({ provide }) => provide(key, flags, context))),
@@ -29,7 +35,7 @@ export const addProviders: AddCommand = (program, context) =>
     description: "Show who provides something, as the DHT knows it.",
     examples: ["providers --name pictures", "providers '&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=' --json"],
   })
-    .option("--name <name>", nameText)
+    .addOption(nameOption())
     .action((key: string | undefined, flags: ProvideFlags) =>
       run(import("../provide.ts").then(({ providers }) => providers(key, flags, context))),
     );

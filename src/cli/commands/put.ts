@@ -1,4 +1,6 @@
 // `dswarm put`: its words and flags.
+import { Option } from "commander";
+import { given } from "../flag-values.ts";
 import type { PutFlags } from "../put.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
@@ -10,7 +12,7 @@ export const addPut: AddCommand = (program, context) =>
     description: "Publish a value in the DHT; - reads it from standard input.",
     examples: ["put hello", "put --file picture.png", "put - < picture.png", "put hello --json"],
   })
-    .option("-f, --file <file>", "read the value from a file")
+    .addOption(new Option("-f, --file <file>", "read the value from a file").argParser(given("a path")))
     .action((value: string | undefined, flags: PutFlags) =>
       run(import("../put.ts").then(({ put }) => put(value, flags, context))),
     );

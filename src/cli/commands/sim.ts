@@ -1,6 +1,6 @@
 // `dswarm sim`: its words and flags.
 import { Option } from "commander";
-import { wholeNumber } from "../flag-values.ts";
+import { given, wholeNumber } from "../flag-values.ts";
 import type { SimFlags } from "../sim.ts";
 import { type AddCommand, addCommand, run } from "./add-command.ts";
 
@@ -59,6 +59,8 @@ export const addSim: AddCommand = (program, context) =>
     )
     .addOption(new Option("--alpha <count>", "queries at once").argParser(wholeNumber(1, 64)).default(3))
     .addOption(new Option("--paths <count>", "disjoint paths of a lookup").argParser(wholeNumber(1, 16)).default(1))
-    .option("--csv <file>", "write the CSV to a file instead of below the table")
+    .addOption(
+      new Option("--csv <file>", "write the CSV to a file instead of below the table").argParser(given("a path")),
+    )
     .option("--json", "print the report as one line of JSON")
     .action((flags: SimFlags) => run(import("../sim.ts").then(({ sim }) => sim(flags, context))));

@@ -1,6 +1,6 @@
 // `dswarm update` and `dswarm delete`: their words and flags.
 import { type Command, Option } from "commander";
-import { wholeNumber } from "../flag-values.ts";
+import { given, wholeNumber } from "../flag-values.ts";
 import type { UpdateFlags } from "../update.ts";
 import { type AddCommand, run } from "./add-command.ts";
 import { addClientCommand } from "./client-command.ts";
@@ -14,7 +14,7 @@ export const addUpdate: AddCommand = (program, context) =>
       examples: ["update 'version 2'", "update --salt news --file news.txt", "update --expect 1 'version 2'"],
     }),
   )
-    .option("-f, --file <file>", "read the value from a file")
+    .addOption(new Option("-f, --file <file>", "read the value from a file").argParser(given("a path")))
     .action((value: string | undefined, flags: UpdateFlags & { readonly file?: string }) =>
       run(import("../update.ts").then(({ update }) => update(value, flags, context))),
     );

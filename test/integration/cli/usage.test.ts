@@ -62,6 +62,22 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a number of "ls", a port, HOST:PORT/],
   [["peers", "extra"], /too many arguments for 'peers'/],
   [["keygen", "--print-secret"], /unknown option '--print-secret'/],
+  [["keygen", "--out", ""], /'-o, --out <file>' argument '' is invalid\. Give a path\./],
+  [["start", "--data-dir", ""], /Give a path\./],
+  [["start", "--token-file", ""], /Give a path\./],
+  [["start", "--token-file", `/${"n".repeat(256)}`], /--token-file \/n+: /],
+  [["provide", "--name", ""], /Give a name\./],
+  [["provide", "x"], /^dswarm: x: not a valid record key: .*; of a key that the node keeps, "&" and the first 4/],
+  [["providers", "x"], /^dswarm: x: not a valid record key/],
+  [["get", "&aa"], /^dswarm: &aa: not a valid record key/],
+  [["watch", "x"], /^dswarm: x: not a valid record key/],
+  [["lookup", "x"], /^dswarm: x: not a valid record key/],
+  [["trace", "x"], /^dswarm: x: not a valid record key/],
+  [["put", "--file", "/nowhere/value"], /^dswarm: --file \/nowhere\/value: there is no such file or directory\n$/],
+  [["put", "--file", "/"], /^dswarm: --file \/: it is a directory; give a file\n$/],
+  [["sim", "--csv", "/nowhere/sim.csv"], /^dswarm: --csv \/nowhere\/sim\.csv: there is no such file or directory\n$/],
+  [["services", "2", "a.B/"], /^dswarm: a\.B\/: give package\.Service or package\.Service\/Method\n$/],
+  [["services", "2", "a.B/C/D"], /give package\.Service or package\.Service\/Method/],
 ];
 for (const [args, message] of mistakes) {
   test(`exits with 2 and says what is wrong: ${args.join(" ")}`, async (t) => {

@@ -45,6 +45,11 @@ suite("values", { concurrency: 2 }, () => {
     assert.equal((await rig.result(["get", byFile.key, "--out", out])).code, 0);
     assert.deepEqual(readFileSync(out), awkward);
     assert.deepEqual(await intoFile(rig, ["get", byFile.key, "--out", "-"], target), { code: 0, stderr: "" });
+    const refused = await rig.result(["get", byFile.key, "--out", rig.directory]);
+    assert.deepEqual(
+      [refused.code, refused.stdout, refused.stderr],
+      [2, "", `dswarm: --out ${rig.directory}: it is a directory; give a file\n`],
+    );
     assert.deepEqual(readFileSync(target), awkward);
   });
 
@@ -68,7 +73,7 @@ suite("values", { concurrency: 2 }, () => {
     for (const args of [["put"], ["put", "a", "--file", large], ["put", "--file", large], ["update"]]) {
       assert.equal((await rig.result(args)).code, 2, args.join(" "));
     }
-    assert.equal((await rig.result(["put", "--file", join(rig.directory, "nope")])).code, 1);
+    assert.equal((await rig.result(["put", "--file", join(rig.directory, "nope")])).code, 2);
   });
 
   test("a full disk under standard output is a failure", { skip: !existsSync("/dev/full") }, async (t) => {
@@ -93,12 +98,20 @@ suite("values", { concurrency: 2 }, () => {
     }
   });
 
-  test("what the node refuses as invalid exits with 2, in JSON too", async (t) => {
+  test("what is refused as invalid exits with 2 and its code, in JSON too", async (t) => {
     const rig = new CliRig(t);
     await rig.startNode();
-    const { code, stderr } = await rig.result(["get", "nonsense", "--json"]);
-    assert.equal(code, 2);
-    assert.equal(JSON.parse(stderr).code, "record_key_invalid");
+    for (const [args, code] of [
+      // By the command itself, and by the node.
+      [["get", "nonsense"], "record_key_invalid"],
+      [["find", "nonsense!"], "node_id_invalid"],
+      [["ping", "dswarm://nonsense"], "address_invalid"],
+      [["update", "a", "--salt", "s".repeat(65)], "record_invalid"],
+      [["delete", "--salt", "s".repeat(65)], "record_invalid"],
+    ] as const) {
+      const ended = await rig.result([...args, "--json"]);
+      assert.deepEqual([ended.code, JSON.parse(ended.stderr).code], [2, code], args.join(" "));
+    }
   });
 
   test("services --json is about the service that was named", async (t) => {

@@ -142,6 +142,7 @@ test("to delete what was never there publishes nothing", async (t) => {
   const writer = nodeAt(nodes, 0);
   const salt = new Uint8Array([9]);
   await assert.rejects(writer.dht.delete({ salt }), { code: "record_not_found" });
+  await assert.rejects(writer.dht.delete({ salt: new Uint8Array(65) }), { code: "record_invalid" });
   assert.deepEqual(
     nodes.map(({ dht }) => [dht.store.size, dht.store.publishedIds().length]),
     nodes.map(() => [0, 0]),

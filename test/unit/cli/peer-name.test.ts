@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { NodeClient } from "../../../src/cli/api-client.ts";
 import { CliError } from "../../../src/cli/cli-error.ts";
-import { checkPeerName, keyNamed, peerNamed, recordNamed } from "../../../src/cli/peer-name.ts";
+import { checkPeerName, checkRecordName, keyNamed, peerNamed, recordNamed } from "../../../src/cli/peer-name.ts";
 import { RuntimeFiles } from "../../../src/cli/runtime-files.ts";
 import { RecordKey } from "../../../src/dht/record-key.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
@@ -109,6 +109,13 @@ test("a record is named by the start of its key; where several begin so, they ar
     isCliError(1, new RegExp(`^&AAAA begins 2 names; give more of one: ${twins.join(", ").replaceAll(/[+&]/g, ".")}$`)),
   );
   await assert.rejects(recordNamed("&BBBBBBBBB", client), isCliError(1, /no record of the node has such a key/));
-  // Other forms are for the node to judge.
-  assert.equal(await recordNamed("nonsense", client), "nonsense");
+});
+
+test("what names no record is refused whatever there is, and named", () => {
+  for (const name of [single, single.slice(1), single.slice(0, 5), RecordKey.parse(single).toHex()])
+    checkRecordName(name);
+  for (const name of ["", "nonsense", "&aa", "@AAAA"]) {
+    const message = new RegExp(`^${name}: not a valid record key: expected "&" and 44 characters`);
+    assert.throws(() => checkRecordName(name), isCliError(2, message));
+  }
 });
