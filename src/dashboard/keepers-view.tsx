@@ -57,10 +57,10 @@ function KeepersView({ keepers, selected, onSelect }: KeepersViewProps) {
               type="button"
               class="link"
               aria-pressed={keeper.id === selected}
-              aria-label={`Select ${shortId(keeper.id)}, ${keptText(keeper)}`}
               onClick={() => onSelect(keeper.id)}
             >
               <span class={`state ${keeper.records > 0 ? "is-on" : ""}`} aria-hidden="true" />
+              <span class="unseen">Select </span>
               <code>{shortId(keeper.id)}</code>{" "}
               <small>{shown([keeper.self ? "this node" : keeper.addresses[0], keptText(keeper)].join(" · "))}</small>
             </button>

@@ -114,13 +114,8 @@ function ProvidersView({ found: { key, providers }, selected, onSelect }: Provid
       <ul {...oneStop} class="found scroll" aria-label="Providers">
         {providers.map(({ id, addresses }) => (
           <li key={id}>
-            <button
-              type="button"
-              class="link"
-              aria-pressed={id === selected}
-              aria-label={`Select provider ${shortId(id)}`}
-              onClick={() => onSelect(id)}
-            >
+            <button type="button" class="link" aria-pressed={id === selected} onClick={() => onSelect(id)}>
+              <span class="unseen">Select provider </span>
               <code>{shortId(id)}</code> <small>{shown(addresses[0] ?? "", 60)}</small>
             </button>
           </li>

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { send } from "../integration/node/rig.ts";
 import { browserTest, launchChromium, openTab } from "./chromium.ts";
+import { openPanels } from "./open-panels.ts";
 import { nodes, openDashboard, startSwarm } from "./swarm.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -367,6 +368,30 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await page.locator(".values pre").waitFor();
       await page.locator(".records tbody tr").first().waitFor();
       await check("a lookup and a value are shown");
+      const salt = `${colorScheme} ${width}`;
+      await openPanels(page, ids[0] ?? "", { value: "b".repeat(200), salt, provided: salt, filter: "appeared" });
+      await check("contacts, keepers, a watched value, a provider and a record are shown, and events are filtered");
+      for (const list of await page.locator(".found").all()) {
+        await list.getByRole("button").first().click();
+        await list.getByRole("button", { pressed: true }).waitFor();
+      }
+      const card = page.locator(".records").getByRole("region", { name: "Record", exact: true });
+      await card.getByRole("button", { name: "Who keeps it" }).click();
+      await card.getByText(/closest nodes? keep it$/).waitFor();
+      const values = page.locator(".values");
+      await values.getByRole("button", { name: "Delete", exact: true }).click();
+      await values.getByText(/^Deleted with sequence/).waitFor();
+      await values.getByLabel("Salt, tells apart").fill("c".repeat(65));
+      await values.getByText("a salt of 65 B, 64 are possible").waitFor();
+      await values.getByLabel("Key", { exact: true }).fill(ids[0] ?? "");
+      await values.getByLabel("Salt of the signer").fill("none of these");
+      await values.getByRole("button", { name: "Get", exact: true }).click();
+      await values.getByRole("alert").waitFor();
+      await page.locator(".providers").getByRole("button", { name: "Withdraw", exact: true }).click();
+      await page.getByText("This node provides it no more.").waitFor();
+      await page.locator(".events").getByRole("searchbox").fill("nothing of the kind");
+      await page.getByText("No event has all of that in it.").waitFor();
+      await check("keepers are chosen, a value is deleted, and what cannot be found or put is told");
       await page.goto(`${url}/api/docs`);
       await page.evaluate(axe);
       await check("the description of the API");
