@@ -80,7 +80,7 @@ export interface KnockOptions {
 let template: { readonly hello: Buffer; readonly nameAt: number } | undefined;
 
 /**
- * A client hello with a server name. A TLS socket for each would cost four times what the rest of a knock does, and the handshake is
+ * A client hello with a server name. A TLS socket for each would cost as much as the rest of a knock, and the handshake is
  * not to go on: all share one key share and one random.
  */
 function helloOf(serverName: string): Buffer {
