@@ -338,7 +338,7 @@ class Connection:
 
     def on_data(self, data: bytes) -> None:
         """Takes bytes, however they are split."""
-        self._keepalive.heard = True
+        self._keepalive.heard()
         if self._is_paused:
             # The rest of what was read when the turn ended.
             self._reader.append(data)

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from .limits import Limits
 
+_LEAST_SECONDS = 0.001
+"""Between two looks: what is due in less by the rounding of the clock is looked at once."""
+
 
 class KeepaliveActions(Protocol):
     """What the keepalive does to its connection."""
@@ -56,11 +59,9 @@ class Keepalive:
         # So often a connection on which this end serves is used: the peer's idle time may be as long as ours.
         self._use_seconds = limits.idle_timeout / 3
         idle = self._use_seconds or limits.keepalive_interval
-        self._tick_seconds = min(
-            limits.keepalive_interval, limits.keepalive_timeout, limits.request_timeout, limits.write_timeout, idle
-        )
-        self.heard = True
-        """Something came from the peer since the last look."""
+        # What has stalled is found within a third of its time more.
+        stall = min(limits.request_timeout, limits.write_timeout) / 3
+        self._tick_seconds = min(limits.keepalive_interval, limits.keepalive_timeout, idle, stall)
         self.used = True
         """A call has ended since the last look."""
         self._heard_at = self._used_at = self._loop.time()
@@ -69,14 +70,20 @@ class Keepalive:
         self._progress_at = self._heard_at
         self._timer = self._loop.call_later(self._tick_seconds, self._look)
 
+    def heard(self) -> None:
+        """Something has come from the peer."""
+        self._heard_at, self._probed_at = self._loop.time(), None
+
     def stop(self) -> None:
         """Looks no more."""
         self._timer.cancel()
 
     def _look(self) -> None:
         now, limits = self._loop.time(), self._limits
-        if self.heard:
-            self.heard, self._heard_at, self._probed_at = False, now, None
+        is_silent = self._probed_at is None and now - self._heard_at >= limits.keepalive_interval
+        is_dead = self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout
+        if is_silent:
+            self._probed_at = now
         if self.used:
             self.used, self._used_at = False, now
         progress = self._actions.write_progress
@@ -85,12 +92,12 @@ class Keepalive:
         stalled_at = self._actions.stalled_at
         since = self._progress_at if stalled_at is None else min(self._progress_at, stalled_at)
         # Planned before the actions, which may stop it.
-        self._timer = self._loop.call_later(self._tick_seconds, self._look)
+        self._timer = self._loop.call_later(self._seconds_to_next_look(now), self._look)
         self._actions.check_requests(now)
         if now - since >= limits.write_timeout:
             self._timer.cancel()
             self._actions.on_stuck()
-        elif self._probed_at is not None and now - self._probed_at >= limits.keepalive_timeout:
+        elif is_dead:
             self._timer.cancel()
             self._actions.on_dead()
         elif limits.idle_timeout > 0 and now - self._used_at >= self._use_seconds and self._actions.is_idle:
@@ -99,8 +106,13 @@ class Keepalive:
             elif now - self._used_at >= limits.idle_timeout:
                 self._timer.cancel()
                 self._actions.on_unused()
-        if self._timer.cancelled():
-            return
-        if self._probed_at is None and now - self._heard_at >= limits.keepalive_interval:
-            self._probed_at = now
+        if is_silent and not self._timer.cancelled():
             self._actions.probe()
+
+    def _seconds_to_next_look(self, now: float) -> float:
+        """A dead peer is found after the sum of interval and timeout, and not up to two ticks later."""
+        if self._probed_at is None:
+            due_at = self._heard_at + self._limits.keepalive_interval
+        else:
+            due_at = self._probed_at + self._limits.keepalive_timeout
+        return min(self._tick_seconds, max(due_at - now, _LEAST_SECONDS))
