@@ -7,6 +7,7 @@
 //     Goodbye: a header box of 18 zero bytes. The length and the nonces are big-endian.
 import sodium from "sodium-native";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 
 /** Plaintext bytes of a box at most. */
 export const maxBodyBytes = 4096;
@@ -201,7 +202,7 @@ export class Unboxer {
     if (!isValid) throw new DswarmError("box_invalid");
     advance(this.#nonce, 1);
     const length = this.#header.readUInt16BE(0);
-    if (length > maxBodyBytes) throw new DswarmError("box_too_large");
+    if (length > maxBodyBytes) throw new DswarmError("box_too_large", overLimit(length, maxBodyBytes));
     if (length === 0) {
       if (!this.#header.equals(zeroHeader)) throw new DswarmError("box_invalid", "it is empty");
       this.#saidGoodbye = true;

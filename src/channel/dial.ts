@@ -77,7 +77,7 @@ function openWebSocket(
 ): Promise<WebSocketDuplex> {
   const { promise, resolve, reject } = Promise.withResolvers<WebSocketDuplex>();
   const socket = createWebSocket(address, config);
-  const duplex = new WebSocketDuplex(socket, floodBucket(clock, config), clock);
+  const duplex = new WebSocketDuplex(socket, config, floodBucket(clock, config), clock);
   const settle = (): void => {
     signal.removeEventListener("abort", abort);
     socket.off("open", opened).off("error", failed).off("unexpected-response", refused);

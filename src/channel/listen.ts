@@ -20,6 +20,7 @@ import type { Clock } from "../util/clock.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, type ErrorCode, messageOf } from "../util/errors.ts";
 import type { Logger } from "../util/log.ts";
+import { overLimit } from "../util/over-limit.ts";
 import { RateLimiter } from "../util/rate-limiter.ts";
 import type { ChannelLink } from "./channel-link.ts";
 import { establishLink } from "./establish.ts";
@@ -269,11 +270,12 @@ class WebSocketListener implements Listener {
 
   async #shakeHands(visitor: Visitor, socket: Duplex, webSocket: WebSocket): Promise<void> {
     const { keys, networkKey, authorize, config, clock } = this.#options;
-    const duplex = new WebSocketDuplex(webSocket, floodBucket(clock, config), clock);
+    const duplex = new WebSocketDuplex(webSocket, config, floodBucket(clock, config), clock);
     const shaking = new AbortController();
     visitor.shaking = shaking;
     const stopCounting = onBytesOver(maxUnprovenBytes, socket, () => {
-      shaking.abort(new DswarmError("websocket_too_large", "before the proof"));
+      const size = overLimit(maxUnprovenBytes + 1, maxUnprovenBytes, false);
+      shaking.abort(new DswarmError("websocket_too_large", `before the proof: ${size}`));
     });
     try {
       const link = await establishLink({

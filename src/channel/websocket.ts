@@ -2,6 +2,7 @@
 import { type ClientOptions, type RawData, type ServerOptions, WebSocket } from "ws";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import type { TokenBucket } from "../util/token-bucket.ts";
 import type { ChannelConfig } from "./options.ts";
 import { partialBytesOf, rawSocketOf } from "./websocket-internals.ts";
@@ -90,17 +91,18 @@ export class WebSocketDuplex {
 
   /**
    * @param socket in any state; from now on the duplex's alone
+   * @param config says what the socket was set up with
    * @param floods takes a token for each message that carries next to nothing; the websocket ends when there is none
    * @param clock tells when the next turn of the event loop begins
    */
-  constructor(socket: WebSocket, floods: TokenBucket, clock: Clock) {
+  constructor(socket: WebSocket, config: ChannelConfig, floods: TokenBucket, clock: Clock) {
     this.#socket = socket;
     this.#floods = floods;
     this.#clock = clock;
     const onControl = (): void => this.#countSmall();
     socket.on("ping", onControl).on("pong", onControl);
     socket.on("message", (data, isBinary) => this.#receive(data, isBinary));
-    socket.on("error", (error) => this.#fail(faultOf(error)));
+    socket.on("error", (error) => this.#fail(faultOf(error, config)));
     socket.on("close", (status) => this.#finish(undefined, status === goingAway));
   }
 
@@ -259,8 +261,11 @@ export class WebSocketDuplex {
   }
 }
 
-function faultOf(error: Error): DswarmError {
+function faultOf(error: Error, { maxMessageBytes }: ChannelConfig): DswarmError {
   const code = "code" in error ? error.code : undefined;
   const isTooLarge = code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH" || code === "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH";
-  return new DswarmError(isTooLarge ? "websocket_too_large" : "websocket_invalid", undefined, { cause: error });
+  if (!isTooLarge) return new DswarmError("websocket_invalid", undefined, { cause: error });
+  // `ws` does not tell how long it is, and of fragments nobody says how many follow.
+  const detail = overLimit(maxMessageBytes + 1, maxMessageBytes, false);
+  return new DswarmError("websocket_too_large", detail, { cause: error });
 }

@@ -9,6 +9,7 @@ import type {
 import { type KeyPair, sign, verify } from "../identity/keys.ts";
 import { NodeId } from "../identity/node-id.ts";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import { type Contact, contactFromMessage, contactToMessage } from "./contact.ts";
 import {
   type DhtRecord,
@@ -139,7 +140,7 @@ function mutableFrom(message: MutableMessage): MutableRecord {
 /** @throws DswarmError `record_invalid` for a salt that is too long */
 export function checkSalt({ length }: Uint8Array): void {
   if (length <= recordProtocol.maxSaltBytes) return;
-  throw new DswarmError("record_invalid", `a salt of ${length} bytes is over ${recordProtocol.maxSaltBytes}`);
+  throw new DswarmError("record_invalid", `a salt over its size limit: ${overLimit(length, recordProtocol.maxSaltBytes)}`);
 }
 
 function mutableContent({
@@ -188,7 +189,7 @@ function checkSequence(sequence: bigint): void {
 
 function copyOfValue(value: Uint8Array): Uint8Array {
   if (value.length > recordProtocol.maxValueBytes) {
-    throw new DswarmError("record_too_large", `${value.length} bytes, the limit is ${recordProtocol.maxValueBytes}`);
+    throw new DswarmError("record_too_large", overLimit(value.length, recordProtocol.maxValueBytes));
   }
   return new Uint8Array(value);
 }

@@ -1,10 +1,10 @@
 // Cuts a byte stream into frames. Bytes may come split or joined in any way.
 import type { Frame } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import { passingBytes, plainView } from "./byte-views.ts";
 import { readFrame } from "./frame-reader.ts";
 import { protocol } from "./params.ts";
-import { overLimit } from "./refusal.ts";
 
 // A varint of this many bytes holds every length that is allowed.
 const maxPrefixBytes = 3;

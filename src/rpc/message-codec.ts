@@ -2,10 +2,10 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import { decodeMessage } from "./message-reader.ts";
 import { encodeMessage, type MessageMemory } from "./message-writer.ts";
 import type { RpcConfig } from "./params.ts";
-import { overLimit } from "./refusal.ts";
 import { fromPeer } from "./status.ts";
 
 /**

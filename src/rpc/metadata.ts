@@ -4,8 +4,9 @@ import { create } from "@bufbuild/protobuf";
 import { decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { type Metadata, MetadataSchema } from "../../gen/dswarm/v1/frame_pb.ts";
 import { DswarmError } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import { protocol } from "./params.ts";
-import { type Objection, overLimit } from "./refusal.ts";
+import type { Objection } from "./refusal.ts";
 
 const keyPattern = /^[0-9a-z_.-]{1,256}$/;
 const valuePattern = /^[\x20-\x7e]*$/;

@@ -14,14 +14,6 @@ export interface Refusal {
 /** What is wrong with something received: the parts of a DswarmError that may never be made. */
 export type Objection = readonly [code: ErrorCode, detail?: string];
 
-/**
- * The detail of an error that something is over a limit of its size: both numbers.
- * @param isWhole whether it has that many bytes, and not more that are not there yet
- */
-export function overLimit(bytes: number, limit: number, isWhole = true): string {
-  return `${isWhole ? "" : "at least "}${bytes} bytes, the limit is ${limit}`;
-}
-
 /** The refusal that says the same as a DswarmError of the code and detail. */
 export function refusalOf(code: ErrorCode, detail?: string): Refusal {
   const { message, connect } = errorTable[code];

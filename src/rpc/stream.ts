@@ -14,6 +14,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Cancel, Data, End, Header, Metadata } from "../../gen/dswarm/v1/frame_pb.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError, type ErrorCode, withoutStack } from "../util/errors.ts";
+import { overLimit } from "../util/over-limit.ts";
 import type { CallStats } from "./call-meter.ts";
 import { withCredit } from "./credit.ts";
 import type { FrameEncoder } from "./frame-encoder.ts";
@@ -23,7 +24,7 @@ import { metadataObjection } from "./metadata.ts";
 import { protocol, type RpcConfig } from "./params.ts";
 import { PieceBuffer } from "./piece-buffer.ts";
 import type { Assembling } from "./receive-credit.ts";
-import { type Objection, overLimit } from "./refusal.ts";
+import type { Objection } from "./refusal.ts";
 import { endOfError } from "./status.ts";
 import type { WindowPool } from "./window-pool.ts";
 

@@ -23,7 +23,7 @@ const (
 var (
 	// ErrInvalid is box_invalid: a box does not open.
 	ErrInvalid = status.Fail("box_invalid", "", nil)
-	// ErrTooLarge is box_too_large: a box says that its body has more than MaxBody bytes.
+	// ErrTooLarge is box_too_large: a box says that its body has more than MaxBody bytes. Errors that wrap it say how many.
 	ErrTooLarge = status.Fail("box_too_large", "", nil)
 	// ErrAfterGoodbye is box_after_goodbye: something follows the goodbye.
 	ErrAfterGoodbye = status.Fail("box_after_goodbye", "", nil)
@@ -149,7 +149,7 @@ func (r *Reader) readBox() error {
 	}
 	n := int(binary.BigEndian.Uint16(opened[:]))
 	if n > MaxBody {
-		return ErrTooLarge
+		return status.TooLarge("box_too_large", n, MaxBody).WithCause(ErrTooLarge)
 	}
 	if n == 0 {
 		return ErrInvalid

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -43,6 +44,9 @@ func TestBoxStreams(t *testing.T) {
 			}
 			if !bytes.Equal(got, v.plain()) || status.ReasonOf(err) != want || errors.Is(err, io.EOF) {
 				t.Errorf("%s: %d bytes, %v", name, len(got), err)
+			}
+			if v.Error == "box_too_large" && !strings.HasSuffix(err.Error(), " bytes, the limit is 4096") {
+				t.Error(err)
 			}
 			if _, again := reader.Read(make([]byte, 1)); want != "" && !errors.Is(again, err) {
 				t.Errorf("%s: after the error comes %v", name, again)

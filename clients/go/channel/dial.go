@@ -73,8 +73,11 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return status.Fail("not_dswarm", "a redirect", nil) },
 	}
+	s := &socket{floods: newFloodBudget()}
 	ws, _, err := websocket.Dial(ctx, "wss://"+host+path, &websocket.DialOptions{
 		HTTPClient: client, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
+		OnPingReceived: func(context.Context, []byte) bool { return s.countControl() },
+		OnPongReceived: func(context.Context, []byte) { s.countControl() },
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +87,8 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 		return nil, status.Fail("not_dswarm", "the subprotocol is refused", nil)
 	}
 	ws.SetReadLimit(maxMessage)
-	return &socket{ws: ws, tcp: tcp}, nil
+	s.ws, s.tcp = ws, tcp
+	return s, nil
 }
 
 // hungUp is a handshake that the listener has ended. It does not say what is wrong with a hello.

@@ -164,7 +164,7 @@ func checkValue(value []byte) error {
 
 func checkSalt(salt []byte) error {
 	if len(salt) > maxSaltBytes {
-		return invalid("a salt over 64 bytes")
+		return invalid("a salt over the size limit: " + status.OverLimit(len(salt), maxSaltBytes))
 	}
 	return nil
 }

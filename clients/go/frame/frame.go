@@ -19,7 +19,7 @@ const MaxBytes = 131072
 var (
 	// ErrInvalid is frame_invalid: a frame does not decode.
 	ErrInvalid = status.Fail("frame_invalid", "", nil)
-	// ErrTooLarge is frame_too_large: a frame is over MaxBytes.
+	// ErrTooLarge is frame_too_large: a frame is over MaxBytes. Errors that wrap it say by how much.
 	ErrTooLarge = status.Fail("frame_too_large", "", nil)
 )
 
@@ -27,7 +27,7 @@ var (
 func Append(dst []byte, f *pb.Frame) ([]byte, error) {
 	size := proto.Size(f)
 	if size > MaxBytes {
-		return dst, ErrTooLarge
+		return dst, status.TooLarge("frame_too_large", size, MaxBytes).WithCause(ErrTooLarge)
 	}
 	dst = binary.AppendUvarint(dst, uint64(size))
 	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(dst, f)
@@ -79,7 +79,7 @@ func (r *Reader) length() (int, error) {
 			return 0, err
 		}
 		if shift == 14 && b > 0x7f {
-			return 0, ErrTooLarge
+			return 0, status.TooLargeSoFar("frame_too_large", MaxBytes+1, MaxBytes).WithCause(ErrTooLarge)
 		}
 		size |= int(b&0x7f) << shift
 		if b <= 0x7f {
@@ -87,7 +87,7 @@ func (r *Reader) length() (int, error) {
 		}
 	}
 	if size > MaxBytes {
-		return 0, ErrTooLarge
+		return 0, status.TooLarge("frame_too_large", size, MaxBytes).WithCause(ErrTooLarge)
 	}
 	return size, nil
 }

@@ -3,6 +3,7 @@ package metadata
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	pb "github.com/dswarm/dswarm/clients/go/gen/dswarm/v1/frame"
@@ -18,7 +19,7 @@ const (
 )
 
 var (
-	// ErrTooLarge is metadata_too_large: more than MaxBytes or MaxEntries.
+	// ErrTooLarge is metadata_too_large: more than MaxBytes or MaxEntries. Errors that wrap it say how many.
 	ErrTooLarge = status.Fail("metadata_too_large", "", nil)
 	// ErrInvalid is metadata_invalid: a key or value with other characters than are allowed.
 	ErrInvalid = status.Fail("metadata_invalid", "", nil)
@@ -87,14 +88,16 @@ func FromWire(entries []*pb.Metadata) (MD, error) {
 
 func check(entries []*pb.Metadata) error {
 	if len(entries) > MaxEntries {
-		return ErrTooLarge
+		return status.Fail("metadata_too_large", fmt.Sprintf("%d entries, the limit is %d", len(entries), MaxEntries), ErrTooLarge)
 	}
 	size := 0
 	for _, entry := range entries {
 		size += len(entry.GetKey()) + len(entry.GetValue())
-		if size > MaxBytes {
-			return ErrTooLarge
-		}
+	}
+	if size > MaxBytes {
+		return status.TooLarge("metadata_too_large", size, MaxBytes).WithCause(ErrTooLarge)
+	}
+	for _, entry := range entries {
 		if !isKey(entry.GetKey()) || !strings.HasSuffix(entry.GetKey(), "-bin") && !isPrintable(entry.GetValue()) {
 			return ErrInvalid
 		}

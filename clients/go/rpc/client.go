@@ -57,7 +57,7 @@ func (c *Conn) open(ctx context.Context, method string, desc *MethodDesc, messag
 		open.Message, open.HalfClose = message, true
 	}
 	if len(method) > maxMethodBytes {
-		return nil, status.Errorf(status.InvalidArgument, "a method name over %d bytes", maxMethodBytes)
+		return nil, status.Errorf(status.InvalidArgument, "a method name over the size limit: %s", status.OverLimit(len(method), maxMethodBytes))
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		open.TimeoutMs = timeoutMs(time.Until(deadline))
@@ -65,7 +65,7 @@ func (c *Conn) open(ctx context.Context, method string, desc *MethodDesc, messag
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		entries, err := metadata.ToWire(md)
 		if err != nil {
-			return nil, metadataError(err)
+			return nil, err
 		}
 		open.Metadata = entries
 	}

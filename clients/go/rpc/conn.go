@@ -248,7 +248,11 @@ func (c *Conn) endAfterWrite(err error) {
 
 // fault ends the connection for a peer that broke the protocol, and tells it. With the lock.
 func (c *Conn) fault(reason, message string) error {
-	err := status.Fail(reason, message, nil)
+	return c.faultOf(status.Fail(reason, message, nil))
+}
+
+// faultOf is fault with an error that is there already. With the lock.
+func (c *Conn) faultOf(err *status.Error) error {
 	c.breakOff(status.Internal, err)
 	return err
 }
@@ -387,14 +391,15 @@ func (c *Conn) watch() {
 	if idle <= 0 {
 		idle = unlimitedDuration
 	}
-	tick := time.NewTicker(max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8,
-		c.opts.RequestTimeout/8, c.opts.WriteTimeout/8, idle/12)))
-	defer tick.Stop()
+	tick := max(time.Millisecond, min(time.Second, c.opts.KeepaliveInterval/8, c.opts.KeepaliveTimeout/8,
+		c.opts.RequestTimeout/8, c.opts.WriteTimeout/8, idle/12))
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
 	for {
 		select {
 		case <-c.done:
 			return
-		case <-tick.C:
+		case <-timer.C:
 		}
 		now := time.Now()
 		c.mu.Lock()
@@ -404,11 +409,12 @@ func (c *Conn) watch() {
 			err = status.Fail("peer_too_slow", "nothing is written any more", nil)
 		case c.isStalled() && now.Sub(c.stalledSince) > c.opts.WriteTimeout:
 			err = status.Fail("peer_too_slow", "it gives no credit any more", nil)
-		case !c.probedAt.IsZero() && now.Sub(c.probedAt) > c.opts.KeepaliveTimeout:
+		case !c.probedAt.IsZero() && now.Sub(c.probedAt) >= c.opts.KeepaliveTimeout:
 			err = status.Fail("keepalive_timeout", "", nil)
-		case c.probedAt.IsZero() && now.Sub(c.lastByte) > c.opts.KeepaliveInterval:
+		case c.probedAt.IsZero() && now.Sub(c.lastByte) >= c.opts.KeepaliveInterval:
 			c.probedAt = now
 			c.ping()
+			delete(c.pongs, c.pingID) // any byte is a sign of life: who sends others must not leave a pong here for each probe
 		}
 		c.endIncomplete(now)
 		if len(c.streams) > 0 || c.handlers > 0 {
@@ -420,6 +426,12 @@ func (c *Conn) watch() {
 			c.lastCall = now
 			go c.use()
 		}
+		// A dead peer is found after the sum of interval and timeout, and not up to two ticks later.
+		dueAt := c.lastByte.Add(c.opts.KeepaliveInterval)
+		if !c.probedAt.IsZero() {
+			dueAt = c.probedAt.Add(c.opts.KeepaliveTimeout)
+		}
+		timer.Reset(min(tick, max(0, dueAt.Sub(now))))
 		c.mu.Unlock()
 		if err != nil {
 			c.fail(err)
@@ -505,7 +517,7 @@ func (c *Conn) readLoop() {
 		case errors.Is(err, frame.ErrInvalid):
 			err, isFault = c.fault("frame_invalid", "a frame that does not decode"), true
 		case errors.Is(err, frame.ErrTooLarge):
-			err, isFault = c.fault("frame_too_large", "a frame over the size limit"), true
+			err, isFault = c.faultOf(status.FromError(err)), true
 		default:
 			err = linkError(err)
 		}

@@ -150,10 +150,10 @@ func (c *Conn) handleStreamCredit(st *stream, bytes uint32) error {
 func (c *Conn) handleData(st *stream, data *pb.Data) error {
 	cost := len(data.GetPayload()) + dataCost
 	if cost > c.window || st != nil && cost > st.window {
-		return c.fault("credit_exceeded", "more bytes than there was credit for")
+		return c.fault("credit_exceeded", "")
 	}
 	if st != nil && len(data.GetPayload()) > maxPieceBytes {
-		return c.fault("frame_invalid", "a piece over the size limit")
+		return c.fault("frame_invalid", "a piece over its size limit: "+status.OverLimit(len(data.GetPayload()), maxPieceBytes))
 	}
 	c.window -= cost
 	c.owed += cost

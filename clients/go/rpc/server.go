@@ -154,13 +154,13 @@ func (c *Conn) handleOpen(id uint32, open *pb.Open) error {
 	case c.handlers >= c.opts.MaxConcurrentStreams:
 		refusal = status.Fail("too_many_streams", "", nil)
 	case c.received >= c.opts.MaxHeldBytesPerConnection:
-		refusal = status.Fail("memory_exhausted", "too many bytes are held for the peer", nil)
+		refusal = status.Fail("memory_exhausted", "", nil)
 	case len(open.GetMessage()) > maxPieceBytes:
-		refusal = status.Fail("frame_invalid", "a message over its size in a frame", nil)
+		refusal = overPiece(open.GetMessage())
 	case len(open.GetMessage()) > c.opts.MaxMessageBytes:
 		refusal = status.TooLarge("message_too_large", len(open.GetMessage()), c.opts.MaxMessageBytes)
 	case err != nil:
-		refusal = metadataError(err)
+		refusal = status.FromError(err)
 	case !isServed:
 		refusal = status.Errorf(status.Unimplemented, "%.256q is not served", open.GetMethod())
 	}
@@ -268,7 +268,7 @@ func (h *serverStream) sendHeader(evenEmpty bool) error {
 	}
 	entries, err := metadata.ToWire(h.outHeader)
 	if err != nil {
-		return metadataError(err)
+		return err
 	}
 	h.isHeaderSent = true
 	if len(entries) == 0 && !evenEmpty {

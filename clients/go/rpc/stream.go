@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
@@ -183,7 +182,11 @@ func (s *stream) handleData(data *pb.Data, cost int) {
 		s.refuse(status.Fail("frame_invalid", "more than one message of a unary call", nil))
 		return
 	case len(s.partial)+len(data.GetPayload()) > c.opts.MaxMessageBytes:
-		s.refuse(status.TooLarge("message_too_large", len(s.partial)+len(data.GetPayload()), c.opts.MaxMessageBytes))
+		tooLarge := status.TooLarge
+		if data.GetMore() {
+			tooLarge = status.TooLargeSoFar
+		}
+		s.refuse(tooLarge("message_too_large", len(s.partial)+len(data.GetPayload()), c.opts.MaxMessageBytes))
 		return
 	}
 	if !data.GetMore() && !s.isOpen {
@@ -275,7 +278,7 @@ func (s *stream) handleHeader(entries []*pb.Metadata) {
 	}
 	md, err := metadata.FromWire(entries)
 	if err != nil {
-		s.refuse(metadataError(err))
+		s.refuse(status.FromError(err))
 		return
 	}
 	s.header = md
@@ -286,11 +289,11 @@ func (s *stream) handleEnd(end *pb.End) {
 	var bad *status.Error
 	header, err := metadata.FromWire(end.GetHeader())
 	if err != nil {
-		bad = metadataError(err)
+		bad = status.FromError(err)
 	}
 	trailer, err := metadata.FromWire(end.GetTrailer())
 	if err != nil {
-		bad = metadataError(err)
+		bad = status.FromError(err)
 	}
 	switch {
 	case bad != nil:
@@ -301,7 +304,7 @@ func (s *stream) handleEnd(end *pb.End) {
 	case end.Response != nil && end.GetCode() == 0 && s.isSingle && s.count > 0:
 		bad = status.Fail("frame_invalid", "more than one message of a unary call", nil)
 	case len(end.GetResponse()) > maxPieceBytes:
-		bad = status.Fail("frame_invalid", "a message over its size in a frame", nil)
+		bad = overPiece(end.GetResponse())
 	case len(end.GetResponse()) > s.conn.opts.MaxMessageBytes:
 		bad = status.TooLarge("message_too_large", len(end.GetResponse()), s.conn.opts.MaxMessageBytes)
 	}
@@ -328,11 +331,9 @@ func (s *stream) handleEnd(end *pb.End) {
 	s.conn.remove(s, nil)
 }
 
-func metadataError(err error) *status.Error {
-	if err == metadata.ErrTooLarge {
-		return status.Fail("metadata_too_large", fmt.Sprintf("the limit is %d bytes and %d entries", metadata.MaxBytes, metadata.MaxEntries), nil)
-	}
-	return status.Fail("metadata_invalid", "", nil)
+// overPiece is what is wrong with a message of an open or an end that belongs in data frames.
+func overPiece(message []byte) *status.Error {
+	return status.Fail("frame_invalid", "a message over its size in a frame: "+status.OverLimit(len(message), maxPieceBytes), nil)
 }
 
 // receive returns the next message; io.EOF when no more is to come and, for a caller, the call has succeeded.

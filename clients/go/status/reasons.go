@@ -70,9 +70,22 @@ func Fail(name, detail string, cause error) *Error {
 	return &Error{Code: row.code, Reason: name, Message: text, cause: cause}
 }
 
+// OverLimit is the detail of an error that something has more bytes than it may have: both numbers.
+func OverLimit(size, limit int) string { return fmt.Sprintf("%d bytes, the limit is %d", size, limit) }
+
 // TooLarge is the named error that something has more bytes than it may have. It says both.
-func TooLarge(name string, size, limit int) *Error {
-	return Fail(name, fmt.Sprintf("%d bytes, the limit is %d", size, limit), nil)
+func TooLarge(name string, size, limit int) *Error { return Fail(name, OverLimit(size, limit), nil) }
+
+// TooLargeSoFar is TooLarge of something of which more may be to come.
+func TooLargeSoFar(name string, size, limit int) *Error {
+	return Fail(name, "at least "+OverLimit(size, limit), nil)
+}
+
+// WithCause returns a copy of the error beneath which another one lies: errors.Is finds both.
+func (e *Error) WithCause(cause error) *Error {
+	copied := *e
+	copied.cause = cause
+	return &copied
 }
 
 // ReasonOf is the name of an error in docs/errors.md, or "".

@@ -8,7 +8,7 @@ from __future__ import annotations
 from nacl.bindings import crypto_secretbox_easy, crypto_secretbox_open_easy
 from nacl.exceptions import CryptoError
 
-from .errors import fault
+from .errors import fault, over_limit
 
 MAX_BODY_BYTES = 4096
 _HEADER_BYTES = 34
@@ -90,7 +90,7 @@ class Unboxer(_Direction):
             return None
         length = int.from_bytes(header[:2], "big")
         if length > MAX_BODY_BYTES:
-            raise fault("box_too_large", f"a box of {length} bytes")
+            raise over_limit("box_too_large", "a box", length, MAX_BODY_BYTES)
         if length == 0:
             raise fault("box_invalid", "a box of no bytes")
         return length, header[2:]

@@ -118,6 +118,8 @@ class Dht:
 
         Raises RpcError as ``put``; ``record_conflict`` when ``expected_sequence`` is not the one there (0 where there is none).
         """
+        # What is too large is so whatever there is.
+        records.mutable(self.keys, value, 1, salt)
         current = await self._find(records.key_of_signer(self.keys.id, salt), _K)
         sequence = 0 if current is None else current.mutable.sequence
         if expected_sequence is not None and expected_sequence != sequence:

@@ -127,6 +127,7 @@ def unhandled(error: RpcError) -> RpcError:
     return copy
 
 
-def over_limit(reason: str, what: str, size: int, limit: int) -> RpcError:
-    """The error that something has more bytes than it may have: it says both."""
-    return fault(reason, f"{what} over the size limit: {size} bytes, the limit is {limit}")
+def over_limit(reason: str, what: str, size: int, limit: int, *, unit: str = "bytes", is_whole: bool = True) -> RpcError:
+    """The error that something is larger than it may be: it says both. Unless ``is_whole``, more of it may be to come."""
+    at_least = "" if is_whole else "at least "
+    return fault(reason, f"{what} over the size limit: {at_least}{size} {unit}, the limit is {limit}")

@@ -146,8 +146,9 @@ def _read_length(buffer: bytes | bytearray, position: int) -> tuple[int, int] | 
         byte = buffer[position]
         position += 1
         length |= (byte & 0x7F) << shift
-        if length > MAX_FRAME_BYTES:
-            break
-        if byte < 0x80:
+        is_last = byte < 0x80
+        if is_last and length <= MAX_FRAME_BYTES:
             return length, position
-    raise fault("frame_too_large", f"a frame over {MAX_FRAME_BYTES} bytes")
+        if is_last or length > MAX_FRAME_BYTES:
+            raise over_limit("frame_too_large", "a frame", length, MAX_FRAME_BYTES, is_whole=is_last)
+    raise over_limit("frame_too_large", "a frame", MAX_FRAME_BYTES + 1, MAX_FRAME_BYTES, is_whole=False)

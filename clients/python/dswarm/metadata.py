@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
-from .errors import fault
+from .errors import fault, over_limit
 from .limits import MAX_METADATA_BYTES, MAX_METADATA_ENTRIES
 from .v1.frame_pb2 import Metadata as Entry
 
@@ -46,13 +46,13 @@ def from_entries(entries: Sequence[Entry]) -> Pairs:
     return tuple((entry.key, entry.value if entry.key.endswith("-bin") else entry.value.decode("ascii")) for entry in entries)
 
 
-def _check(entries: Iterable[Entry]) -> None:
-    count = size = 0
+def _check(entries: Sequence[Entry]) -> None:
+    if len(entries) > MAX_METADATA_ENTRIES:
+        raise over_limit("metadata_too_large", "metadata", len(entries), MAX_METADATA_ENTRIES, unit="entries")
+    size = sum(len(entry.key) + len(entry.value) for entry in entries)
+    if size > MAX_METADATA_BYTES:
+        raise over_limit("metadata_too_large", "metadata", size, MAX_METADATA_BYTES)
     for entry in entries:
-        count += 1
-        size += len(entry.key) + len(entry.value)
-        if count > MAX_METADATA_ENTRIES or size > MAX_METADATA_BYTES:
-            raise fault("metadata_too_large", f"metadata over {MAX_METADATA_ENTRIES} entries or {MAX_METADATA_BYTES} bytes")
         if not _KEY.fullmatch(entry.key):
             raise fault("metadata_invalid", "a key that is not lower-case letters, digits and -_.")
         if not entry.key.endswith("-bin") and not _TEXT.fullmatch(entry.value):

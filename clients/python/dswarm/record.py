@@ -65,9 +65,10 @@ def immutable(value: bytes) -> Record:
 
 def mutable(keys: KeyPair, value: bytes, sequence: int, salt: bytes) -> Record:
     """A signed value. Raises RpcError ``record_too_large``, ``record_invalid``."""
-    record = MutableRecord(public_key=keys.id.data, salt=salt[: MAX_SALT_BYTES + 1], sequence=sequence, value=value)
-    if len(salt) <= MAX_SALT_BYTES:
-        record.signature = keys.sign(signed_bytes(record))
+    if len(salt) > MAX_SALT_BYTES:
+        raise over_limit("record_invalid", "a salt", len(salt), MAX_SALT_BYTES)
+    record = MutableRecord(public_key=keys.id.data, salt=salt, sequence=sequence, value=value)
+    record.signature = keys.sign(signed_bytes(record))
     return _checked(Record(mutable=record))
 
 
@@ -93,8 +94,10 @@ def key_of(record: Record) -> bytes:
     if kind == "mutable":
         held = record.mutable
         _check_value(held.value)
-        if len(held.salt) > MAX_SALT_BYTES or (held.deleted and held.value):
-            raise fault("record_invalid", "a salt over 64 bytes, or a deleted record with a value")
+        if len(held.salt) > MAX_SALT_BYTES:
+            raise over_limit("record_invalid", "a salt", len(held.salt), MAX_SALT_BYTES)
+        if held.deleted and held.value:
+            raise fault("record_invalid", "a deleted record with a value")
         signer = _id_of(held.public_key)
         _check_signature(held, signer)
         return key_of_signer(signer, held.salt)

@@ -220,14 +220,15 @@ class Stream:
         if self._receive_credit < 0:
             raise fault("credit_exceeded", f"more than the credit of stream {self.id}")
         if len(payload) > MAX_PIECE_BYTES:
-            raise fault("frame_invalid", "a piece over its size limit")
+            raise over_limit("frame_invalid", "a piece", len(payload), MAX_PIECE_BYTES)
         if self._remote_done:
             return self._refuse(fault("frame_invalid", "a message after the half-close"))
         self._answering = True
         pieces = self._pieces
         size = len(payload) + (0 if pieces is None else len(pieces))
-        if size > self._host.limits.max_message_bytes:
-            return self._refuse(over_limit("message_too_large", "a message", size, self._host.limits.max_message_bytes))
+        limit = self._host.limits.max_message_bytes
+        if size > limit:
+            return self._refuse(over_limit("message_too_large", "a message", size, limit, is_whole=not data.more))
         if data.more:
             self._on_piece(payload, cost)
         elif pieces is None:
@@ -274,7 +275,7 @@ class Stream:
     def inline_fault(self, message: bytes) -> RpcError | None:
         """What is wrong with a message that came within Open or End."""
         if len(message) > MAX_PIECE_BYTES:
-            return fault("frame_invalid", "a message over its size in a frame")
+            return over_limit("frame_invalid", "a message in one frame", len(message), MAX_PIECE_BYTES)
         if len(message) > self._host.limits.max_message_bytes:
             return over_limit("message_too_large", "a message", len(message), self._host.limits.max_message_bytes)
         return None

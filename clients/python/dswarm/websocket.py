@@ -16,7 +16,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from .errors import RpcError, fault
+from .errors import RpcError, fault, over_limit
 from .limits import MAX_WEBSOCKET_BYTES, MAX_WEBSOCKET_FRAGMENTS
 
 SUBPROTOCOL = Subprotocol("dswarm.v1")
@@ -193,8 +193,7 @@ class WebSocketDuplex(asyncio.Protocol):
     def _check(self) -> None:
         error = self._ws.parser_exc
         if error is not None and self._is_open:
-            code = "websocket_too_large" if isinstance(error, PayloadTooBig) else "websocket_invalid"
-            self.end(fault(code, str(error)))
+            self.end(_too_large(error) if isinstance(error, PayloadTooBig) else fault("websocket_invalid", str(error)))
         elif self._ws.handshake_exc is not None:
             self._refuse(self._ws.handshake_exc)
         elif self._ws.close_expected():
@@ -219,3 +218,10 @@ class WebSocketDuplex(asyncio.Protocol):
         self._is_ended = True
         self._is_open = False
         self.sink.on_ended(reason)
+
+
+def _too_large(error: PayloadTooBig) -> RpcError:
+    """A fragment says how long it is, and nobody how many follow it."""
+    size = (error.size or 0) + (error.current_size or 0)
+    what = "a websocket message"
+    return over_limit("websocket_too_large", what, max(size, MAX_WEBSOCKET_BYTES + 1), MAX_WEBSOCKET_BYTES, is_whole=False)

@@ -203,6 +203,7 @@ test("a stranger cannot make the listener hold more than 64 KiB", async () => {
   peer.socket.send(randomBytes(66_000), { fin: false });
   await peer.closed();
   await rig.assertFailed("websocket_too_large");
+  assert.match(rig.messages.at(-1) ?? "", /before the proof: at least 65537 bytes, the limit is 65536$/);
   await rig.assertServes();
 });
 

@@ -255,6 +255,17 @@ test("a listener that breaks the handshake is named by its fault, and let go of"
   }
 });
 
+test("a listener's message over maxMessageBytes fails with the limit in its text", async () => {
+  const { maxMessageBytes } = resolveChannelOptions();
+  await using server = await createRawServer(async (peer) => {
+    peer.send(Buffer.alloc(maxMessageBytes + 1));
+    await peer.closed();
+  });
+  await assert.rejects(dialPort(server.port), {
+    message: `a websocket message over the size limit: at least ${maxMessageBytes + 1} bytes, the limit is ${maxMessageBytes}`,
+  });
+});
+
 test("silence is ended by the deadline at every stage", async (t) => {
   const silentTls = createHttpsServer(await sharedCertificate());
   const silentWebSocket = createHttpsServer(await sharedCertificate());

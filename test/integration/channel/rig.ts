@@ -106,6 +106,8 @@ export class Rig implements AsyncDisposable {
   readonly networkKey = networkKeyOf("channel test");
   readonly counters = new Counters();
   readonly logs: LogFields[] = [];
+  /** The texts of `logs`. */
+  readonly messages: string[] = [];
   /** Links that the listener has accepted, oldest first. */
   readonly links: OpenLink[] = [];
   readonly config: ChannelConfig;
@@ -115,8 +117,9 @@ export class Rig implements AsyncDisposable {
   constructor(server: Server, options: RigOptions) {
     this.server = server;
     this.config = resolveChannelOptions({ ...patience, ...options.channel });
-    const log = (fields: LogFields): void => {
+    const log = (fields: LogFields, message: string): void => {
       this.logs.push(fields);
+      this.messages.push(message);
     };
     this.listener = createListener({
       keys: this.keys,

@@ -207,6 +207,9 @@ test("a body over 4096 bytes is refused by its header", () => {
   assert.deepEqual(unboxAll(newUnboxer(), [forge(4096, Buffer.alloc(4096, 1))]), Buffer.alloc(4096, 1));
   assertRefused(forge(4097, Buffer.alloc(4097)).subarray(0, overheadBytes), "box_too_large");
   assertRefused(forge(65_535, Buffer.alloc(1)), "box_too_large");
+  assert.throws(() => newUnboxer().push(forge(5000, Buffer.alloc(1)), []), {
+    message: "a box over 4096 bytes: 5000 bytes, the limit is 4096",
+  });
 });
 
 test("an empty body is refused: only eighteen zero bytes are a goodbye", () => {

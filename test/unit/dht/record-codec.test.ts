@@ -77,7 +77,10 @@ test("bounds hold at their edges", () => {
   const at = { keys, sequence: 0n, value: new Uint8Array(65_536), salt: new Uint8Array(64) };
   assert.equal(createMutable(at).value.length, 65_536);
   assert.throws(() => createMutable({ ...at, value: new Uint8Array(65_537) }), { code: "record_too_large" });
-  assert.throws(() => createMutable({ ...at, salt: new Uint8Array(65) }), { code: "record_invalid" });
+  assert.throws(() => createMutable({ ...at, salt: new Uint8Array(65) }), {
+    code: "record_invalid",
+    message: /: a salt over its size limit: 65 bytes, the limit is 64$/,
+  });
   assert.throws(() => createMutable({ ...at, sequence: 2n ** 64n }), { code: "record_invalid" });
   assert.throws(() => createMutable({ ...at, sequence: -1n }), { code: "record_invalid" });
   assert.throws(() => createMutable({ ...at, isDeleted: true }), { code: "record_invalid" });
