@@ -153,14 +153,14 @@ export const connectionFaults: readonly Fault[] = [
     changes: [
       change(
         "connection",
-        `        self._keepalive.heard = True
+        `        self._keepalive.heard()
         if self._is_paused:`,
         "        if self._is_paused:",
       ),
       change(
         "connection",
         `        if ping_id == _DRAIN_PING_ID and self._closing is not None:`,
-        `        self._keepalive.heard = True
+        `        self._keepalive.heard()
         if ping_id == _DRAIN_PING_ID and self._closing is not None:`,
       ),
     ],

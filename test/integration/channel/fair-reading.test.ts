@@ -37,7 +37,8 @@ async function openPair(t: TestContext, clock: Clock) {
   });
   const [socket] = (await once(server, "connection")) as [WebSocket];
   await once(sender, "open");
-  return { sender, duplex: new WebSocketDuplex(socket, floodBucket(clock, resolveChannelOptions()), clock) };
+  const config = resolveChannelOptions();
+  return { sender, duplex: new WebSocketDuplex(socket, config, floodBucket(clock, config), clock) };
 }
 
 test("a peer that sends as fast as it can is read some hundred KiB a turn, and whole in the end", async (t) => {
