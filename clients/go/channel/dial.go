@@ -110,7 +110,7 @@ func dialError(ctx context.Context, err error) error {
 	case status.ReasonOf(err) != "":
 		return status.FromError(err)
 	case errors.As(err, &network) && network.Op == "dial":
-		return status.Fail("unreachable", "", err)
+		return status.Fail("unreachable", network.Error(), err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return status.Fail("handshake_truncated", "", err)
 	default:

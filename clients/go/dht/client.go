@@ -5,6 +5,8 @@ package dht
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync/atomic"
@@ -138,8 +140,8 @@ type UpdateOptions struct {
 // Update publishes a value under this client's key, in place of the one before. Errors as Put, record_conflict when another sequence is
 // there than the expected one or another update comes between, record_invalid.
 func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (Published, error) {
-	if err := checkSalt(opts.Salt); err != nil {
-		return Published{}, err
+	if err := errors.Join(checkSalt(opts.Salt), checkValue(value)); err != nil {
+		return Published{}, err // whatever there is
 	}
 	id := c.keys.ID()
 	current, err := c.find(ctx, identity.KeyOfSigner(id, opts.Salt), k)
@@ -148,7 +150,7 @@ func (c *Client) Update(ctx context.Context, value []byte, opts UpdateOptions) (
 	}
 	sequence := current.GetMutable().GetSequence()
 	if opts.ExpectedSequence != nil && *opts.ExpectedSequence != sequence {
-		return Published{}, status.Fail("record_conflict", "", nil)
+		return Published{}, status.Fail("record_conflict", fmt.Sprintf("it is %d, not %d", sequence, *opts.ExpectedSequence), nil)
 	}
 	if sequence == math.MaxUint64 {
 		return Published{}, invalid("the largest sequence is used up")

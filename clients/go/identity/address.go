@@ -36,7 +36,7 @@ func ParseAddress(text string) (Address, error) {
 	rest, ok := strings.CutPrefix(text, scheme)
 	at := strings.LastIndexByte(rest, '@')
 	if !ok || at < 1 || strings.ContainsRune(rest[:at], '@') {
-		return Address{}, status.Fail("address_invalid", "expected dswarm://KEY@HOST:PORT", nil)
+		return Address{}, status.Fail("address_invalid", "expected dswarm://KEY@HOST:PORT, with a port of 1 to 65535", nil)
 	}
 	if _, _, err := SplitHostPort(rest[at+1:]); err != nil {
 		return Address{}, err
@@ -54,7 +54,7 @@ func (a Address) String() string { return scheme + a.ID.Base64URL() + "@" + a.Ho
 // SplitHostPort reads "HOST:PORT": an IPv4 address, an IPv6 address in brackets or a name, and a port of 1 to 65535 without leading
 // zeros. The host is without brackets. Error address_invalid.
 func SplitHostPort(text string) (host string, port uint16, err error) {
-	invalid := status.Fail("address_invalid", "expected HOST:PORT", nil)
+	invalid := status.Fail("address_invalid", "expected HOST:PORT, with a port of 1 to 65535", nil)
 	parts := hostPortForm.FindStringSubmatch(text)
 	if parts == nil {
 		return "", 0, invalid

@@ -51,7 +51,7 @@ func isCanonical(b []byte) bool {
 func ParseNodeID(text string) (NodeID, error) {
 	b, ok := parse32Bytes(strings.TrimPrefix(text, "@"))
 	if !ok {
-		return NodeID{}, errNodeID
+		return NodeID{}, status.Fail("node_id_invalid", `expected "@" and 44 characters of base64, or base64url, or hex`, nil)
 	}
 	return NodeIDFromBytes(b[:])
 }

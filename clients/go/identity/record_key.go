@@ -16,7 +16,7 @@ type RecordKey [32]byte
 func ParseRecordKey(text string) (RecordKey, error) {
 	b, ok := parse32Bytes(strings.TrimPrefix(text, "&"))
 	if !ok {
-		return RecordKey{}, status.Fail("record_key_invalid", "", nil)
+		return RecordKey{}, status.Fail("record_key_invalid", `expected "&" and 44 characters of base64, or base64url, or hex`, nil)
 	}
 	return b, nil
 }

@@ -104,8 +104,9 @@ class Dht:
     async def get(self, key: bytes) -> Value | None:
         """The value under a key (32 bytes); None where there is none, or it was deleted.
 
-        Raises RpcError when no node is reached: ``unreachable`` and the other errors of ``connect``.
+        Raises RpcError ``record_key_invalid``; when no node is reached, ``unreachable`` and the other errors of ``connect``.
         """
+        _check_key(key)
         found = await self._find(key, _QUORUM)
         if found is None or (found.HasField("mutable") and found.mutable.deleted):
             return None
@@ -132,6 +133,7 @@ class Dht:
         This client listens nowhere: a node with its key is to serve at each. It dials them first, and publishes nothing if its
         key is not proven at one. Raises RpcError as ``put``, and as ``connect`` for an address that nobody can dial.
         """
+        _check_key(key)
         endpoints = list(addresses)
         record = records.provider(self.keys, key, endpoints, self._sequence)
         for endpoint in records.addresses_of(record.provider.provider):
@@ -152,6 +154,7 @@ class Dht:
 
         The nodes that answer take turns at naming them, so that none can fill the list with strangers. Raises RpcError as ``get``.
         """
+        _check_key(key)
         newest: dict[bytes, Record] = {}
         answers: list[list[bytes]] = []
 
@@ -397,6 +400,13 @@ class Dht:
 
     async def _connect(self, address: PeerAddress) -> Connection:
         return await connect(address, network=self._network, keys=self.keys)
+
+
+def _check_key(key: bytes) -> None:
+    if not isinstance(key, bytes | bytearray):
+        raise TypeError(f"a key is bytes, not {type(key).__name__}: dswarm.record.parse_key reads it from text")
+    if len(key) != 32:
+        raise fault("record_key_invalid", f"expected 32 bytes, got {len(key)}")
 
 
 def _is_silence(failure: BaseException) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 
 from .errors import RpcError, fault
 from .handshake import DialerHandshake
 from .keys import KeyPair
 from .link import ChannelLink
-from .peer_address import PeerAddress
+from .peer_address import HostPort, PeerAddress
 from .websocket import WebSocketDuplex
 
 HANDSHAKE_SECONDS = 5.0
@@ -49,15 +50,22 @@ async def dial(address: PeerAddress, keys: KeyPair, network_key: bytes, *, timeo
         attempt.duplex.abort()
         # The operating system may have given up before us.
         if error.errno is not None:
-            raise fault("unreachable", str(error)) from error
+            raise _unreachable(endpoint, error) from error
         raise fault("handshake_timeout", f"no handshake within {timeout} s") from error
     except ssl.SSLError as error:
         raise fault("not_dswarm", str(error)) from error
     except (OSError, UnicodeError) as error:
-        raise fault("unreachable", str(error)) from error
+        raise _unreachable(endpoint, error) from error
     except BaseException:
         attempt.duplex.abort()
         raise
+
+
+def _unreachable(endpoint: HostPort, error: Exception) -> RpcError:
+    # asyncio's own text has the number of the error and the address once more.
+    number = error.errno if isinstance(error, OSError) else None
+    why = getattr(error, "strerror", None) if number is None or number < 0 else os.strerror(number)
+    return fault("unreachable", f"nothing answers at {endpoint}: {why or error}")
 
 
 class _Attempt:

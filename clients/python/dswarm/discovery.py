@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 import struct
@@ -222,7 +223,7 @@ class Discovery(asyncio.DatagramProtocol):
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError as error:
-            raise fault("unreachable", "no node was heard") from error
+            raise fault("unreachable", f"no node of the network was heard in {timeout:g} s") from error
         return PeerAddress(peers[0][0], peers[0][1][0])
 
     def close(self) -> None:
@@ -258,8 +259,12 @@ async def discover(
 ) -> Discovery:
     """Listens for nodes of a network. ``interface`` is the IPv4 address of one of this machine.
 
-    Raises RpcError ``discovery_failed``.
+    Raises RpcError ``interface_unknown``, ``discovery_failed``.
     """
+    try:
+        own = ipaddress.IPv4Address(interface).packed
+    except ValueError as error:
+        raise fault("interface_unknown", f"{interface!r} is not an IPv4 address") from error
     link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -267,8 +272,14 @@ async def discover(
             link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         link.bind(("0.0.0.0", udp_port))
-        member = struct.pack("4s4s", socket.inet_aton(GROUP), socket.inet_aton(interface))
-        link.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        member = struct.pack("4s4s", socket.inet_aton(GROUP), own)
+        try:
+            link.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        except OSError as error:
+            if error.errno in (errno.ENODEV, errno.EADDRNOTAVAIL):
+                link.close()
+                raise fault("interface_unknown", f"no interface has the address {interface}") from error
+            raise
         link.setblocking(False)
         identity = network_id(network_key(network))
         _, discovery = await asyncio.get_running_loop().create_datagram_endpoint(lambda: Discovery(identity), sock=link)

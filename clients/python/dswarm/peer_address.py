@@ -51,7 +51,7 @@ class PeerAddress:
         key, at, rest = text.removeprefix(_SCHEME).rpartition("@")
         endpoint = HostPort.parse(rest)
         if not text.startswith(_SCHEME) or not at or not key or "@" in key or endpoint is None:
-            raise fault("address_invalid", "expected dswarm://KEY@HOST:PORT")
+            raise fault("address_invalid", "expected dswarm://KEY@HOST:PORT, with a port of 1 to 65535")
         return cls(NodeId.parse(key), endpoint)
 
     def __str__(self) -> str:

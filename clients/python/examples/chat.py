@@ -1,6 +1,6 @@
 """python examples/chat.py dswarm://KEY@HOST:PORT
 
-Enters the room that `node examples/chat.ts` has opened, with one call that streams both ways. Type to speak, Ctrl-D leaves.
+Enters the room that `npx node examples/chat.ts` has opened, with one call that streams both ways. Type to speak, Ctrl-D leaves.
 """
 
 from __future__ import annotations
@@ -25,4 +25,11 @@ async def main(address: str) -> None:
             print(f"{getattr(heard, 'from')[:6]} {heard.text}", flush=True)
 
 
-asyncio.run(main(*sys.argv[1:]))
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except dswarm.RpcError as error:
+    sys.exit(f"chat.py: {error}")
+except KeyboardInterrupt:
+    pass

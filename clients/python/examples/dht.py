@@ -26,4 +26,9 @@ async def main(address: str | None = None) -> None:
         print(f"got {await dht.get(own.key)}")
 
 
-asyncio.run(main(*sys.argv[1:]))
+if len(sys.argv) > 2:
+    sys.exit(__doc__)
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except dswarm.RpcError as error:
+    sys.exit(f"dht.py: {error}")

@@ -28,4 +28,9 @@ async def main(address: str | None = None) -> None:
             print(f"  {dswarm.NodeId(contact.id)} at {', '.join(contact.addresses)}")
 
 
-asyncio.run(main(*sys.argv[1:]))
+if len(sys.argv) > 2:
+    sys.exit(__doc__)
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except dswarm.RpcError as error:
+    sys.exit(f"hello.py: {error}")

@@ -7,7 +7,6 @@ of the node, which gets the schema by reflection.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from collections.abc import AsyncIterator
 
@@ -41,5 +40,11 @@ async def main(address: str | None = None) -> None:
         await connection.wait_closed()
 
 
-with contextlib.suppress(KeyboardInterrupt):
+if len(sys.argv) > 2:
+    sys.exit(__doc__)
+try:
     asyncio.run(main(*sys.argv[1:]))
+except dswarm.RpcError as error:
+    sys.exit(f"serve.py: {error}")
+except KeyboardInterrupt:
+    pass

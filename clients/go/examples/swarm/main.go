@@ -1,4 +1,4 @@
-// Command swarm hears the nodes of this machine for two seconds, pings each, and has their DHT keep a value.
+// Command swarm hears the nodes of this machine for six seconds, pings each, and has their DHT keep a value.
 //
 //	npm start                                   in the root of the repository; in another terminal:
 //	go run -C clients/go ./examples/swarm
@@ -34,7 +34,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("no node is heard: %w", err)
 	}
-	time.Sleep(2 * time.Second)
+	time.Sleep(6 * time.Second) // a node announces itself every five seconds, give or take one
 	for _, peer := range heard.Peers() {
 		if err := ping(ctx, peer); err != nil {
 			fmt.Println(peer.ID, err)
