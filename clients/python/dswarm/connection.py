@@ -243,7 +243,7 @@ class Connection:
 
     @property
     def write_progress(self) -> int | None:
-        """A number that changes when the network takes bytes; None when none wait."""
+        """A number that grows when the network takes bytes; None when none wait."""
         return self.outbox.progress
 
     @property

@@ -36,7 +36,7 @@ class KeepaliveActions(Protocol):
 
     @property
     def write_progress(self) -> int | None:
-        """A number that changes when the network takes bytes; None when none wait."""
+        """A number that grows when the network takes bytes; None when none wait."""
 
     @property
     def stalled_at(self) -> float | None:
@@ -87,8 +87,10 @@ class Keepalive:
         if self.used:
             self.used, self._used_at = False, now
         progress = self._actions.write_progress
-        if progress is None or progress != self._progress:
-            self._progress, self._progress_at = progress, now
+        # What this end adds meanwhile, for example pongs, is no progress.
+        if progress is None or self._progress is None or progress > self._progress:
+            self._progress_at = now
+        self._progress = progress
         stalled_at = self._actions.stalled_at
         since = self._progress_at if stalled_at is None else min(self._progress_at, stalled_at)
         # Planned before the actions, which may stop it.

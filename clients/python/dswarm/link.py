@@ -59,6 +59,10 @@ class Link(Protocol):
     def buffered_bytes(self) -> int:
         """Bytes written and not yet handed to the operating system."""
 
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes that the operating system has taken. It grows with nothing else."""
+
     def attach(self, sink: LinkSink) -> None:
         """Starts delivery. To be called once."""
 
@@ -107,6 +111,11 @@ class ChannelLink:
     def buffered_bytes(self) -> int:
         """Bytes written and not yet handed to the operating system."""
         return self._duplex.buffered_bytes
+
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes that the operating system has taken. It grows with nothing else."""
+        return self._duplex.taken_bytes
 
     def attach(self, sink: LinkSink) -> None:
         """Starts delivery. To be called once."""

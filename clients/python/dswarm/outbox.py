@@ -62,7 +62,6 @@ class Outbox:
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._counted = 0
-        self._handed_bytes = 0
         self._is_planned = False
         self._is_closed = False
         # Streams with a message under way and credit for it, in turn. Bounded by the streams.
@@ -157,9 +156,8 @@ class Outbox:
 
     @property
     def progress(self) -> int | None:
-        """A number that changes when the network takes bytes; None when none wait."""
-        waiting = self._link.buffered_bytes
-        return self._handed_bytes - waiting if waiting or self._frames else None
+        """A number that grows when the network takes bytes; None when none wait."""
+        return self._link.taken_bytes if self._link.buffered_bytes or self._frames else None
 
     def _hand_over(self) -> None:
         frames = self._frames
@@ -174,7 +172,6 @@ class Outbox:
                 size += len(part[-1])
             data = b"".join(part)
             self._size -= size
-        self._handed_bytes += len(data)
         self._link.write(data)
 
     def _count(self) -> None:

@@ -17,13 +17,23 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from .errors import RpcError, fault, over_limit
-from .limits import MAX_WEBSOCKET_BYTES, MAX_WEBSOCKET_FRAGMENTS
+from .faults import FaultBudget
+from .limits import MAX_WEBSOCKET_BYTES, MAX_WEBSOCKET_FRAGMENTS, Limits
 
 SUBPROTOCOL = Subprotocol("dswarm.v1")
 PATH = "/dht"
 _HIGH_WATER_BYTES = 262_144
 _CLOSE_SECONDS = 1.0
 _SERVICE_UNAVAILABLE = 503
+_SMALL_BYTES = 16
+"""A fragment below this costs more to take in than it carries. No box is so small."""
+_SLICE_BYTES = 4096
+"""Taken in between two looks at what it was: a flood of tiny frames is not worked off in one go."""
+_MAX_PONG_BYTES = 65_536
+"""That wait behind a full buffer, for a peer that pings and does not read."""
+_TLS_RECORD_BYTES = 16_384
+_TLS_OVERHEAD_BYTES = 22
+"""Header, type and tag of a record of TLS 1.3."""
 
 
 class DuplexSink(Protocol):
@@ -56,12 +66,20 @@ class WebSocketDuplex(asyncio.Protocol):
         self._was_open = False
         self._is_ended = False
         self._fragments = 0
+        self._floods = FaultBudget(Limits())
+        self._pong_bytes = 0
+        self._written_bytes = 0
         self._close_timer: asyncio.TimerHandle | None = None
 
     @property
     def buffered_bytes(self) -> int:
         """Bytes sent and not yet handed to the operating system."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    @property
+    def taken_bytes(self) -> int:
+        """Bytes that the operating system has taken. It grows with nothing else."""
+        return self._written_bytes - self.buffered_bytes
 
     @property
     def is_going_away(self) -> bool:
@@ -129,6 +147,13 @@ class WebSocketDuplex(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what the network brings."""
+        if len(data) <= _SLICE_BYTES:
+            self._take(data)
+            return
+        for start in range(0, len(data), _SLICE_BYTES):
+            self._take(data[start : start + _SLICE_BYTES])
+
+    def _take(self, data: bytes) -> None:
         if self._is_ended:
             return
         self._ws.receive_data(data)
@@ -153,6 +178,7 @@ class WebSocketDuplex(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Little waits for the network."""
         self.has_room = True
+        self._pong_bytes = 0
         if not self._is_ended:
             self.sink.on_room()
 
@@ -181,6 +207,17 @@ class WebSocketDuplex(asyncio.Protocol):
         self.end(fault("too_many_connections" if is_full else "not_dswarm", str(refusal)))
 
     def _on_frame(self, frame: Frame) -> None:
+        if len(frame.data) < _SMALL_BYTES or frame.opcode is Opcode.PING or frame.opcode is Opcode.PONG:
+            try:
+                self._floods.count()
+            except RpcError:
+                self.end(fault("too_many_faults", "too many pings or tiny messages on the websocket"))
+                return
+        if frame.opcode is Opcode.PING and not self.has_room:
+            self._pong_bytes += len(frame.data)
+            if self._pong_bytes > _MAX_PONG_BYTES:
+                self.end(fault("peer_too_slow", "the peer pings on the websocket and reads no pongs"))
+                return
         if frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
             self._fragments = self._fragments + 1 if frame.opcode is Opcode.CONT else 1
             if self._fragments > MAX_WEBSOCKET_FRAGMENTS:
@@ -205,6 +242,7 @@ class WebSocketDuplex(asyncio.Protocol):
         for data in self._ws.data_to_send():
             # Empty data stands for the end of the direction, which TLS does not have.
             if data:
+                self._written_bytes += len(data) + -(-len(data) // _TLS_RECORD_BYTES) * _TLS_OVERHEAD_BYTES
                 self._transport.write(data)
 
     def _abort_after(self, seconds: float) -> None:

@@ -17,7 +17,7 @@ class MemoryLink:
         self.is_dialer = is_dialer
         self.local, self.remote = _LOCAL, _REMOTE
         self.has_room = True
-        self.buffered_bytes = 0
+        self.buffered_bytes = self.taken_bytes = 0
         self.is_ended = False
         self.is_paused = False
         self.reason: RpcError | None = None
@@ -37,7 +37,9 @@ class MemoryLink:
     def write(self, data: bytes) -> None:
         if not self.is_ended:
             self._reader.feed(data, self.frames.append)
-            if not self.has_room:
+            if self.has_room:
+                self.taken_bytes += len(data)
+            else:
                 self.buffered_bytes += len(data)
 
     def close(self) -> None:

@@ -67,7 +67,7 @@ class MemorySocket(asyncio.Transport):
         if self.is_taking:
             self._listener.receive_data(bytes(data))
             return
-        self.buffered += len(data)
+        self.buffered += len(data) + -(-len(data) // 16_384) * 22  # as TLS does
         if self.buffered > self._high and self.duplex.has_room:
             self.duplex.pause_writing()
 

@@ -91,6 +91,20 @@ def test_what_does_not_move_is_found_within_a_third_of_its_time_more(time: Virtu
     assert "stuck" in actions.said
 
 
+def test_what_is_added_while_nothing_is_taken_is_no_progress(time: VirtualTime) -> None:
+    actions = Actions()
+    keepalive = Keepalive(LIMITS, actions)
+    for step in range(3):
+        # Less than before, as more waits now.
+        actions.write_progress = 1000 - step
+        keepalive.heard()
+        time.advance(LIMITS.write_timeout / 3 + 0.001)
+    assert actions.said == []
+    keepalive.heard()
+    time.advance(LIMITS.write_timeout / 3)
+    assert actions.said == ["stuck"]
+
+
 def test_nothing_is_done_after_the_end(time: VirtualTime) -> None:
     actions = Actions()
     keepalive = Keepalive(LIMITS, actions)

@@ -220,12 +220,12 @@ class SlowlyRead(MemoryLink):
     looks = 0
 
     @property
-    def buffered_bytes(self) -> int:
+    def taken_bytes(self) -> int:
         self.looks += 1
-        return 1_000_000 - self.looks
+        return self.looks
 
-    @buffered_bytes.setter
-    def buffered_bytes(self, value: int) -> None:
+    @taken_bytes.setter
+    def taken_bytes(self, value: int) -> None:
         pass
 
 
