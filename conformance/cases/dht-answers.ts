@@ -87,6 +87,24 @@ export const dhtAnswerCases = group("dht", ["dht"], {
     const dht = await amongLiars(context, ...Array.from({ length: maxRecords + 1 }, () => provider()));
     assert.deepEqual(await dht.providers(key), []);
   },
+  "too-large-an-answer": async (context) => {
+    // Each takes two bytes on the wire and a hundred in memory.
+    const contacts = Array.from({ length: 150_000 }, () => ({}));
+    const node = await answering(context, {
+      findNode: () => ({ contacts }),
+      findValue: () => ({ records: [good], contacts }),
+    });
+    await (await ProgramDht.join(context, [node])).assertNothing(valueKey);
+  },
+  "as-large-an-answer-as-may-be": async (context) => {
+    const contacts = Array.from({ length: 130_000 }, () => ({}));
+    const node = await answering(context, {
+      findNode: () => ({ contacts: [] }),
+      findValue: () => ({ records: [good], contacts }),
+    });
+    const dht = await ProgramDht.join(context, [node]);
+    assert.equal(text((await dht.get(valueKey))["value"]), value.toString());
+  },
   "a-bad-record-behind-a-good-one": countsAsNone(good, { ttlS: 60 }),
   "a-bad-record-before-a-good-one": countsAsNone({ ttlS: 60 }, good),
   "a-record-of-another-key-beside-a-good-one": async (context) => {

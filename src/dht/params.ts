@@ -11,6 +11,10 @@ export const dhtProtocol = {
   maxAddressLength: 64,
   /** Others that a request to store names at most. */
   maxForwards: 4,
+  /** Bytes of a request at most. The largest record and four ids take half. */
+  maxRequestBytes: 131_072,
+  /** Bytes of an answer at most. The largest that a node answers takes half. */
+  maxAnswerBytes: 262_144,
 } as const;
 
 /**

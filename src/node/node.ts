@@ -22,6 +22,7 @@ import type { Contact } from "../dht/contact.ts";
 import { openDatabase } from "../dht/database.ts";
 import { Dht } from "../dht/dht.ts";
 import type { Caller } from "../dht/dht-peers.ts";
+import { dhtProtocol } from "../dht/params.ts";
 import { RecordKey } from "../dht/record-key.ts";
 import { type RecordChange, type RecordEntry, RecordStore } from "../dht/record-store.ts";
 import { createDhtService } from "../dht/service.ts";
@@ -367,11 +368,10 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
       },
     });
     const { answers } = this.dht;
-    if (answers !== undefined)
-      this.#registry.serve(
-        DhtService,
-        createDhtService(answers, callerOf, (id) => this.#portTokens.of(id)),
-      );
+    if (answers !== undefined) {
+      const service = createDhtService(answers, callerOf, (id) => this.#portTokens.of(id));
+      this.#registry.serve(DhtService, service, {}, dhtProtocol.maxRequestBytes);
+    }
   }
 
   /** TCP port of /dht and /api. */

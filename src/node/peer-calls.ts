@@ -1,6 +1,6 @@
 // How the DHT of a node calls peers: by RPC, on the connections of the node.
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Client } from "@connectrpc/connect";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import {
   DhtService,
   type FindNodeRequestSchema,
@@ -14,6 +14,7 @@ import {
 } from "../../gen/dswarm/v1/dht_pb.ts";
 import type { Contact } from "../dht/contact.ts";
 import type { DhtPeers } from "../dht/dht-peers.ts";
+import { dhtProtocol } from "../dht/params.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import type { HostPort } from "../identity/peer-address.ts";
 import type { CallMeter } from "../rpc/call-meter.ts";
@@ -22,6 +23,7 @@ import type { RpcConnection } from "../rpc/mux.ts";
 import { createRpcTransport } from "../rpc/transport.ts";
 import { createBoundedCache } from "../util/bounded-cache.ts";
 import type { Clock } from "../util/clock.ts";
+import { overLimit } from "../util/over-limit.ts";
 
 /** What calls to peers need of their node. */
 export interface PeerCallsInit {
@@ -43,6 +45,16 @@ interface Entry {
 }
 
 const maxClients = 4096;
+
+/** A contact of two bytes takes a hundred and more in memory: what is too long is not decoded. */
+function checkAnswerBytes(_schema: DescMessage, { length }: Uint8Array): void {
+  if (length > dhtProtocol.maxAnswerBytes) {
+    throw new ConnectError(
+      `an answer over the size limit: ${overLimit(length, dhtProtocol.maxAnswerBytes)}`,
+      Code.ResourceExhausted,
+    );
+  }
+}
 
 /** Calls DhtService of peers. Bounded by `maxClients`, which are made anew when they are needed again. */
 export class PeerCalls implements DhtPeers {
@@ -110,6 +122,7 @@ export class PeerCalls implements DhtPeers {
       clock,
       meter,
       authority: id.toBase64url(),
+      check: checkAnswerBytes,
       connect: () => {
         const connection = connect(id, entry.addresses);
         return connection instanceof Promise ? connection.then(opened) : connection;

@@ -12,6 +12,8 @@ import type { Stream } from "./stream.ts";
 export interface ServedMethod {
   readonly spec: MethodImplSpec;
   readonly interceptors: Interceptor[] | undefined;
+  /** Bytes of a request at most, where those are less than messages may have. */
+  readonly maxMessageBytes: number;
   /** Where its calls are noted. */
   readonly stats: CallStats | undefined;
 }

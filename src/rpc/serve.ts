@@ -53,6 +53,8 @@ export class ServiceRegistry implements CallAcceptor {
 
   /**
    * Serves a service. Methods that the implementation leaves out answer `unimplemented`.
+   * @param maxRequestBytes bytes of a unary request at most, where those are less than messages may have: a longer one is refused
+   *   with `message_too_large` and not decoded
    * @returns a function that withdraws it; calls that run go on; calling it again does nothing
    * @throws RangeError when the service is served already, or two of its methods have one name in TypeScript (`Get` and `get`), or
    *   one is called `__proto__`
@@ -61,6 +63,7 @@ export class ServiceRegistry implements CallAcceptor {
     service: S,
     implementation: Partial<ServiceImpl<S>>,
     options: ServeOptions = {},
+    maxRequestBytes = Number.POSITIVE_INFINITY,
   ): () => void {
     if (this.#services.has(service.typeName)) throw new RangeError(`${service.typeName} is served already`);
     checkLocalNames(service);
@@ -76,7 +79,7 @@ export class ServiceRegistry implements CallAcceptor {
     this.#services.set(service.typeName, service);
     for (const spec of Object.values(methods)) {
       const stats = this.#meter?.of(spec.method);
-      this.#methods.set(methodName(spec.method), { spec, interceptors, stats });
+      this.#methods.set(methodName(spec.method), { spec, interceptors, stats, maxMessageBytes: maxRequestBytes });
     }
     let isServed = true;
     return () => {

@@ -75,6 +75,7 @@ export class UnaryHandlerCall implements StreamHandler {
     if (stream.isSingle) stream.discard(request.length);
     let input: MessageShape<DescMessage>;
     try {
+      checkMessageBytes(request.length, served);
       input = decodeRequest(this.#spec.method.input, request);
     } catch (error) {
       connection.faulted();

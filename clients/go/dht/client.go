@@ -20,12 +20,13 @@ import (
 )
 
 const (
-	queryTimeout = 4 * time.Second
-	quorum       = 3   // answers with a mutable record that a get waits for
-	maxRecords   = 130 // of an answer: one of each kind that may be, and 64 providers and as many withdrawn
-	maxProviders = 64
-	maxTries     = 3
-	ttlSeconds   = 86_400
+	queryTimeout   = 4 * time.Second
+	quorum         = 3       // answers with a mutable record that a get waits for
+	maxAnswerBytes = 262_144 // twice what an honest node answers at most
+	maxRecords     = 130     // of an answer: one of each kind that may be, and 64 providers and as many withdrawn
+	maxProviders   = 64
+	maxTries       = 3
+	ttlSeconds     = 86_400
 )
 
 // Client reaches a DHT by way of nodes that are known. Safe for concurrent use.
@@ -282,7 +283,7 @@ func (c *Client) publish(ctx context.Context, record *pb.Record, expected *uint6
 			if err != nil {
 				return nil, err
 			}
-			response, err := client.Store(ctx, &pb.StoreRequest{Record: record, ExpectedSequence: expected, ForwardTo: forwardTo})
+			response, err := client.Store(ctx, &pb.StoreRequest{Record: record, ExpectedSequence: expected, ForwardTo: forwardTo}, boundedAnswer)
 			return response.GetKeptBy(), err
 		},
 	}
@@ -377,9 +378,13 @@ func (c *Client) newLookup(target [32]byte, ask question, take func([]*pb.Record
 	}}
 }
 
+// boundedAnswer refuses an answer of DhtService that is longer than docs/protocol.md allows, before it is decoded: a contact of two bytes
+// takes a hundred in memory.
+var boundedAnswer = rpc.MaxAnswerBytes(maxAnswerBytes)
+
 func (c *Client) askNodes(target [32]byte) question {
 	return func(ctx context.Context, client pb.DhtServiceClient) (answer, error) {
-		response, err := client.FindNode(ctx, &pb.FindNodeRequest{Target: target[:]})
+		response, err := client.FindNode(ctx, &pb.FindNodeRequest{Target: target[:]}, boundedAnswer)
 		return answer{contacts: c.usable(response.GetContacts())}, err
 	}
 }
@@ -387,7 +392,7 @@ func (c *Client) askNodes(target [32]byte) question {
 // askValue asks for records; of whoever has an immutable one for no contacts besides where that suffices. An answer with one that is not genuine, or of another key, counts as none.
 func (c *Client) askValue(key identity.RecordKey, immutableSuffices bool) question {
 	return func(ctx context.Context, client pb.DhtServiceClient) (answer, error) {
-		response, err := client.FindValue(ctx, &pb.FindValueRequest{Key: key[:], ImmutableSuffices: immutableSuffices})
+		response, err := client.FindValue(ctx, &pb.FindValueRequest{Key: key[:], ImmutableSuffices: immutableSuffices}, boundedAnswer)
 		if err != nil {
 			return answer{}, err
 		}

@@ -25,7 +25,14 @@ type ClientConnInterface interface {
 // CallOption is an option of one call.
 type CallOption func(*callOptions)
 
-type callOptions struct{ header, trailer *metadata.MD }
+type callOptions struct {
+	header, trailer *metadata.MD
+	maxAnswerBytes  int // 0: that of the connection alone
+}
+
+// MaxAnswerBytes bounds the answer of a unary call further than Options.MaxMessageBytes: a longer one fails the call with
+// message_too_large, and is not decoded. For callees that are not trusted, as few bytes may stand for many repeated fields.
+func MaxAnswerBytes(bytes int) CallOption { return func(o *callOptions) { o.maxAnswerBytes = bytes } }
 
 // Header stores the response metadata of a unary call, or of a stream whose end was received.
 func Header(md *metadata.MD) CallOption { return func(o *callOptions) { o.header = md } }
@@ -165,11 +172,11 @@ func (c *Conn) invoke(ctx context.Context, method string, args, reply any, opts 
 			return err
 		}
 	}
-	return st.receiveOnly(reply)
+	return st.receiveOnly(reply, o.maxAnswerBytes)
 }
 
 // receiveOnly receives the only message of an answer, and the success that must follow.
-func (s *stream) receiveOnly(reply any) error {
+func (s *stream) receiveOnly(reply any, maxBytes int) error {
 	answer, err := s.receive()
 	if errors.Is(err, io.EOF) {
 		return status.Fail("frame_invalid", "a success without an answer", nil)
@@ -179,6 +186,9 @@ func (s *stream) receiveOnly(reply any) error {
 	}
 	if _, err := s.receive(); !errors.Is(err, io.EOF) {
 		return err
+	}
+	if maxBytes > 0 && len(answer) > maxBytes {
+		return status.TooLarge("message_too_large", len(answer), maxBytes)
 	}
 	return unmarshalAnswer(answer, reply)
 }
@@ -270,7 +280,7 @@ func (cs *clientStream) SendMsg(m any) error {
 
 func (cs *clientStream) RecvMsg(m any) error {
 	if cs.isSingle {
-		err := cs.receiveOnly(m)
+		err := cs.receiveOnly(m, cs.options.maxAnswerBytes)
 		cs.end()
 		return err
 	}

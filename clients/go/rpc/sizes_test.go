@@ -74,9 +74,7 @@ func TestAFrameOrAPieceOverItsLimitSaysItsSizeInTheGoAway(t *testing.T) {
 		},
 		"more bytes than there was credit for": func(t *testing.T, peer *rawPeer) {
 			peer.open(t, 1, collectMethod, nil, false)
-			peer.data(t, 1, 69_000, true)
-			peer.data(t, 1, 69_000, true)
-			peer.data(t, 1, 69_000, true)
+			peer.data(t, 1, 80_000, true)
 		},
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -86,5 +84,25 @@ func TestAFrameOrAPieceOverItsLimitSaysItsSizeInTheGoAway(t *testing.T) {
 				t.Error(got)
 			}
 		})
+	}
+}
+
+func TestAnAnswerOverItsOwnLimitIsNotDecoded(t *testing.T) {
+	conn, peer := connect(t, true, rpc.Options{})
+	answered := make(chan error, 2)
+	for _, size := range []int{1000, 1001} {
+		go func() {
+			answered <- conn.Invoke(context.Background(), echoMethod, &echo.EchoRequest{}, &echo.EchoResponse{}, rpc.MaxAnswerBytes(1000))
+		}()
+		id := peer.next(t, func(f *pb.Frame) bool { return f.GetOpen() != nil }).GetStreamId()
+		peer.message(t, id, append([]byte{0x0a, 0xe5, 0x07}, make([]byte, size-3)...)) // 997 bytes: of 1001, it does not decode
+		peer.end(t, id)
+		want := ""
+		if size > 1000 {
+			want = "resource_exhausted: a message over the size limit: 1001 bytes, the limit is 1000"
+		}
+		if err := <-answered; (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Error(size, err)
+		}
 	}
 }

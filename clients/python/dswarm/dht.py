@@ -12,6 +12,7 @@ from types import TracebackType
 from . import record as records
 from .connect import DEFAULT_NETWORK, connect
 from .connection import Connection
+from .dht_client import DhtClient
 from .dial_limits import DialLimits
 from .errors import Code, RpcError, fault
 from .keys import KeyPair
@@ -19,7 +20,6 @@ from .loopback import elsewhere, is_near
 from .node_id import NodeId, distance
 from .peer_address import HostPort, PeerAddress
 from .record_delivery import Stored, deal, deliver
-from .v1.dht_dswarm import DhtServiceClient
 from .v1.dht_pb2 import Contact, FindNodeRequest, FindValueRequest, Record, StoreRequest
 
 _K = 20
@@ -176,7 +176,7 @@ class Dht:
     async def find_peer(self, peer: NodeId) -> list[HostPort]:
         """Where a node is dialed, by its key; none where nobody knows it. Raises RpcError as ``get``."""
 
-        async def ask(client: DhtServiceClient) -> Answer:
+        async def ask(client: DhtClient) -> Answer:
             response = await client.find_node(FindNodeRequest(target=peer.data), timeout=_QUERY_SECONDS)
             return self._contacts(response.contacts), []
 
@@ -219,7 +219,7 @@ class Dht:
         key = records.key_of(held)
         held.ttl_s = _TTL_SECONDS
 
-        async def ask(client: DhtServiceClient) -> Answer:
+        async def ask(client: DhtClient) -> Answer:
             response = await client.find_node(FindNodeRequest(target=key), timeout=_QUERY_SECONDS)
             return self._contacts(response.contacts), []
 
@@ -227,7 +227,7 @@ class Dht:
             forward_to = [other.data for other in others]
             request = StoreRequest(record=held, expected_sequence=expected_sequence, forward_to=forward_to)
             try:
-                client = DhtServiceClient(await self._connection(peer, heard[peer]))
+                client = DhtClient(await self._connection(peer, heard[peer]))
                 response = await client.store(request, timeout=_QUERY_SECONDS)
             except RpcError as error:
                 return Stored(error.code)
@@ -275,8 +275,8 @@ class Dht:
         await self._lookup(key, self._ask_value(key, immutable_suffices=False), take)
         return is_overtaken
 
-    def _ask_value(self, key: bytes, *, immutable_suffices: bool) -> Callable[[DhtServiceClient], Awaitable[Answer]]:
-        async def ask(client: DhtServiceClient) -> Answer:
+    def _ask_value(self, key: bytes, *, immutable_suffices: bool) -> Callable[[DhtClient], Awaitable[Answer]]:
+        async def ask(client: DhtClient) -> Answer:
             request = FindValueRequest(key=key, immutable_suffices=immutable_suffices)
             response = await client.find_value(request, timeout=_QUERY_SECONDS)
             # An answer with a record that is not genuine, or of another key, counts as none.
@@ -286,9 +286,9 @@ class Dht:
 
         return ask
 
-    def _contacts(self, contacts: Iterable[Contact]) -> list[tuple[NodeId, list[HostPort]]]:
+    def _contacts(self, contacts: Sequence[Contact]) -> list[tuple[NodeId, list[HostPort]]]:
         usable = []
-        for contact in list(contacts)[:_MAX_CONTACTS]:
+        for contact in contacts[:_MAX_CONTACTS]:
             try:
                 peer, addresses = NodeId(contact.id), records.addresses_of(contact)
             except RpcError:
@@ -300,7 +300,7 @@ class Dht:
     async def _lookup(
         self,
         target: bytes,
-        ask: Callable[[DhtServiceClient], Awaitable[Answer]],
+        ask: Callable[[DhtClient], Awaitable[Answer]],
         take: Callable[[list[Record]], bool],
         *,
         answers: int = _K,
@@ -319,7 +319,7 @@ class Dht:
         queries = 0
 
         async def query(peer: NodeId) -> Answer:
-            contacts, held = await ask(DhtServiceClient(await self._connection(peer, known[peer])))
+            contacts, held = await ask(DhtClient(await self._connection(peer, known[peer])))
             return (contacts if is_near(known[peer]) else elsewhere(contacts)), held
 
         def alive() -> list[NodeId]:
