@@ -74,6 +74,9 @@ class Connection:
         self._services = Services(services, server_interceptors)
         self.interceptors = tuple(interceptors)
         self._reader = FrameReader()
+        # Bytes counted for parts of websocket messages and of frames.
+        self._partial_bytes = 0
+        self._partial_counted = 0
         self._is_paused = False
         self._is_broken = False
         # Bounded by max_concurrent_streams for the peer's calls; by the callers here for our own.
@@ -342,6 +345,7 @@ class Connection:
         if self._is_paused:
             # The rest of what was read when the turn ended.
             self._reader.append(data)
+            self._count_partial()
         else:
             self._take_turn(data)
 
@@ -362,10 +366,22 @@ class Connection:
             return
         try:
             skipped = self._reader.feed(data, self._on_frame, until)
+            self._count_partial()
             if skipped and self._end is None:
                 self.faults.count(skipped)
         except RpcError as error:
             self._break_off(error.code, error)
+
+    def on_partial(self, size: int) -> None:
+        """So many bytes are held of a websocket message of which a part has come."""
+        self._partial_bytes = size
+        self._count_partial()
+
+    def _count_partial(self) -> None:
+        size = self._partial_bytes + self._reader.pending_bytes
+        if size != self._partial_counted:
+            change, self._partial_counted = size - self._partial_counted, size
+            self.memory.add_received(change)
 
     def _break_off(self, code: Code, error: RpcError) -> None:
         self._is_broken = True

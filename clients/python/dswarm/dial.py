@@ -96,6 +96,9 @@ class _Attempt:
             if not self.done.done():
                 self.done.set_result(link)
 
+    def on_partial(self, size: int) -> None:
+        """It has little time for that."""
+
     def on_room(self) -> None:
         """Little is sent here."""
 

@@ -125,6 +125,11 @@ class FrameReader:
             self._pending += memoryview(data)[position:]
         return skipped
 
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of a frame that is not complete, and of what is left of a turn."""
+        return len(self._pending)
+
     def append(self, data: bytes) -> None:
         """Takes bytes that wait for the next ``feed``."""
         self._pending += data

@@ -29,6 +29,9 @@ class LinkSink(Protocol):
     def on_data(self, data: bytes) -> None:
         """Bytes, in order."""
 
+    def on_partial(self, size: int) -> None:
+        """So many bytes are held, below the link, of what is not whole."""
+
     def on_room(self) -> None:
         """There is room again after ``has_room`` was False."""
 
@@ -168,6 +171,11 @@ class ChannelLink:
             self._early += data
         else:
             self._receive(data)
+
+    def on_partial(self, size: int) -> None:
+        """So many bytes are held of a fragment of which a part has come. A part of a box is small."""
+        if self._sink is not None and self._end is None:
+            self._sink.on_partial(size)
 
     def on_room(self) -> None:
         """There is room again."""

@@ -45,6 +45,9 @@ class DuplexSink(Protocol):
     def on_bytes(self, data: bytes) -> None:
         """Bytes, in order."""
 
+    def on_partial(self, size: int) -> None:
+        """So many bytes are held of a fragment of which a part has come."""
+
     def on_room(self) -> None:
         """There is room again."""
 
@@ -68,6 +71,7 @@ class WebSocketDuplex(asyncio.Protocol):
         self._fragments = 0
         self._floods = FaultBudget(Limits())
         self._pong_bytes = 0
+        self._partial_bytes = 0
         self._written_bytes = 0
         self._close_timer: asyncio.TimerHandle | None = None
 
@@ -165,6 +169,10 @@ class WebSocketDuplex(asyncio.Protocol):
                 self._on_response()
             if self._is_ended:
                 return
+        partial = len(self._ws.reader.buffer)
+        if partial != self._partial_bytes:
+            self._partial_bytes = partial
+            self.sink.on_partial(partial)
         self._check()
 
     def eof_received(self) -> None:

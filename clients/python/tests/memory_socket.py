@@ -26,6 +26,9 @@ class Sink:
     def on_bytes(self, data: bytes) -> None:
         self.received += data
 
+    def on_partial(self, size: int) -> None:
+        pass
+
     def on_room(self) -> None:
         pass
 

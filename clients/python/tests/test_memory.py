@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from websockets.frames import Frame as Wire
+from websockets.frames import Opcode
 
-from dswarm import Code, Connection, Limits, MemoryBudget, RpcError
+from dswarm import Code, Connection, KeyPair, Limits, MemoryBudget, RpcError
 from dswarm.example.v1 import echo_pb2 as pb
 from dswarm.example.v1.echo_dswarm import EchoServiceClient
+from dswarm.frame import encode_frame
+from dswarm.handshake import Secrets
+from dswarm.link import ChannelLink
 from dswarm.v1.frame_pb2 import Cancel, Credit, Data, End, Frame, HalfClose, Open, Ping
 
 from .echo_service import Echo
 from .memory_link import MemoryLink
+from .memory_socket import MemorySocket
 from .test_hostile_frames import COLLECT, ECHO, assert_alive, served, settle
 from .until import until
 
@@ -308,3 +314,24 @@ async def test_windows_stay_small_while_memory_is_tight() -> None:
     credit = {frame.stream_id: frame.credit.bytes for frame in link.bodies("credit") if frame.stream_id}
     assert credit[21] == len(answer) + 64 + 262_144 - 73_728
     connection.abort()
+
+
+async def test_parts_of_websocket_messages_and_of_frames_count() -> None:
+    budget = MemoryBudget(1_048_576)
+    sockets = [MemorySocket() for _ in range(2)]
+    local, remote = (KeyPair.from_seed(bytes([byte]) * 32).id for byte in (1, 2))
+    secrets = Secrets(remote, bytes(32), bytes(24), bytes(32), bytes(24))
+    less, most = (Connection(ChannelLink(socket.duplex, local, secrets, b""), memory=budget) for socket in sockets)
+    parts = [Wire(Opcode.BINARY, bytes(1_000_000)).serialize(mask=False)[:size] for size in (400_000, 500_000)]
+    sockets[0].duplex.data_received(parts[0])
+    sockets[1].duplex.data_received(parts[1])
+    assert (less.memory.held_bytes, most.memory.held_bytes) == (400_000 - 10, 500_000 - 10)
+    sockets[1].duplex.data_received(bytes(200_000))
+    reason = await most.wait_closed()
+    assert reason is not None and reason.reason == "memory_exhausted"
+    assert not less.is_closed
+    assert budget.held_bytes == less.memory.held_bytes
+    less.abort()
+    async with served() as (link, connection):
+        link.receive(encode_frame(Frame(stream_id=1, open=Open(method=ECHO, message=bytes(60_000))))[:50_000])
+        assert connection.memory.received_bytes == 50_000
