@@ -198,4 +198,11 @@ export const peerFaults: readonly Fault[] = [
     "_MAX_CONTACTS = 30",
     "_MAX_CONTACTS = 31",
   ),
+  fault(
+    "decodes answers of the DHT of whatever size",
+    ["dht/too-large-an-answer"],
+    "dht_client",
+    "            if len(data) > MAX_ANSWER_BYTES:",
+    "            if False:",
+  ),
 ];
