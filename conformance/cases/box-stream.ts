@@ -180,4 +180,10 @@ export const boxStreamCases = group("box", ["calls"], {
     await connection.endsBy("websocket_too_large", "websocket_invalid");
     await raw.closed();
   },
+  "endless-fragments": async (context) => {
+    const { raw, connection } = await context.hostilePair();
+    for (let i = 0; i < 1100; i++) raw.socket.send(Buffer.alloc(0), { fin: false });
+    await connection.endsBy("websocket_invalid");
+    await raw.closed();
+  },
 });

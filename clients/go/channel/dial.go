@@ -58,14 +58,21 @@ func Dial(ctx context.Context, to identity.Address, network identity.NetworkKey,
 
 // dialWebsocket opens a websocket. TLS authenticates nobody here, so any certificate will do; the handshake follows.
 func dialWebsocket(ctx context.Context, host string) (*socket, error) {
-	var tcp net.Conn
+	s := &socket{}
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			tcp = conn
-			return conn, err
+			if err != nil {
+				return nil, err
+			}
+			name, _, _ := net.SplitHostPort(address) // it was dialed
+			secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, ServerName: name})
+			if err := secure.HandshakeContext(ctx); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+			s.tcp, s.frames = conn, &watched{Conn: secure, floods: newFloodBudget()}
+			return s.frames, nil
 		},
-		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13},
 		DisableKeepAlives:      true,
 		MaxResponseHeaderBytes: 16 << 10,
 	}
@@ -73,11 +80,8 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return status.Fail("not_dswarm", "a redirect", nil) },
 	}
-	s := &socket{floods: newFloodBudget()}
 	ws, _, err := websocket.Dial(ctx, "wss://"+host+path, &websocket.DialOptions{
 		HTTPClient: client, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
-		OnPingReceived: func(context.Context, []byte) bool { return s.countControl() },
-		OnPongReceived: func(context.Context, []byte) { s.countControl() },
 	})
 	if err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func dialWebsocket(ctx context.Context, host string) (*socket, error) {
 		return nil, status.Fail("not_dswarm", "the subprotocol is refused", nil)
 	}
 	ws.SetReadLimit(maxMessage)
-	s.ws, s.tcp = ws, tcp
+	s.ws = ws
 	return s, nil
 }
 

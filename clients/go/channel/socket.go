@@ -19,58 +19,14 @@ type socket struct {
 	tcp    net.Conn // below TLS
 	rest   []byte
 	shuts  sync.Once
-	floods floodBudget
+	frames *watched // below the websocket, above TLS
 }
 
-const (
-	maxFloods       = 20_000 // pings, pongs and small messages at once
-	floodsPerSecond = 5000   // that are forgiven
-	smallBytes      = 16     // a message below this costs more to take in than it carries; no box is so small
-)
-
-// floodBudget counts what costs the reader work and brings it nothing. Of the goroutine that reads.
-type floodBudget struct {
-	left    float64
-	at      time.Time
-	isSpent bool
-}
-
-func newFloodBudget() floodBudget { return floodBudget{left: maxFloods, at: time.Now()} }
-
-// take counts one, and says whether the budget bears it.
-func (b *floodBudget) take() bool {
-	if b.left < 1 {
-		now := time.Now()
-		b.left = min(maxFloods, b.left+now.Sub(b.at).Seconds()*floodsPerSecond)
-		b.at = now
-	}
-	if b.left < 1 {
-		b.isSpent = true
-		return false
-	}
-	b.left--
-	return true
-}
-
-// countControl counts a ping or a pong, and ends the connection when there are too many. It says whether to answer.
-func (s *socket) countControl() bool {
-	if s.floods.take() {
-		return true
-	}
-	_ = s.tcp.Close() // Read returns next
-	return false
-}
-
-// Read reads of one message. Errors websocket_text, websocket_too_large, too_many_faults, and those of the websocket.
+// Read reads of one message. Errors websocket_text, websocket_too_large, websocket_invalid, too_many_faults, and those of the websocket.
 func (s *socket) Read(p []byte) (int, error) {
 	for len(s.rest) == 0 {
 		kind, message, err := s.ws.Read(context.Background()) // Close ends it
-		if err == nil && len(message) < smallBytes {
-			s.countControl()
-		}
 		switch {
-		case s.floods.isSpent:
-			return 0, status.Fail("too_many_faults", "on the websocket", err)
 		case errors.Is(err, websocket.ErrMessageTooBig):
 			return 0, status.TooLargeSoFar("websocket_too_large", maxMessage+1, maxMessage).WithCause(err)
 		case err != nil:

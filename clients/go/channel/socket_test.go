@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -78,11 +79,51 @@ func TestAFloodOnTheWebsocketEndsTheConnection(t *testing.T) {
 					}
 				}
 			})
-			s.floods.left, s.floods.at = 500, time.Now().Add(time.Hour) // none is forgiven
+			s.frames.floods.left, s.frames.floods.at = 500, time.Now().Add(time.Hour) // none is forgiven
 			if err := readOn(s); status.ReasonOf(err) != "too_many_faults" {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestAMessageOfTooManyFragmentsEndsTheConnection(t *testing.T) {
+	for _, size := range []int{0, 17} {
+		s := dialed(t, func(ctx context.Context, ws *websocket.Conn) error {
+			message, err := ws.Writer(ctx, websocket.MessageBinary)
+			for err == nil {
+				_, err = message.Write(make([]byte, size)) // a fragment each
+			}
+			return err
+		})
+		if err := readOn(s); status.ReasonOf(err) != "websocket_invalid" {
+			t.Error(size, err)
+		}
+	}
+}
+
+func TestFramesAreCountedHoweverTheyAreSplit(t *testing.T) {
+	stream := []byte("HTTP/1.1 101 Switching Protocols\r\nA: b\r\n\r\n")
+	for _, size := range []int{0, 15, 16, 125, 126, 65_535, 65_536} {
+		frame := []byte{0x82, byte(size)}
+		if size > 65_535 {
+			frame = binary.BigEndian.AppendUint64([]byte{0x82, 127}, uint64(size))
+		} else if size > 125 {
+			frame = binary.BigEndian.AppendUint16([]byte{0x82, 126}, uint16(size))
+		}
+		stream = append(append(stream, frame...), make([]byte, size)...)
+	}
+	stream = append(stream, 0x89, 1, 'x', 0x02, 16)
+	for _, step := range []int{1, 2, 3, 7, 100, len(stream)} {
+		w := &watched{floods: newFloodBudget()}
+		for at := 0; at < len(stream); at += step {
+			if err := w.watch(stream[at:min(len(stream), at+step)]); err != nil {
+				t.Fatal(step, err)
+			}
+		}
+		if w.floods.left != maxFloods-3 || w.skip != 16 || w.fragments != 1 {
+			t.Error(step, w.floods.left, w.skip, w.fragments)
+		}
 	}
 }
 
