@@ -140,7 +140,10 @@ function mutableFrom(message: MutableMessage): MutableRecord {
 /** @throws DswarmError `record_invalid` for a salt that is too long */
 export function checkSalt({ length }: Uint8Array): void {
   if (length <= recordProtocol.maxSaltBytes) return;
-  throw new DswarmError("record_invalid", `a salt over its size limit: ${overLimit(length, recordProtocol.maxSaltBytes)}`);
+  throw new DswarmError(
+    "record_invalid",
+    `a salt over its size limit: ${overLimit(length, recordProtocol.maxSaltBytes)}`,
+  );
 }
 
 function mutableContent({
