@@ -27,7 +27,7 @@ _CLOSE_SECONDS = 1.0
 _SERVICE_UNAVAILABLE = 503
 _SMALL_BYTES = 16
 """A fragment below this costs more to take in than it carries. No box is so small."""
-_SLICE_BYTES = 4096
+_SLICE_BYTES = 16_384
 """Taken in between two looks at what it was: a flood of tiny frames is not worked off in one go."""
 _MAX_PONG_BYTES = 65_536
 """That wait behind a full buffer, for a peer that pings and does not read."""
