@@ -241,7 +241,7 @@ export class Dht implements AsyncDisposable {
     for (const index of this.table.sparseBuckets(enough)) {
       await this.#queries.nodes(this.table.randomKey(index), options);
     }
-    if (this.#init.proven !== undefined) this.#lookAgain(joinDelayMs / 2);
+    if (this.#init.proven !== undefined) this.#lookAgain(joinDelayMs);
     // What was published before the start was taken back then, or is about to expire.
     if (this.#stopWatch !== undefined) this.#republishing.hurry();
   }
@@ -487,16 +487,21 @@ export class Dht implements AsyncDisposable {
   }
 
   /**
-   * Looks for itself again, as long as that brings contacts: nodes that join at the same time are told of only once the peers that
-   * they have pinged have seen where they are reached.
+   * Looks for itself again, as long as neighbours come: nodes that join at the same time are told of only once the peers that they have
+   * pinged have seen where they are reached.
    */
   #lookAgain(delayMs: number): void {
     this.#after(jittered(this.#init.clock, delayMs, 0.5), async () => {
-      const before = this.table.size;
+      const before = new Set(this.#neighbours());
       await this.#queries.nodes(this.id.bytes);
-      const isEarly = delayMs < maxJoinDelayMs;
-      if (isEarly && (this.table.size > before || delayMs < joinDelayMs)) this.#lookAgain(delayMs * 2);
+      const haveCome = this.#neighbours().some((id) => !before.has(id));
+      if (haveCome && delayMs < maxJoinDelayMs) this.#lookAgain(delayMs * 2);
     });
+  }
+
+  /** The k closest to this node in its table. */
+  #neighbours(): string[] {
+    return this.table.closest(this.id.bytes, this.#init.config.routing.k).map(({ id }) => id.toString());
   }
 
   async #refresh(): Promise<void> {
