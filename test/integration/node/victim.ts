@@ -18,9 +18,13 @@ export interface Victim {
 /** Starts a victim whose half-open connections end soon, unless it is told otherwise. */
 export async function startVictim(
   t: TestContext,
-  { handshakeTimeoutMs = 3000, ...changes }: { readonly maxPeers?: number; readonly handshakeTimeoutMs?: number } = {},
+  {
+    handshakeTimeoutMs = 3000,
+    intervalMs = 200,
+    ...changes
+  }: { readonly maxPeers?: number; readonly handshakeTimeoutMs?: number; readonly intervalMs?: number } = {},
 ): Promise<Victim> {
-  const options = await testNetwork();
+  const options = await testNetwork({ intervalMs });
   const child = await startChild(t, { ...options, ...changes, channel: { handshakeTimeoutMs } });
   const { port } = child;
   const counters = async () => (await apiJson(port, "/api/status")).counters;
