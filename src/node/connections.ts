@@ -1,12 +1,16 @@
 // One RPC connection a peer: dialed when it is first needed, shared by all calls, replaced when it is lost.
+
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import { portTokenBytes } from "../channel/port-knock.ts";
 import type { KeyPair } from "../identity/keys.ts";
 import type { NodeId } from "../identity/node-id.ts";
 import { formatHostPort, type HostPort, type PeerAddress } from "../identity/peer-address.ts";
 import type { Link } from "../link/link.ts";
+import { createRpcClient } from "../rpc/client.ts";
 import { MemoryBudget } from "../rpc/memory-budget.ts";
 import { type CallAcceptor, RpcConnection } from "../rpc/mux.ts";
 import type { ServiceRegistry } from "../rpc/serve.ts";
+import { createRpcTransport } from "../rpc/transport.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { Counters } from "../util/counters.ts";
 import { DswarmError, dswarmErrorOf } from "../util/errors.ts";
@@ -24,6 +28,8 @@ export interface ConnectionsInit {
   readonly counters: Counters;
   /** Makes a link whose other end has proven its key. Rejects with the signal's reason when it aborts. */
   readonly dial: (address: PeerAddress, signal: AbortSignal) => Promise<Link>;
+  /** Whether the program serves something to peers. */
+  readonly isServing: () => boolean;
   /** A peer has connected of which nothing was known. Must not throw. */
   readonly onNewPeer: (id: NodeId) => void;
   /**
@@ -67,6 +73,8 @@ interface Peering {
   usedAt: number;
   /** Whether nobody but the DHT has asked for it, which can dial it again. */
   isSpare: boolean;
+  /** Whether the peer has reached this node's port, and so can dial it again. */
+  canDial: boolean;
   /** The one that the peer has dialed beside `current`, until it is known what for. */
   tried: Trial | undefined;
 }
@@ -96,8 +104,8 @@ const maxProved = 2;
 const notItsPort = "the peer does not listen there";
 
 /**
- * The connections of a node. Bounded by the listener's caps inbound; outbound by the peers that are called, and `maxSpareConnections`
- * idle ones that only the DHT has used.
+ * The connections of a node. Bounded by the listener's caps inbound; outbound by the peers that are called, which
+ * stay where this node serves something and they have not reached its port, and `maxSpareConnections` idle ones that only the DHT has used.
  */
 export class Connections {
   readonly #init: ConnectionsInit;
@@ -249,6 +257,12 @@ export class Connections {
   /** A peer has announced something new of itself, from these addresses. Where it was proven, it may be dialed at once. */
   news(id: NodeId, addresses: readonly HostPort[]): void {
     for (const address of addresses) this.#governor.news(id, address);
+  }
+
+  /** A peer has reached this node's port, by a token. */
+  reachedBy(id: NodeId): void {
+    const peering = this.#peerings.get(id.toString());
+    if (peering !== undefined) peering.canDial = true;
   }
 
   /** Takes over a link that a peer dialed. */
@@ -452,6 +466,7 @@ export class Connections {
       acceptor: link.role === "listener" ? this.#acceptor : registry,
       memory: this.#memory,
       counters,
+      keepInUse: () => this.#keepInUse(connection, key),
       onClosed: (reason) => this.#onClosed(connection, key, reason),
     });
     const isProven = peers.isVerified(remoteId);
@@ -462,9 +477,11 @@ export class Connections {
       since: 0,
       usedAt: config.clock.now(),
       isSpare: true,
+      canDial: false,
       tried: undefined,
     };
     this.#peerings.set(key, peering);
+    peering.canDial ||= link.role === "listener";
     const { current } = peering;
     const isUsable = current?.usable === true;
     const areCrossing = isUsable && this.#areCrossing(current, peering.since, connection);
@@ -481,6 +498,24 @@ export class Connections {
     if (!isProven) onVerified(remoteId);
     if (current === undefined) onConnected(remoteId);
     return peering.current ?? connection;
+  }
+
+  /**
+   * A node that serves is not idle: a peer that cannot dial it reaches what it serves by this connection alone. The health of the peer,
+   * which every node tells, is asked for, so that both ends count a call.
+   */
+  #keepInUse(connection: RpcConnection, key: string): void {
+    const { config, isServing } = this.#init;
+    const peering = this.#peerings.get(key);
+    if (peering?.current !== connection || connection.link.role !== "dialer" || !connection.usable) return;
+    if (peering.isSpare || peering.canDial || !isServing()) return;
+    const authority = connection.link.remoteId.toBase64url();
+    const connect = () => connection;
+    const transport = createRpcTransport({ connect, clock: config.clock, authority, maxRepeats: 0 });
+    // Whatever it answers was a call.
+    void createRpcClient(Health, transport)
+      .check({})
+      .catch(() => undefined);
   }
 
   /**

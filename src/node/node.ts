@@ -210,6 +210,10 @@ const clientChecks: Checks<ClientOptions> = {
 };
 const pingChecks: Checks<PingOptions> = { signal: checkSignal, timeoutMs: checkNumber };
 
+/** What every node serves by itself. */
+const nodeServices: ReadonlySet<string> = new Set(
+  [Health, ReflectionService, DhtService].map(({ typeName }) => typeName),
+);
 const loopbackAddress = "127.0.0.1";
 const contactsSavedEveryMs = 60_000;
 const candidateDelayMs = 1000;
@@ -327,6 +331,7 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
               return knock({ address, token, id: keys.id, timeoutMs: channel.handshakeTimeoutMs, clock, signal });
             }
           : undefined,
+      isServing: () => this.services.some(({ typeName }) => !nodeServices.has(typeName)),
       onNewPeer: (id) => this.#tellPeer(id),
       onVerified: (id) => events.add("peer_verified", { peer: id.toString() }),
       onDialFailed: (id, address, error) => {
@@ -369,7 +374,11 @@ export class DswarmNode extends EventEmitter<NodeEvents> implements AsyncDisposa
     });
     const { answers } = this.dht;
     if (answers !== undefined) {
-      const service = createDhtService(answers, callerOf, (id) => this.#portTokens.of(id));
+      const service = createDhtService(answers, callerOf, (id) => {
+        const tokens = this.#portTokens.of(id);
+        if (tokens.length > 0) this.#connections.reachedBy(id);
+        return tokens;
+      });
       this.#registry.serve(DhtService, service, {}, dhtProtocol.maxRequestBytes);
     }
   }

@@ -12,6 +12,8 @@ export interface KeepaliveActions {
   onDead(): void;
   /** Called regularly. May end the connection. */
   onTick(now: number): void;
+  /** There was no call for a third of `idleTimeoutMs`. Makes one where the connection is to stay; asked until there was a call. */
+  keepInUse(): void;
   /** There was no call for `idleTimeoutMs`. Nothing is called after it. */
   onUnused(): void;
 }
@@ -22,6 +24,8 @@ export class Keepalive {
   readonly #config: RpcConfig;
   readonly #actions: KeepaliveActions;
   readonly #tickMs: number;
+  /** So early a connection that is to stay is used: the peer's patience may be as short as this end's. */
+  readonly #useMs: number;
   #nextMs: number;
   #cancelTimer: () => void;
   #heardAt: number;
@@ -38,7 +42,8 @@ export class Keepalive {
     const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs, requestTimeoutMs, writeTimeoutMs } = config;
     // What has stalled is found within a third of its time more.
     const stallMs = Math.ceil(Math.min(requestTimeoutMs, writeTimeoutMs) / 3);
-    this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs || keepaliveIntervalMs, stallMs);
+    this.#useMs = Math.ceil(idleTimeoutMs / 3);
+    this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, this.#useMs || keepaliveIntervalMs, stallMs);
     this.#nextMs = this.#tickMs;
     this.#heardAt = this.#usedAt = clock.now();
     this.#cancelTimer = this.#plan();
@@ -72,9 +77,9 @@ export class Keepalive {
     this.#wasUsed = false;
     const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs } = this.#config;
     if (this.#probedAt !== undefined && now - this.#probedAt >= keepaliveTimeoutMs) return this.#actions.onDead();
-    if (idleTimeoutMs > 0 && now - this.#usedAt >= idleTimeoutMs && this.#actions.isIdle()) {
-      return this.#actions.onUnused();
-    }
+    const unusedMs = idleTimeoutMs > 0 && this.#actions.isIdle() ? now - this.#usedAt : 0;
+    if (unusedMs > 0 && unusedMs >= this.#useMs) this.#actions.keepInUse();
+    if (unusedMs > 0 && unusedMs >= idleTimeoutMs && this.#actions.isIdle()) return this.#actions.onUnused();
     if (this.#probedAt === undefined && now - this.#heardAt >= keepaliveIntervalMs) {
       this.#probedAt = now;
       this.#actions.probe();

@@ -72,6 +72,8 @@ export interface RpcConnectionOptions {
   readonly memory?: MemoryBudget | undefined;
   /** Counts `rpc.made`, calls that are refused, and connections that end for what the peer does. */
   readonly counters?: Counters | undefined;
+  /** Called when there was no call for a third of `idleTimeoutMs`: by a call, the connection stays. @default makes none */
+  readonly keepInUse?: () => void;
   /** Called once when the connection has ended; undefined after a planned end. */
   readonly onClosed?: (reason: DswarmError | undefined) => void;
 }
@@ -142,6 +144,7 @@ export class RpcConnection implements StreamHost, Worker {
         this.#outbox.planFlush();
       },
       onDead: () => this.abort(new DswarmError("keepalive_timeout")),
+      keepInUse: () => options.keepInUse?.(),
       onUnused: () => void this.close(),
       onTick: (now) => this.#onTick(now),
     });

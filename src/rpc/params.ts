@@ -77,7 +77,10 @@ export interface RpcOptions {
   readonly keepaliveIntervalMs?: number;
   /** Time in milliseconds for the answer to a probe, after which the connection is ended. @default 10000 */
   readonly keepaliveTimeoutMs?: number;
-  /** Time in milliseconds without a call after which the connection is closed. 0 is never. @default 300000 */
+  /**
+   * Time in milliseconds without a call after which the connection is closed. A node that serves something keeps the connections that it
+   * has dialed for calls, to peers that have not reached its port: it makes a call each third of that time. 0 is never. @default 300000
+   */
   readonly idleTimeoutMs?: number;
   /**
    * Faults that a peer may commit at once on a connection, which then ends with `too_many_faults`. Faults are refused calls, streams

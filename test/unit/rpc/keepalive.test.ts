@@ -27,7 +27,8 @@ interface Pair {
   readonly echo: () => Promise<unknown>;
 }
 
-function makePair(options: RpcOptions = {}): Pair {
+/** @param keepInUse what the dialer does where there was no call for a while */
+function makePair(options: RpcOptions = {}, keepInUse: (pair: Pair) => void = () => undefined): Pair {
   const clock = new VirtualClock();
   const [a, b] = [1, 2].map((byte) => keyPairFromSeed(new Uint8Array(32).fill(byte)).id);
   assert.ok(a && b);
@@ -39,12 +40,14 @@ function makePair(options: RpcOptions = {}): Pair {
       echo: ({ payload }) => (payload.length === 0 ? new Promise<never>(() => undefined) : { payload }),
     });
     const onClosed = (reason: { code: string } | undefined): void => void ends.push(`${link.role} ${reason?.code}`);
-    return new RpcConnection(link, { config: resolveRpcOptions(options), clock, acceptor, onClosed });
+    const keep = link.role === "dialer" ? { keepInUse: () => keepInUse(pair) } : {};
+    return new RpcConnection(link, { config: resolveRpcOptions(options), clock, acceptor, onClosed, ...keep });
   });
   assert.ok(dialer && listener);
   const transport = createRpcTransport({ connect: () => dialer, clock, authority: "peer" });
   const client = createClient(EchoService, transport);
-  return { clock, links, dialer, listener, ends, echo: () => client.echo({ payload: Uint8Array.of(1) }) };
+  const pair = { clock, links, dialer, listener, ends, echo: () => client.echo({ payload: Uint8Array.of(1) }) };
+  return pair;
 }
 
 suite("keepalive", () => {
@@ -125,6 +128,23 @@ suite("keepalive", () => {
     assert.equal(dialer.usable, true);
     await clock.advance(idleTimeoutMs + 20 * second);
     assert.deepEqual(new Set(ends), new Set(["dialer undefined", "listener undefined"]));
+  });
+
+  test("asks for a call after a third of the time, and leaves a connection open on which one is made", async () => {
+    for (const idleMs of [idleTimeoutMs, 300, 50]) {
+      let calls = 0;
+      let isToStay = true;
+      const { clock, ends } = makePair({ idleTimeoutMs: idleMs }, ({ echo }) => {
+        calls += 1;
+        if (isToStay) void echo();
+      });
+      await clock.advance(20 * idleMs);
+      assert.deepEqual(ends, []);
+      assert.ok(calls >= 20 && calls <= 60, `${calls} calls`);
+      isToStay = false;
+      await clock.advance(2 * idleMs);
+      assert.deepEqual(new Set(ends), new Set(["dialer undefined", "listener undefined"]));
+    }
   });
 
   test("leaves connections open that are not to be closed when idle", async () => {
