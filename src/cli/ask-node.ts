@@ -49,17 +49,19 @@ export async function askNode<Answer extends DescMessage>(
 
 /**
  * Calls the node that the flags are for. The file of one that is gone is removed, and where none was named the next is called.
+ * @param place what stands before the node's name on the command line
  * @throws CliError when there is none; what `call` throws
  */
 export async function withNode<T>(
   { node, ...accessFlags }: AskFlags,
   { programName }: Context,
   call: (client: NodeClient, target: NodeTarget) => Promise<T>,
+  place?: string,
 ): Promise<T> {
   const access = accessOf(accessFlags);
   const files = RuntimeFiles.open();
   for (;;) {
-    const target = access(findNode(node, files.list(), programName));
+    const target = access(findNode(node, files.list(), programName, place));
     try {
       return await callNode(target, (client) => call(client, target));
     } catch (error) {

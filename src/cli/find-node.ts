@@ -36,18 +36,20 @@ const forms =
  *   is the first of the list
  * @param running the list: nodes that run on this machine
  * @param programName the words that call this program, for hints
+ * @param place what stands before the selector on the command line
  * @throws CliError when there is none, or the selector is neither
  */
 export function findNode(
   selector: string | undefined,
   running: readonly RunningNode[],
   programName: string,
+  place = "--node ",
 ): NodeTarget {
   if (selector === undefined) return firstOf(running, programName);
   if (/^\d{1,5}$/.test(selector)) return numbered(Number(selector), running);
   if (idForm.test(selector)) return identified(selector, running);
-  const place = placeOf(selector);
-  const url = URL.parse(place === undefined ? selector : `https://${formatHostPort(place)}`);
+  const address = addressIn(selector, place);
+  const url = URL.parse(address === undefined ? selector : `https://${formatHostPort(address)}`);
   if (
     url?.protocol !== "https:" ||
     url.pathname !== "/" ||
@@ -55,7 +57,7 @@ export function findNode(
     url.hash !== "" ||
     url.username !== ""
   ) {
-    throw new CliError(`--node ${printable(selector)}: give ${forms}`, exitCodes.usage);
+    throw new CliError(`${place}${printable(selector)}: give ${forms}`, exitCodes.usage);
   }
   return addressed(url, running);
 }
@@ -87,12 +89,12 @@ export function noNumber(number: number, running: readonly RunningNode[]): CliEr
 }
 
 /** Where the node of a `dswarm://` address, or at a host and port, is. Undefined for other text. */
-function placeOf(selector: string): HostPort | undefined {
+function addressIn(selector: string, place: string): HostPort | undefined {
   if (!selector.startsWith("dswarm://")) return parseHostPort(selector);
   try {
     return parsePeerAddress(selector);
   } catch (error) {
-    throw new CliError(`--node ${printable(selector)}: ${messageOf(error)}`, exitCodes.usage);
+    throw new CliError(`${place}${printable(selector)}: ${messageOf(error)}`, exitCodes.usage);
   }
 }
 

@@ -11,6 +11,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addFind } from "./commands/find.ts";
 import { addGet } from "./commands/get.ts";
 import { addHealth } from "./commands/health.ts";
+import { addKeepers } from "./commands/keepers.ts";
 import { addKeygen } from "./commands/keygen.ts";
 import { addLookup } from "./commands/lookup.ts";
 import { addLs } from "./commands/ls.ts";
@@ -24,6 +25,7 @@ import { addSim } from "./commands/sim.ts";
 import { addStart } from "./commands/start.ts";
 import { addStatus } from "./commands/status.ts";
 import { addSwarm } from "./commands/swarm.ts";
+import { addAdd, addStop } from "./commands/swarm-nodes.ts";
 import { addTrace } from "./commands/trace.ts";
 import { addDelete, addUpdate } from "./commands/update.ts";
 import { addUrl } from "./commands/url.ts";
@@ -34,9 +36,9 @@ import { printable } from "./text.ts";
 
 /** The commands as `--help` shows them: what they are about, and in which order. */
 const groups: Readonly<Record<string, readonly AddCommand[]>> = {
-  "Run nodes:": [addStart, addSwarm],
+  "Run nodes:": [addStart, addSwarm, addAdd, addStop],
   "Ask a running node:": [addLs, addUrl, addStatus, addPing, addPeers, addFind, addBuckets, addRecords, addWatch],
-  "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addLookup, addTrace],
+  "Use the DHT:": [addPut, addGet, addUpdate, addDelete, addProvide, addProviders, addKeepers, addLookup, addTrace],
   "Call a peer:": [addServices, addHealth, addCall],
   "Without a running node:": [addBench, addSim, addKeygen, addCompletion],
 };
@@ -48,7 +50,7 @@ Exit codes:
   ${exitCodes.ok}    done; start, swarm, watch: ended by Ctrl-C or SIGTERM;
        all: nobody reads the output any more
   ${exitCodes.failure}    failed; ping, ls: not every one has answered;
-       health: not serving; providers, lookup, trace: none is found
+       health: not serving; providers, keepers, lookup, trace: none is found
   ${exitCodes.usage}    a command, flag or value that is not known or not valid
   ${exitCodes.interrupted}  Ctrl-C before the end; start, swarm: a second one, ended at once`;
 

@@ -1,6 +1,7 @@
-// `dswarm services`: shows what a peer serves, or the schema of one of its services.
+// `dswarm services`: shows what a peer serves, or the schema of one of its services, or of one that any peer provides.
 import { create, type DescEnum, type DescField, type DescMessage, type DescService } from "@bufbuild/protobuf";
 import {
+  DescribeServiceResponseSchema,
   type NodeServiceListServicesResponse,
   NodeServiceListServicesResponseSchema,
   type ServiceInfo,
@@ -9,16 +10,20 @@ import { type AskFlags, askNode } from "./ask-node.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import type { Context } from "./context.ts";
 import { checkPeerName, peerNamed } from "./peer-name.ts";
-import { askService, schemaOf } from "./peer-schema.ts";
+import { askProvided, askService, schemaOf } from "./peer-schema.ts";
 import { tableLines } from "./table.ts";
 import { counted, printable } from "./text.ts";
 
 /** Messages and enums that are shown at most. */
 const maxTypes = 200;
 
+// A peer's name has no dot before a colon.
+const typePath = /^[A-Za-z_]\w*(?:\.\w+)+(?:\/\w+)?$/;
+
 /**
- * Shows the services of a peer. Returns the exit code.
- * @param wanted a service, or a method as "package.Service/Method"; undefined lists the services
+ * Shows the services of a peer, or one of any peer that provides it. Returns the exit code.
+ * @param name a peer; or a service, or a method as "package.Service/Method", and nothing else
+ * @param wanted a service, or a method; undefined lists the services
  */
 export async function services(
   name: string,
@@ -26,6 +31,7 @@ export async function services(
   flags: AskFlags,
   context: Context,
 ): Promise<number> {
+  if (wanted === undefined && typePath.test(name)) return await provided(name, flags, context);
   checkPeerName(name);
   const [serviceName = "", methodName, ...rest] = wanted?.split("/") ?? [];
   if (wanted !== undefined && (serviceName === "" || methodName === "" || rest.length > 0)) {
@@ -36,25 +42,40 @@ export async function services(
     async ask(client, options) {
       const id = await peerNamed(name, client);
       if (wanted === undefined) return await client.listServices({ id }, options);
-      return onlyMethod(await askService(client, id, serviceName, options), methodName);
+      const service = onlyMethod(await askService(client, id, serviceName, options), methodName);
+      return create(NodeServiceListServicesResponseSchema, { services: [service] });
     },
     show: (answer) => (wanted === undefined ? listLines(answer, context) : answer.services.flatMap(schemaLines)),
   });
   return exitCodes.ok;
 }
 
+/** Shows the schema of a service of which only the type name is known, as a peer tells that provides it. */
+async function provided(path: string, flags: AskFlags, context: Context): Promise<number> {
+  const [serviceName = "", methodName] = path.split("/", 2);
+  await askNode(flags, context, {
+    schema: DescribeServiceResponseSchema,
+    async ask(client, options) {
+      const service = onlyMethod(await askProvided(client, serviceName, options), methodName);
+      return create(DescribeServiceResponseSchema, { service });
+    },
+    show: ({ service }) => (service === undefined ? [] : schemaLines(service)),
+  });
+  return exitCodes.ok;
+}
+
 /**
- * The answer about one service, and one method of it where that is named.
+ * A service with one method alone, where that is named.
  * @throws CliError where the service has no such method
  */
-function onlyMethod(service: ServiceInfo, methodName: string | undefined): NodeServiceListServicesResponse {
-  if (methodName === undefined) return create(NodeServiceListServicesResponseSchema, { services: [service] });
+function onlyMethod(service: ServiceInfo, methodName: string | undefined): ServiceInfo {
+  if (methodName === undefined) return service;
   const methods = service.methods.filter(({ name }) => name === methodName);
   if (methods.length === 0 && service.error === undefined) {
     const names = service.methods.map(({ name }) => printable(name)).join(", ");
     throw new CliError(`${printable(service.name)} has no method ${printable(methodName)}; it has ${names}`);
   }
-  return create(NodeServiceListServicesResponseSchema, { services: [{ ...service, methods }] });
+  return { ...service, methods };
 }
 
 function listLines({ services: listed, leftOut }: NodeServiceListServicesResponse, { stdout }: Context): string[] {

@@ -6,8 +6,16 @@ import { addCommand, type CommandText } from "./add-command.ts";
 
 /** Adds a command with the flags of all that ask a running node. */
 export function addClientCommand(program: Command, context: Context, text: CommandText): Command {
-  return addCommand(program, context, text)
-    .addOption(nodeOption())
+  return withAccess(addCommand(program, context, text).addOption(nodeOption()));
+}
+
+/** Adds a command that asks a running node, which its argument names. */
+export function addNodeAccessCommand(program: Command, context: Context, text: CommandText): Command {
+  return withAccess(addCommand(program, context, text));
+}
+
+function withAccess(command: Command): Command {
+  return command
     .addOption(tokenFileOption())
     .addOption(certificateOption())
     .option("--json", "print the answer as one line of JSON");

@@ -9,6 +9,8 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { NodeService } from "../../../gen/dswarm/v1/node_pb.ts";
 import { CliRig } from "./cli-rig.ts";
 
+/** A service that the other node provides. */
+const provided = "grpc.health.v1.Health";
 const key = "&LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
 
 /** The request and the command of each method, in an order in which one finds what those before have left. */
@@ -24,21 +26,18 @@ const calls = (peer: string): Readonly<Record<string, { json: object; command: r
   UpdateValue: { json: { value: "aGVsbG8=" }, command: ["update", "hello"] },
   DeleteValue: { json: {}, command: ["delete"] },
   Provide: { json: { name: "pictures" }, command: ["provide", "--name", "pictures"] },
+  FindKeepers: { json: { key }, command: ["keepers", key] },
   FindProviders: { json: { name: "pictures" }, command: ["providers", "--name", "pictures"] },
   ListRecords: { json: {}, command: ["records"] },
   Unprovide: { json: { name: "pictures" }, command: ["provide", "--name", "pictures", "--stop"] },
   ListServices: { json: { id: peer }, command: ["services", peer] },
+  DescribeService: { json: { service: provided }, command: ["services", provided] },
   CheckHealth: { json: { id: peer }, command: ["health", peer] },
   ListSwarm: { json: {}, command: ["ls"] },
 });
 
-/** Methods of the page and of programs, which no command has to itself: `call` asks for DescribeService. */
-const withoutCommand: ReadonlySet<string> = new Set([
-  "AddSwarmNode",
-  "DescribeService",
-  "FindKeepers",
-  "StopSwarmNode",
-]);
+/** Methods that nodes of a swarm alone have: `add` and `stop` are tried in swarm-nodes.test.ts. */
+const ofSwarms: ReadonlySet<string> = new Set(["AddSwarmNode", "StopSwarmNode"]);
 
 // What differs from one call to the next.
 const volatile = /Ms$|^(?:sequence|ttlS|counters|heldBytes|bytes|connections)$/;
@@ -68,7 +67,7 @@ test("each unary method by connect-web and by its command", { timeout: 300_000 }
   await trust(node.port);
   const transport = createConnectTransport({ baseUrl: `https://localhost:${node.port}/api` });
   const table = calls(other.node.id);
-  const methods = NodeService.methods.filter(isUnary).filter(({ name }) => !withoutCommand.has(name));
+  const methods = NodeService.methods.filter(isUnary).filter(({ name }) => !ofSwarms.has(name));
   assert.deepEqual(Object.keys(table).sort(), methods.map(({ name }) => name).sort(), "a method has no command here");
 
   const ask = async (method: DescMethodUnary, json: object): Promise<JsonValue> => {
@@ -80,6 +79,8 @@ test("each unary method by connect-web and by its command", { timeout: 300_000 }
   for (let tries = 0; tries < 500 && !buckets.includes(other.node.id); tries++) {
     buckets = JSON.stringify(await ask(NodeService.method.listBuckets, {}));
   }
+  const providing = await rig.result(["provide", "--name", provided, "--node", `${other.node.port}`]);
+  assert.equal(providing.code, 0, providing.stderr);
   for (const [name, { json, command }] of Object.entries(table)) {
     await t.test(name, async () => {
       const method = methods.find((each) => each.name === name);

@@ -12,12 +12,23 @@ test("--version prints the version", async (t) => {
 test("--help names the commands and the exit codes", async (t) => {
   const { code, stdout, stderr } = await new CliRig(t).result(["--help"]);
   assert.deepEqual([code, stderr], [0, ""]);
-  for (const text of ["start", "swarm", "ping", "peers", "keygen", "Exit codes:", "  130  "]) {
+  for (const text of [
+    "start",
+    "swarm",
+    "add",
+    "stop",
+    "ping",
+    "peers",
+    "keepers",
+    "keygen",
+    "Exit codes:",
+    "  130  ",
+  ]) {
     assert.ok(stdout.includes(text), text);
   }
 });
 
-for (const command of ["start", "swarm", "ping", "peers", "keygen"]) {
+for (const command of ["start", "swarm", "add", "stop", "ping", "peers", "keepers", "keygen"]) {
   test(`${command} --help has examples, and so has help ${command}`, async (t) => {
     const rig = new CliRig(t);
     const [flag, word] = await Promise.all([rig.result([command, "--help"]), rig.result(["help", command])]);
@@ -29,7 +40,7 @@ for (const command of ["start", "swarm", "ping", "peers", "keygen"]) {
 
 test("no line of the help is wider than 80 columns, examples aside", async (t) => {
   const rig = new CliRig(t);
-  for (const command of ["", "start", "swarm", "call", "sim", "watch"]) {
+  for (const command of ["", "start", "swarm", "stop", "keepers", "services", "call", "sim", "watch"]) {
     const { stdout } = await rig.result(["help", ...(command === "" ? [] : [command])]);
     const [text = ""] = stdout.split("\nExamples:\n");
     for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
@@ -61,6 +72,11 @@ const mistakes: readonly (readonly [args: readonly string[], message: RegExp])[]
   [["ping", "@sh"], /@sh: not a valid node id/],
   [["ping", "--node", "http://localhost:1"], /--node http:\/\/localhost:1: give a number of "ls", a port, HOST:PORT/],
   [["peers", "extra"], /too many arguments for 'peers'/],
+  [["stop"], /missing required argument 'node'/],
+  [["stop", "nobody"], /^dswarm: nobody: give a number of "ls", a port, HOST:PORT/],
+  [["stop", "dswarm://nobody"], /^dswarm: dswarm:\/\/nobody: /],
+  [["add", "3"], /too many arguments for 'add'/],
+  [["keepers"], /missing required argument 'key'/],
   [["keygen", "--print-secret"], /unknown option '--print-secret'/],
   [["keygen", "--out", ""], /'-o, --out <file>' argument '' is invalid\. Give a path\./],
   [["start", "--data-dir", ""], /Give a path\./],
