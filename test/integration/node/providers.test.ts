@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import type { CreateNodeOptions } from "../../../src/create-node.ts";
@@ -13,25 +13,12 @@ import { RecordKey } from "../../../src/dht/record-key.ts";
 import { generateKeyPair } from "../../../src/identity/keys.ts";
 import type { DswarmNode } from "../../../src/node/node.ts";
 import { systemClock } from "../../../src/util/clock.ts";
-import { freeTcpPort, startNode, until } from "./rig.ts";
+import { freeTcpPort, startNode, swarmOf, until } from "./rig.ts";
 
 const key = RecordKey.ofName(EchoService.typeName);
 
 function at(nodes: readonly DswarmNode[], index: number): DswarmNode {
   return nodes[index] ?? assert.fail();
-}
-
-/** Nodes that know one another. */
-async function swarmOf(t: TestContext, count: number, options = {}): Promise<DswarmNode[]> {
-  const first = await startNode(t, { discovery: false, ...options });
-  const nodes = [first];
-  while (nodes.length < count)
-    nodes.push(await startNode(t, { discovery: false, bootstrap: [first.address], ...options }));
-  for (const node of nodes.slice(1)) {
-    await node.dht.bootstrap([{ id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] }]);
-  }
-  await until("all are in all tables", () => nodes.every(({ dht }) => dht.table.size === count - 1));
-  return nodes;
 }
 
 /** Says in the DHT that so many nodes provide the service that were killed before. */

@@ -87,6 +87,19 @@ export async function startNode(t: TestContext, options: CreateNodeOptions): Pro
   return node;
 }
 
+/** Nodes without discovery, each of which has all others in its table. The first is the bootstrap peer of the others. */
+export async function swarmOf(t: TestContext, count: number, options: CreateNodeOptions = {}): Promise<DswarmNode[]> {
+  const first = await startNode(t, { discovery: false, ...options });
+  const nodes = [first];
+  while (nodes.length < count)
+    nodes.push(await startNode(t, { discovery: false, bootstrap: [first.address], ...options }));
+  for (const node of nodes.slice(1)) {
+    await node.dht.bootstrap([{ id: first.id, addresses: [{ host: "127.0.0.1", port: first.port }] }]);
+  }
+  await until("all are in all tables", () => nodes.every(({ dht }) => dht.table.size === count - 1));
+  return nodes;
+}
+
 /** Resolves when every node knows all others. */
 export async function allAcquainted(nodes: readonly DswarmNode[]): Promise<void> {
   await until("all know all", () =>
