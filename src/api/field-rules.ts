@@ -29,6 +29,7 @@ const forms: Readonly<Record<TextForm, string | undefined>> = {
   [TextForm.TYPE_NAME]: "[A-Za-z0-9_]+(?:[.][A-Za-z0-9_]+)*",
   [TextForm.PEER]: `(?:@?${keyBytes}|${address})`,
   [TextForm.EVENT_CURSOR]: "[0-9a-z]{1,11}-[0-9]{1,15}",
+  [TextForm.VALUE_CURSOR]: "(?:none|sequence-[0-9]{1,20})",
 };
 
 /** Of a NodeId as a node reads it. */

@@ -40,6 +40,7 @@ const maxWaitingSteps = 1024;
 const maxWatchMs = 3_600_000;
 const minWatchMs = 100;
 const defaultWatchMs = 5000;
+const valueCursor = /^(?:none|sequence-\d{1,20})$/;
 
 /** Tells what happens in a node and its DHT to the node's owner. */
 export function createNodeWatchService(node: DswarmNode): Pick<ServiceImpl<typeof NodeService>, WatchMethod> {
@@ -97,6 +98,7 @@ export function createNodeWatchService(node: DswarmNode): Pick<ServiceImpl<typeo
     },
     async *watchValue({ key, intervalMs, after }, { signal }) {
       checkRange("interval_ms", intervalMs, minWatchMs, maxWatchMs);
+      if (after !== "" && !valueCursor.test(after)) throw invalid("after: give the cursor of an answer");
       const options = { intervalMs: intervalMs === 0 ? defaultWatchMs : intervalMs, signal };
       let seen = after;
       for await (const found of node.dht.watchFound(key, options)) {

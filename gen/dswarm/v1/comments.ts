@@ -376,8 +376,9 @@ export const comments: Readonly<Record<string, string>> = {
   "dswarm.v1.TextForm.TEXT_FORM_WRITTEN_NODE_ID": "A NodeId as a node writes it: \"@\" and base64.",
   "dswarm.v1.TextForm.TEXT_FORM_WRITTEN_KEY": "A record's key as a node writes it: \"&\" and base64.",
   "dswarm.v1.TextForm.TEXT_FORM_TYPE_NAME": "The type name of a service.",
-  "dswarm.v1.TextForm.TEXT_FORM_EVENT_CURSOR": "Where a stream goes on.",
+  "dswarm.v1.TextForm.TEXT_FORM_EVENT_CURSOR": "Where a stream of events goes on.",
   "dswarm.v1.TextForm.TEXT_FORM_PEER": "A NodeId as a node reads it, or \"dswarm://KEY@HOST:PORT\".",
+  "dswarm.v1.TextForm.TEXT_FORM_VALUE_CURSOR": "Where a stream of what is under a key goes on.",
   "dswarm.v1.field_rules": "Rules of a field.",
   "dswarm.v1.message_rules": "Rules of a message.",
 };

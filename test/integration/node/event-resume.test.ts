@@ -56,10 +56,71 @@ test("a client that comes back with the id of the last event is told those since
   // Rates have no id: they are not to be told again.
   const [rates] = await eventsOf(port, "events?names=rates", 1, first[2]?.id);
   assert.deepEqual([rates?.data.name, rates?.id], ["rates", ""]);
-  for (const after of ["x", "-1", "run-", "run-1-2", `run-${"9".repeat(16)}`, "x".repeat(1000)]) {
-    const headers = { Accept: "text/event-stream", "Last-Event-ID": after };
-    assert.equal((await send(node.port, "/api/events", { headers })).status, 400, after);
+  // A number that this run has not come to: there is nothing that was missed.
+  const run = first[0]?.id.split("-")[0] ?? assert.fail();
+  const ahead = await eventsOf(port, "events?past=3&names=rates", 1, `${run}-${"9".repeat(15)}`);
+  assert.deepEqual(
+    ahead.map(({ data }) => data.name),
+    ["rates"],
+  );
+});
+
+test("what is the id of no event is refused, in the header and in the query, and an empty one is none", {
+  timeout: 60_000,
+}, async (t) => {
+  const node = await startNode(t, { discovery: false, httpPort: 0 });
+  const port = Number(new URL(node.httpUrl ?? "").port);
+  node.events.add("peer_lost", { detail: "first" });
+  const { key } = await node.dht.update(Buffer.from("first"));
+  const value = `values/${key.toBase64url()}/watch`;
+  const nowhere = [
+    "null",
+    "undefined",
+    "NaN",
+    "x",
+    "0",
+    "-1",
+    "1e400",
+    "9".repeat(30),
+    "a,b",
+    "\u00e9",
+    "x".repeat(1000),
+  ];
+  const noEvents = [
+    ...nowhere,
+    "none",
+    "sequence-",
+    "run-",
+    "run-1-2",
+    "run--1",
+    `run-${"9".repeat(16)}`,
+    "run-1, run-2",
+  ];
+  const noValues = [...nowhere, "None", "sequence-", "sequence--1", "run-1", `sequence-${"9".repeat(21)}`];
+  for (const [path, bad] of [
+    ["events?past=1", noEvents],
+    [value, noValues],
+  ] as const) {
+    for (const after of bad) {
+      for (const accept of ["text/event-stream", "*/*"]) {
+        const headers = { Accept: accept, "Last-Event-ID": after };
+        const query = `${path}${path.includes("?") ? "&" : "?"}after=${encodeURIComponent(after)}`;
+        for (const answer of [
+          await send(node.port, `/api/${path}`, { headers }),
+          await send(node.port, `/api/${query}`, { headers: { Accept: accept } }),
+        ]) {
+          assert.equal(answer.status, 400, after);
+          const { code, message } = JSON.parse(answer.text);
+          assert.equal(code, "invalid_argument");
+          assert.match(message, /^after: give the cursor of an /);
+        }
+      }
+    }
+    for (const none of ["", " "]) assert.ok((await eventsOf(port, path, 1, none)).length > 0, path);
   }
+  // A lookup is told from its start to its end: it goes on nowhere.
+  const headers = { Accept: "text/event-stream", "Last-Event-ID": "null" };
+  assert.equal((await send(node.port, `/api/lookup/${key.toBase64url()}/trace`, { headers })).status, 200);
 });
 
 test("past counts the events that are wanted, and names of no event are refused", async (t) => {
