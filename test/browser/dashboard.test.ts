@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { send } from "../integration/node/rig.ts";
 import { browserTest, launchChromium, openTab } from "./chromium.ts";
-import { openPanels } from "./open-panels.ts";
+import { openBuckets, openPanels } from "./open-panels.ts";
 import { nodes, openDashboard, startSwarm } from "./swarm.ts";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -369,6 +369,7 @@ browserTest("breaks no rule of accessibility, light and dark, and is never wider
       await page.locator(".records tbody tr").first().waitFor();
       await check("a lookup and a value are shown");
       const salt = `${colorScheme} ${width}`;
+      await openBuckets(page);
       await openPanels(page, ids[0] ?? "", { value: "b".repeat(200), salt, provided: salt, filter: "appeared" });
       await check("contacts, keepers, a watched value, a provider and a record are shown, and events are filtered");
       for (const list of await page.locator(".found").all()) {

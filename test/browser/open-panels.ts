@@ -24,7 +24,6 @@ export async function openBuckets(page: Page): Promise<void> {
  * @param id of the node that is looked at
  */
 export async function openPanels(page: Page, id: string, { value, salt, provided, filter }: PanelTexts): Promise<void> {
-  await openBuckets(page);
   const put = page.getByRole("form", { name: "Put", exact: true });
   await put.getByLabel(/own key/).check();
   await put.getByLabel("Value", { exact: true }).fill(value);

@@ -36,6 +36,14 @@ test("docs/attacks.md points to tests that are there", () => {
   for (const path of paths) assert.ok(existsSync(path), path);
 });
 
+test("docs/attacks.md lists every attack as the attack describes itself", () => {
+  const [, list = ""] = readFileSync("docs/attacks.md", "utf8").split(/<!-- attacks:list(?: end)? -->/);
+  assert.deepEqual(
+    list.trim().split("\n"),
+    attacks.map(({ name, does, promise }) => `- **${name}**: ${does} ${promise}`),
+  );
+});
+
 // Several at a time: each waits more than it works.
 suite("attacks", { concurrency: 3 }, () => {
   for (const attack of attacks) {
