@@ -23,6 +23,9 @@ export interface MemoryLimits {
   readonly maxHeldBytesPerConnection: number;
 }
 
+/** A thousand streams that nobody reads, each with what its first credit brings, are to leave room by default. */
+const maxUnreadShare = 1.25;
+
 /** The connection behind an account. Its methods must not throw. */
 export interface MemoryHolder {
   /** Brings its account up to date where bytes come and go unseen. */
@@ -81,7 +84,7 @@ export class MemoryBudget {
 
   /** Whether this program has left so much unread that it is to read before it asks for more. */
   get isUnreadFull(): boolean {
-    return this.#unreadBytes >= this.limits.maxHeldBytes;
+    return this.#unreadBytes >= maxUnreadShare * this.limits.maxHeldBytes;
   }
 
   /** Opens the account of a connection with a peer at an address. */

@@ -75,7 +75,10 @@ suite("the memory budget", () => {
     memory.hold(1);
     assert.equal(budget.isTight, true);
     assert.equal(budget.isUnreadFull, false);
-    memory.addUnread(700);
+    memory.addUnread(949);
+    assert.equal(budget.isUnreadFull, false);
+    // A quarter more than the limit of what peers make the node hold.
+    memory.addUnread(1);
     assert.equal(budget.isUnreadFull, true);
   });
 
