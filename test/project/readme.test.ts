@@ -20,13 +20,15 @@ test("README says how to install the package, and what with", () => {
   assert.match(text, /^# buf\.gen\.yaml$/m);
 });
 
+/** What a pattern's group matches in a text. */
+function figure(text: string | undefined, pattern: RegExp): string {
+  const [, found = ""] = pattern.exec(text ?? "") ?? [];
+  assert.notEqual(found, "", String(pattern));
+  return found;
+}
+
 test("README's figures are those of docs/performance.md", () => {
   const [readme, performance] = ["README.md", "docs/performance.md"].map((path) => readFileSync(path, "utf8"));
-  const figure = (text: string | undefined, pattern: RegExp): string => {
-    const [, found = ""] = pattern.exec(text ?? "") ?? [];
-    assert.notEqual(found, "", String(pattern));
-    return found;
-  };
   const cells: readonly (readonly [inReadme: RegExp, measured: RegExp])[] = [
     [/^\| `dswarm start` until .*\| +([\d.]+) times/m, /^\| dswarm start +\| +\d+ \| +([\d.]+) \|/m],
     [/^\| its memory at rest .*\| +([\d.]+) times/m, /^\| dswarm start .*\| +([\d.]+) \|$/m],

@@ -104,7 +104,7 @@ test("keepers shows the closest nodes, and which of them keep a record", async (
   const [, head = "", ...rows] = table.stdout.trimEnd().split("\n");
   assert.match(head, /^NODE +BITS +RECORDS +SEQUENCE +KEPT FOR +ADDRESS$/);
   assert.equal(rows.pop(), "3 of the 3 closest nodes keep it");
-  assert.deepEqual(rows.map((row) => row.split(" ")[0]).toSorted(), ids.toSorted());
+  assert.deepEqual(new Set(rows.map((row) => row.split(" ")[0])), new Set(ids));
   assert.equal(rows.filter((row) => row.endsWith(" the node that answers")).length, 1);
   const json = await rig.result(["keepers", key, "--json", "--node", "2"]);
   assertDone(json);

@@ -35,14 +35,12 @@ interface Outcomes {
 /** Provider processes that come and go. */
 class Providers {
   readonly all: ChildNode[] = [];
-  readonly #t: TestContext;
   readonly #bootstrap: string;
   readonly #runs: string;
   readonly #random: () => number;
   #started = 0;
 
   constructor(t: TestContext, bootstrap: string, runs: string, random: () => number) {
-    this.#t = t;
     this.#bootstrap = bootstrap;
     this.#runs = runs;
     this.#random = random;
