@@ -25,7 +25,7 @@ export async function start(flags: StartFlags, { stdout, stderr, programName }: 
   checkNodeFlags(flags);
   // What the database writes is its owner's alone, too.
   process.umask(0o077);
-  const stop = listenForStop(flags);
+  const stop = listenForStop({ ...flags, isNode: true });
   const logger = createCliLogger(flags, stderr, flags.place && { node: flags.place.index });
   const reporter = flags.json ? createJsonReporter(stdout) : new NodeReporter(stdout, { ...flags, programName });
   const place = flags.place ?? { startedAtMs: systemClock.wallMs(), index: 1 };

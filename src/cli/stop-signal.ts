@@ -6,10 +6,17 @@ import { exitCodes } from "./cli-error.ts";
 const samePressMs = 300;
 
 /**
- * A signal that aborts with the first SIGINT, SIGTERM or SIGHUP, when nobody reads stdout any more, and at the end of
- * stdin where `untilEof`. A second Ctrl-C ends the process at once, with exit code 130.
+ * A signal that aborts with the first SIGINT, SIGTERM or SIGHUP, when nobody reads stdout any more, when stdout takes nothing any more,
+ * and at the end of stdin where `untilEof`. A second Ctrl-C ends the process at once, with exit code 130.
+ * @param options.isNode whether it is a node that runs, which goes on when a full disk takes no output
  */
-export function listenForStop({ untilEof = false }: { readonly untilEof?: boolean } = {}): AbortSignal {
+export function listenForStop({
+  untilEof = false,
+  isNode = false,
+}: {
+  readonly untilEof?: boolean;
+  readonly isNode?: boolean;
+} = {}): AbortSignal {
   const controller = new AbortController();
   let firstAt: number | undefined;
   const onSignal = (): void => {
@@ -18,9 +25,8 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
     controller.abort();
   };
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
-  // On a full disk a node goes on: only its output is lost.
   process.stdout.on("error", (error) => {
-    if (isReaderGone(error)) controller.abort(error);
+    if (!isNode || isReaderGone(error)) controller.abort(error);
   });
   if (untilEof) {
     const { stdin } = process;
@@ -33,11 +39,13 @@ export function listenForStop({ untilEof = false }: { readonly untilEof?: boolea
 }
 
 /**
- * The exit code of a command that was stopped before its end. One whose output nobody reads any more has done what it could.
+ * The exit code of a command that was stopped before its end. One whose output nobody reads any more has done what it could; one whose
+ * output is lost has failed.
  * @param code for a stop by a signal
  */
 export function codeOfStop({ reason }: AbortSignal, code: number): number {
-  return isReaderGone(reason) ? exitCodes.ok : code;
+  if (isReaderGone(reason)) return exitCodes.ok;
+  return reason instanceof Error && "code" in reason && "syscall" in reason ? exitCodes.failure : code;
 }
 
 /** Whether an error of an output says that its reader has gone (`| head -1`), and not that a disk is full. */

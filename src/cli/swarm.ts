@@ -29,7 +29,7 @@ export async function swarm(flags: SwarmFlags, context: Context): Promise<number
   checkNodeFlags(flags, flags.nodes);
   process.umask(0o077);
   const { stdout, programName } = context;
-  const stop = listenForStop();
+  const stop = listenForStop({ isNode: true });
   const reporter = flags.json
     ? createJsonReporter(stdout)
     : new SwarmReporter(stdout, flags.nodes, { ...flags, programName });

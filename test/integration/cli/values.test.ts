@@ -86,6 +86,22 @@ suite("values", { concurrency: 2 }, () => {
     }
   });
 
+  test("what goes on and on ends when its output is lost, unless it is a node", {
+    skip: !existsSync("/dev/full"),
+  }, async (t) => {
+    const rig = new CliRig(t);
+    await rig.startNode();
+    for (const args of [
+      ["watch", "--past", "256"],
+      ["watch", "--rates", "--interval", "250", "--json"],
+      ["trace", missingKey],
+    ]) {
+      const { code, stderr } = await intoFile(rig, args, "/dev/full");
+      assert.equal(code, 1, args.join(" "));
+      assert.match(stderr, /output is lost/);
+    }
+  });
+
   test("a reader that has gone is no failure, for commands that end and those that go on", async (t) => {
     const rig = new CliRig(t);
     const { run: first } = await rig.startNode();
