@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RecordSchema } from "../../gen/dswarm/v1/dht_pb.ts";
+import { Health } from "../../gen/grpc/health/v1/health_pb.ts";
 import type { MutableRecord } from "../../src/dht/record.ts";
 import { createMutable, recordToMessage } from "../../src/dht/record-codec.ts";
 import { RecordKey } from "../../src/dht/record-key.ts";
@@ -82,7 +83,15 @@ function overtaken(isLarger: boolean, isShownFirst: boolean) {
       }),
     );
     const refusing = await refusal.serve(context, async () => {
-      if (!isShownFirst) await inTurn(() => honestAnswers >= honest.length);
+      if (isShownFirst) return;
+      await inTurn(() => honestAnswers >= honest.length);
+      // Answered does not mean read: what the program says to a call that comes behind the answer does.
+      for (const node of await Promise.all(honest)) {
+        await node
+          .client(Health, keys.id)
+          .check({})
+          .catch(() => undefined);
+      }
     });
     const dht = await ProgramDht.join(context, [...(await Promise.all(honest)), refusing], seed);
     const update = { value: base64(late), expectedSequence: "0" };
