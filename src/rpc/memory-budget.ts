@@ -227,7 +227,7 @@ export class ConnectionMemory {
 
   /** Whether so much is to be sent that the peer is to take some of it before more is made. */
   get isUnsentFull(): boolean {
-    return this.#unsentBytes >= this.#budget.limits.maxHeldBytesPerConnection / 4;
+    return this.#unsentBytes >= this.#budget.limits.maxHeldBytesPerConnection / 3;
   }
 
   /** Whether memory is scarce in the whole node. */

@@ -57,7 +57,7 @@ export interface RpcOptions {
    */
   readonly maxHeldBytesPerAddress?: number;
   /**
-   * The same on one connection. Calls wait while a quarter as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
+   * The same on one connection. Calls wait while a third as much is unsent on it. To be above `maxMessageBytes` and `maxAssemblingBytes`
    * together, or large messages turn away other calls. At least 131072. @default 50331648
    */
   readonly maxHeldBytesPerConnection?: number;

@@ -56,11 +56,11 @@ suite("the memory budget", () => {
     assert.equal(one.isOverShare, false);
   });
 
-  test("holds calls back from a quarter of a connection's share on that is unsent, and refuses none for it", () => {
+  test("holds calls back from a third of a connection's share on that is unsent, and refuses none for it", () => {
     const { memory } = new Holder(new MemoryBudget(limits), "a");
-    memory.setUnsent(74);
+    memory.setUnsent(99);
     assert.equal(memory.isUnsentFull, false);
-    memory.setUnsent(75);
+    memory.setUnsent(100);
     assert.deepEqual([memory.isUnsentFull, memory.isOverShare], [true, false]);
     memory.setUnsent(900);
     assert.equal(memory.isOverShare, false);
