@@ -11,13 +11,22 @@ import { UnsafeFileError } from "./small-file.ts";
  * @throws UnsafeFileError where something else is in its place; Error of the file system
  */
 export async function makeDirectory(path: string, mode: number): Promise<boolean> {
+  const above = dirname(path);
+  try {
+    return await make(path, mode);
+  } catch (error) {
+    if (!isMissing(error) || above === path) throw error;
+  }
+  // Another may have made it meanwhile, which is as good.
+  await makeDirectory(above, mode);
+  return await make(path, mode);
+}
+
+async function make(path: string, mode: number): Promise<boolean> {
   try {
     await mkdir(path, { mode });
     return true;
   } catch (error) {
-    const above = dirname(path);
-    if (isMissing(error) && above !== path && (await makeDirectory(above, mode)))
-      return await makeDirectory(path, mode);
     const stats = await stat(path).catch(() => undefined);
     if (stats?.isDirectory() === true) return false;
     if (stats !== undefined) throw new UnsafeFileError(`${path} is not a directory; give another path`);

@@ -24,6 +24,15 @@ test("makes a directory and all above it that are missing, and says whether it w
   assert.equal(await makeDirectory("/", 0o700), false);
 });
 
+test("many at once make what is missing above them, and each its own", async (t) => {
+  const directory = await newDirectory(t);
+  for (let round = 0; round < 20; round++) {
+    const paths = Array.from({ length: 10 }, (_, i) => join(directory, String(round), "data", String(i)));
+    const made = await Promise.all(paths.map((path) => makeDirectory(path, 0o700)));
+    assert.ok(made.every((isNew) => isNew));
+  }
+});
+
 test("refuses a path that is taken by a file, and one through a file", async (t) => {
   const file = join(await newDirectory(t), "file");
   await writeFile(file, "");
