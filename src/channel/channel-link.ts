@@ -4,6 +4,7 @@ import type { Link, LinkRole, LinkSink } from "../link/link.ts";
 import { BufferPool } from "../util/buffer-pool.ts";
 import type { Clock } from "../util/clock.ts";
 import { DswarmError } from "../util/errors.ts";
+import { TurnQueue } from "../util/turn-queue.ts";
 import { Boxer, boxedBytes, maxBodyBytes, overheadBytes, Unboxer } from "./box-stream.ts";
 import type { HandshakeOutcome } from "./handshake.ts";
 import type { ChannelConfig } from "./options.ts";
@@ -17,6 +18,9 @@ const buffers = new BufferPool([8192, 212_992], 16);
 
 // A message of full boxes is opened at once; of smaller ones, the sink sees what they bring, and may pause, before it goes on.
 const maxBoxesAtOnce = 256;
+/** To open less takes about so long, with the websocket message that it came in: to ask the clock would cost as much. */
+const timedBytes = 4096;
+const smallMs = 0.005;
 
 /** What a link is made of. */
 export interface ChannelLinkOptions {
@@ -44,6 +48,7 @@ export class ChannelLink implements Link {
   readonly #duplex: WebSocketDuplex;
   readonly #config: ChannelConfig;
   readonly #clock: Clock;
+  readonly #turns: TurnQueue;
   readonly #boxer: Boxer;
   readonly #unboxer: Unboxer;
   /** Plaintext that makes full boxes in one message of at most `maxMessageBytes`. */
@@ -80,6 +85,7 @@ export class ChannelLink implements Link {
     this.#duplex = options.duplex;
     this.#config = options.config;
     this.#clock = options.clock;
+    this.#turns = TurnQueue.of(options.clock);
     this.#boxer = new Boxer(outcome.encryptKey, outcome.encryptNonce);
     this.#unboxer = new Unboxer(outcome.decryptKey, outcome.decryptNonce);
     this.#maxPlainBytes = Math.floor(options.config.maxMessageBytes / (maxBodyBytes + overheadBytes)) * maxBodyBytes;
@@ -207,12 +213,15 @@ export class ChannelLink implements Link {
   #openBoxes(): void {
     const boxes = this.#held.shift();
     if (boxes === undefined) return;
+    // To open a thousand small boxes takes longer than to decode what is in them, and is work of this turn as well.
+    const startedAt = boxes.length < timedBytes ? undefined : this.#clock.now();
     try {
       const read = this.#unboxer.push(boxes, this.#heldPlain, maxBoxesAtOnce);
       if (read < boxes.length) this.#held.unshift(boxes.subarray(read));
     } catch (error) {
       this.#fault = error instanceof DswarmError ? error : new DswarmError("box_invalid", undefined, { cause: error });
     }
+    this.#turns.spend(startedAt === undefined ? smallMs : this.#clock.now() - startedAt);
   }
 
   #onSent(): void {
