@@ -41,6 +41,8 @@ const callBytes = 4096;
 const metadataEntryBytes = 128;
 /** So much may be sent before it is counted. What stays is counted with the next tick of the keepalive. */
 const unmeasuredBytes = 8192;
+/** A few small calls, or a dozen of the smallest frames. */
+const littleBytes = 256;
 const keepalivePingId = 1;
 const drainPingId = 2;
 /** A peer that does not answer for so long while a connection is being closed opens no calls either. */
@@ -103,6 +105,8 @@ export class RpcConnection implements StreamHost, Worker {
   /** What came and waits for the next turn; the link is paused meanwhile. */
   #rest: Uint8Array | undefined;
   #hasTurn = false;
+  /** The last turn in which a little came when there was no time left. */
+  #littleTurn = -1;
   #isPaused = false;
   #running = 0;
   #goingAway = false;
@@ -370,9 +374,20 @@ export class RpcConnection implements StreamHost, Worker {
       this.#decode(bytes);
       return;
     }
-    this.#slice.begin(!this.#turns.hasTime);
+    this.#slice.begin(!this.#turns.hasTime && !this.#isLittle(bytes));
     this.#keepalive.heard(this.#slice.startedAt);
     this.#turns.spend(this.#decode(bytes));
+  }
+
+  /**
+   * Whether bytes are so few that they need not wait though there is no time left in this turn: once a turn. Who makes a call now and then
+   * does not wait behind those who send as fast as they can.
+   */
+  #isLittle({ length }: Uint8Array): boolean {
+    const { turn } = this.#turns;
+    if (length > littleBytes || this.#littleTurn === turn) return false;
+    this.#littleTurn = turn;
+    return true;
   }
 
   /** The next slice of what waits here and in the link. */

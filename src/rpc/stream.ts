@@ -454,6 +454,7 @@ export class Stream implements Assembling {
     const { outgoing } = this;
     this.#host.remove(this);
     this.outgoing = undefined;
-    outgoing?.done.reject(new DswarmError("link_closed", "the call has ended").toConnectError());
+    // A connection may end with a thousand of them.
+    outgoing?.done.reject(errorOf("link_closed", "the call has ended"));
   }
 }

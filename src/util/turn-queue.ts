@@ -26,6 +26,7 @@ export class TurnQueue {
   readonly #clock: Clock;
   readonly #waiting = new Set<Worker>();
   #directMs = 0;
+  #turn = 0;
   #isPlanned = false;
 
   private constructor(clock: Clock) {
@@ -45,6 +46,11 @@ export class TurnQueue {
   /** Whether there is time left in this turn for work that does not wait. */
   get hasTime(): boolean {
     return this.#directMs < directMs;
+  }
+
+  /** Counts the turns in which there was much to do. */
+  get turn(): number {
+    return this.#turn;
   }
 
   /** Notes the time that such work has taken, in milliseconds. */
@@ -72,6 +78,7 @@ export class TurnQueue {
 
   #run(): void {
     this.#isPlanned = false;
+    this.#turn += 1;
     this.#directMs = 0;
     // Those that wait again while this runs have had their slice of this turn.
     let left = this.#waiting.size;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { EchoService } from "../../../gen/dswarm/example/v1/echo_pb.ts";
 import { FrameEncoder } from "../../../src/rpc/frame-encoder.ts";
+import { TurnQueue } from "../../../src/util/turn-queue.ts";
 import { echoBytes, echoMethod, RawPeer } from "./raw-peer.ts";
 
 const floodedCalls = 5000;
@@ -52,6 +53,37 @@ suite("turns of a connection", () => {
       if (name === "empty frames") return;
       await peer.turn();
       assert.equal(peer.frames.length, floodedCalls);
+    });
+  }
+
+  for (const { payloads, isServed } of [
+    { payloads: [1, 1], isServed: 1 },
+    { payloads: [300, 1], isServed: 0 },
+  ]) {
+    test(`of calls of ${payloads.join(" and ")} bytes ${isServed} needs no time in a turn that has none left`, async () => {
+      const peer = new RawPeer("listener");
+      let served = 0;
+      peer.registry.serve(EchoService, {
+        echo: ({ payload }) => {
+          served += 1;
+          return { payload };
+        },
+      });
+      await peer.turn();
+      const turns = TurnQueue.of(peer.clock);
+      const { turn } = turns;
+      for (const [i, payloadBytes] of payloads.entries()) {
+        const encoder = new FrameEncoder();
+        encoder.open(2 * i + 1, method, 0, echoBytes(payloadBytes), true);
+        peer.sendBytes(encoder.take((bytes) => Uint8Array.from(bytes)));
+      }
+      // The turn that is over then follows what has been sent.
+      turns.spend(100);
+      let inTurn = 0;
+      while (peer.clock.nextAt <= peer.clock.now() && peer.clock.step()) if (turns.turn === turn) inTurn = served;
+      assert.equal(inTurn, isServed);
+      await peer.turn();
+      assert.equal(served, payloads.length);
     });
   }
 
