@@ -15,6 +15,8 @@ export const halfOpenHandshakes: Attack = {
   promise: "The oldest unproven connection gives way: honest handshakes and the owner get through.",
   spends: { megabytes: 5, connections: 10_000, seconds: 12 },
   nodes: [{ host: "0.0.0.0", discovery: false }],
+  // 300 TLS handshakes at once are half a second of work. Of an address that is not this machine's, fewer are taken.
+  limits: { ownerMs: 1000 },
   testScale: 0.25,
   async run(attacker) {
     const { networkKey } = attacker;
