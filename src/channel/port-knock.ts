@@ -138,7 +138,7 @@ export function knock({ address, token, id, timeoutMs, clock, signal }: KnockOpt
       isConnected = true;
       socket.write(hello);
     })
-    // Whoever knows no tokens answers.
+    // A server that knows no tokens answers the hello.
     .once("data", () => settle(resolve))
     .once("close", () => settle(resolve))
     .on("error", (error) => {

@@ -1,4 +1,4 @@
-// What is read of Node's TLS beyond its interface: the connection below a TLS socket that has failed is nowhere else to be seen.
+// Reads Node's TLS beyond its interface: no public property names the connection below a TLS socket that has failed.
 /* oxlint-disable no-underscore-dangle */
 import type { Socket } from "node:net";
 

@@ -1,4 +1,4 @@
-// What is told of a file that a flag names and that cannot be read or written.
+// Tells of a file that a flag names and that cannot be read or written.
 import { ioCodeOf, ioMessageOf } from "../util/io-error.ts";
 import { CliError, exitCodes } from "./cli-error.ts";
 import { printable } from "./text.ts";

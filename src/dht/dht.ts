@@ -356,7 +356,7 @@ export class Dht implements AsyncDisposable {
   }
 
   /**
-   * Who provides what a key stands for: each once, by its newest word. At most `limit`, 1 to 64 (64).
+   * Finds the providers under a key: each once, by its newest word. At most `limit`, 1 to 64 (64).
    * @throws DswarmError `record_key_invalid`; `unreachable` where none is found and no peer has answered
    */
   async findProviders(

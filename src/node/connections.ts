@@ -512,7 +512,7 @@ export class Connections {
     const authority = connection.link.remoteId.toBase64url();
     const connect = () => connection;
     const transport = createRpcTransport({ connect, clock: config.clock, authority, maxRepeats: 0 });
-    // Whatever it answers was a call.
+    // Both ends count the call, even if it fails.
     void createRpcClient(Health, transport)
       .check({})
       .catch(() => undefined);

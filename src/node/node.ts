@@ -210,7 +210,7 @@ const clientChecks: Checks<ClientOptions> = {
 };
 const pingChecks: Checks<PingOptions> = { signal: checkSignal, timeoutMs: checkNumber };
 
-/** What every node serves by itself. */
+/** Services of every node, which its program has not added. */
 const nodeServices: ReadonlySet<string> = new Set(
   [Health, ReflectionService, DhtService].map(({ typeName }) => typeName),
 );

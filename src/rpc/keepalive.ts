@@ -40,7 +40,7 @@ export class Keepalive {
     this.#config = config;
     this.#actions = actions;
     const { keepaliveIntervalMs, keepaliveTimeoutMs, idleTimeoutMs, requestTimeoutMs, writeTimeoutMs } = config;
-    // What has stalled is found within a third of its time more.
+    // The timer finds a stall within a third of its timeout.
     const stallMs = Math.ceil(Math.min(requestTimeoutMs, writeTimeoutMs) / 3);
     this.#useMs = Math.ceil(idleTimeoutMs / 3);
     this.#tickMs = Math.min(keepaliveIntervalMs, keepaliveTimeoutMs, this.#useMs || keepaliveIntervalMs, stallMs);

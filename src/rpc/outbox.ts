@@ -59,6 +59,7 @@ export class Outbox {
     return this.#writtenBytes - this.#noted + this.schedule.answerBytes;
   }
 
+  /** The caller has counted `unsentBytes`: `newBytes` counts from here. */
   note(): void {
     this.#noted = this.#writtenBytes;
   }

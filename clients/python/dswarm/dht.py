@@ -119,7 +119,7 @@ class Dht:
 
         Raises RpcError as ``put``; ``record_conflict`` when ``expected_sequence`` is not the one there (0 where there is none).
         """
-        # What is too large is so whatever there is.
+        # A value that is too large fails first, even where no node answers.
         records.mutable(self.keys, value, 1, salt)
         current = await self._find(records.key_of_signer(self.keys.id, salt), _K)
         sequence = 0 if current is None else current.mutable.sequence
@@ -150,7 +150,7 @@ class Dht:
         raise AssertionError("the last try returns or raises")
 
     async def find_providers(self, key: bytes) -> list[tuple[NodeId, list[HostPort]]]:
-        """Who provides what a key stands for, each by its newest word; at most 64.
+        """Finds the providers under a key, each by its newest word; at most 64.
 
         The nodes that answer take turns at naming them, so that none can fill the list with strangers. Raises RpcError as ``get``.
         """

@@ -59,7 +59,7 @@ class Keepalive:
         # So often a connection on which this end serves is used: the peer's idle time may be as long as ours.
         self._use_seconds = limits.idle_timeout / 3
         idle = self._use_seconds or limits.keepalive_interval
-        # What has stalled is found within a third of its time more.
+        # The timer finds a stall within a third of its timeout.
         stall = min(limits.request_timeout, limits.write_timeout) / 3
         self._tick_seconds = min(limits.keepalive_interval, limits.keepalive_timeout, idle, stall)
         self.used = True
@@ -87,7 +87,7 @@ class Keepalive:
         if self.used:
             self.used, self._used_at = False, now
         progress = self._actions.write_progress
-        # What this end adds meanwhile, for example pongs, is no progress.
+        # Bytes that this end adds meanwhile, for example pongs, are no progress.
         if progress is None or self._progress is None or progress > self._progress:
             self._progress_at = now
         self._progress = progress

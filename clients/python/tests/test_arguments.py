@@ -1,4 +1,4 @@
-"""What is wrong with an argument is said at once, whoever is there."""
+"""The client refuses a wrong argument at once, even without a peer."""
 
 from __future__ import annotations
 

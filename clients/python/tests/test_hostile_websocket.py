@@ -1,4 +1,4 @@
-"""What a WebSocket does with a listener that keeps no measure."""
+"""A WebSocket against a listener that sends without measure."""
 
 from __future__ import annotations
 

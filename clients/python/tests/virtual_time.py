@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class VirtualTimer:
-    """What ``call_later`` returns."""
+    """A timer, as ``call_later`` returns it."""
 
     def __init__(self) -> None:
         self._is_cancelled = False
